@@ -1,0 +1,1 @@
+"""From transitions to messages on a phone: desk, sender, channels."""

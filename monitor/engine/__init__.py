@@ -1,0 +1,1 @@
+"""The pure engine: events in, figures out."""

@@ -1,0 +1,78 @@
+"""Which event ids were seen: the first arrival counts, a repeat changes nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+
+import xxhash
+
+from monitor.engine import limits
+
+
+class Seen(IntEnum):
+    """What an id's earlier arrivals say about it."""
+
+    NEW = 0
+    DUPLICATE = 1
+    REUSED = 2
+
+
+class Ids:
+    """64-bit hashes of ids with a hash of their content, for twice the lateness after arrival.
+
+    Two things in one shop with the same 64-bit hash within that time would be taken for one; at the
+    limit of 8 M ids the chance that any two collide is below 2 in a million.
+    """
+
+    __slots__ = ("_content", "_horizon_ms", "_order")
+
+    def __init__(self, lateness_ms: int = limits.LATENESS_MS) -> None:
+        self._horizon_ms = 2 * lateness_ms
+        self._content: dict[int, int] = {}
+        self._order: deque[tuple[int, list[int]]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def check(self, shop_key: str, event_id: str, content: bytes, arrival_ms: int) -> Seen:
+        """Say whether ``event_id`` of the shop is new, and remember it if so.
+
+        Args:
+            shop_key: ``platform:shop_id``.
+            event_id: As sent.
+            content: Canonical bytes of the event without what the way added (``content_of``).
+            arrival_ms: The record's arrival; never less than at the call before.
+        """
+        order = self._order
+        if not order or order[-1][0] != arrival_ms:
+            self._forget(arrival_ms)
+            order.append((arrival_ms, []))
+        key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}")
+        mark = xxhash.xxh3_64_intdigest(content)
+        known = self._content.setdefault(key, mark)
+        if known is not mark:  # setdefault hands back our own object only when the key was not there
+            return Seen.DUPLICATE if known == mark else Seen.REUSED
+        order[-1][1].append(key)
+        return Seen.NEW
+
+    def _forget(self, now_ms: int) -> None:
+        order, content = self._order, self._content
+        oldest_ms = now_ms - self._horizon_ms
+        while order and (order[0][0] < oldest_ms or len(content) > limits.IDS_MAX):
+            for key in order.popleft()[1]:
+                del content[key]
+
+    def snapshot(self) -> list[tuple[int, list[tuple[int, int]]]]:
+        """What is remembered, by arrival: ``[(arrival_ms, [(id hash, content hash)])]``."""
+        content = self._content
+        return [(arrival, [(key, content[key]) for key in keys]) for arrival, keys in self._order if keys]
+
+    @classmethod
+    def restored(cls, rows: list[tuple[int, list[tuple[int, int]]]], lateness_ms: int) -> Ids:
+        """The inverse of ``snapshot``."""
+        ids = cls(lateness_ms)
+        for arrival_ms, pairs in rows:
+            ids._content.update(pairs)
+            ids._order.append((arrival_ms, [key for key, _ in pairs]))
+        return ids
