@@ -1,0 +1,56 @@
+# slawatch: `make run` and `make test` need nothing but Python 3.11 or newer.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-compile
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: $(VENV)/.run ## set up, start the daemon with simulated shops on a store in var/, print its address
+	@exec $(BIN)/slawatch demo --data var/demo $(ARGS)
+
+test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true allows no skip
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, formatting and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## put the code in its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## the bars of docs/benchmarks, each beside its reference, in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.dev ## resolve the lock files anew from pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean: ## remove what the other targets made, and the data in var/
+	rm -rf $(VENV) var build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The lock names no host: where packages come from is this machine's pip configuration.
+LOCK := --quiet --generate-hashes --all-build-deps --allow-unsafe --strip-extras --no-emit-index-url \
+        --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-header --annotation-style line
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(PIP) --require-hashes --no-deps --requirement requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no python3.11 found: install Python 3.11 or newer, or say make PYTHON=/path/to/python" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}: slawatch needs 3.11 or newer (make PYTHON=/path/to/python)")'
+	$(PYTHON) -m venv $(VENV)
