@@ -1,0 +1,1 @@
+"""What drives a shard: embedded (one process, one journal)."""
