@@ -114,7 +114,9 @@ class Journal:
         if self.disk_low:
             raise self._disk_low_error()
         if self.pending_bytes > self._limits.pending_bytes_max:
-            raise JournalBusyError("journal: the disk does not keep up; send again in a moment")
+            raise JournalBusyError(
+                "journal: the disk does not keep up", mend="send again in a moment", code="busy"
+            )
         return self._enqueue(_Pending(Kind.EVENTS, source, events, packed, Future()))
 
     def tick(self, heard: Mapping[str, int]) -> Future[Appended]:
@@ -202,7 +204,9 @@ class Journal:
                 )
         except sqlite3.Error as error:  # a full or failing disk: rolled back, nothing of it was answered
             taken, refused = [], group
-            failure = JournalError(f"journal: not written ({error}); free some disk, then send again")
+            failure = JournalError(
+                f"journal: not written ({error})", mend="free some disk, then send again", code="not_durable"
+            )
         with self._wake:
             self.pending_bytes -= sum(len(item.body) for item in group)
         if taken:
@@ -246,7 +250,9 @@ class Journal:
     def _disk_low_error(self) -> DiskLowError:
         mark_mb = self._limits.free_disk_min >> 20
         return DiskLowError(
-            f"journal: less than {mark_mb} MB free beside {self.path}; make room, then send again"
+            f"journal: less than {mark_mb} MB free beside {self.path}",
+            mend="make room, then send again",
+            code="disk_low",
         )
 
 
@@ -260,6 +266,7 @@ def _open(path: Path) -> sqlite3.Connection:
     elif version > SCHEMA_VERSION:
         db.close()
         raise JournalError(
-            f"{path}: made by a newer slawatch (schema {version}, known {SCHEMA_VERSION}); upgrade slawatch"
+            f"{path}: made by a newer slawatch (schema {version}, known {SCHEMA_VERSION})",
+            mend="upgrade slawatch",
         )
     return db

@@ -133,5 +133,7 @@ class JournalReader:
             return Row(position, arrival_ms, Kind(kind), source, events, self._unzip.decompress(body))
         except zstandard.ZstdError as error:
             raise JournalError(
-                f"journal: row {position} cannot be read ({error}); restore the journal from a backup"
+                f"journal: row {position} cannot be read ({error})",
+                mend="restore the journal from a backup",
+                code="journal",
             ) from error
