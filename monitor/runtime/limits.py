@@ -8,3 +8,16 @@ JOURNAL_AGE_MS = 35 * 86_400_000  # older rows are deleted
 JOURNAL_BYTES_MAX = 20 << 30  # beyond it the oldest rows are deleted
 PRUNE_ROWS = 200  # deleted in one step: under 5 ms, so that a commit never waits long
 HOUSEKEEPING_MS = 1_000  # free disk is looked at so often while nothing is written, age and size as well
+
+# shard loop
+STEP_EVENTS = 1_000  # events a step folds: about 10 ms of the loop, so that ingest goes on during a backlog
+TICK_MS = 1_000  # the shard's clock moves at least so often
+CHECKPOINT_MS = 30_000  # state trails the log by no more than this …
+CHECKPOINT_BYTES = 64 << 20  # … or by so many packed bytes, whichever comes first
+SLICE_MS = 20  # a slice of a checkpoint is sized to take so long
+SLICE_SHOPS_MAX = 500  # shops in one slice
+STUCK_MS = 60_000  # no progress with lag for so long ends the process, for its supervisor
+
+# parts
+RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each failure …
+RESTART_PAUSE_MAX_S = 60.0  # … up to this

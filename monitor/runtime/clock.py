@@ -1,0 +1,62 @@
+"""Time as the runtime tells it: the system's, or one that a test or the demo moves."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Now, and waiting for later; epoch milliseconds."""
+
+    def now_ms(self) -> int:
+        """Now; also asked from other threads."""
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Return once it is ``at_ms`` or later; always gives others a turn."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_ms(self) -> int:
+        """Now, epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Sleep in pieces of at most a second, so that a clock that was set is noticed."""
+        await asyncio.sleep(0)
+        while (left_ms := at_ms - self.now_ms()) > 0:
+            await asyncio.sleep(min(left_ms, 1_000) / 1000)
+
+
+class ManualClock:
+    """A clock that stands until it is moved; who sleeps wakes in the order of the times waited for."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    def now_ms(self) -> int:
+        """The time it stands at, epoch milliseconds."""
+        return self._now_ms
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Wait until the clock has been moved to ``at_ms``."""
+        await asyncio.sleep(0)
+        if at_ms > self._now_ms:
+            woken = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._sleepers, (at_ms, next(self._order), woken))
+            await woken
+
+    def move_to(self, at_ms: int) -> None:
+        """Move forward, never back, and wake whose time has come."""
+        self._now_ms = max(self._now_ms, at_ms)
+        while self._sleepers and self._sleepers[0][0] <= self._now_ms:
+            woken = heapq.heappop(self._sleepers)[2]
+            if not woken.done():
+                woken.set_result(None)

@@ -1,0 +1,63 @@
+"""What the runtime needs of a shard; ``monitor.shard`` meets it, tests stand in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from monitor.engine.events import Event
+from monitor.engine.records import Record
+from rules.transition import Transition
+
+
+class Outputs(Protocol):
+    """What a step gave out."""
+
+    @property
+    def transitions(self) -> Sequence[Transition]:
+        """In order of position and n; those of one record belong to one transaction."""
+
+    @property
+    def rejected(self) -> Sequence[tuple[Event, str]]:
+        """Events the engine refused, with the reason's code."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many events were accepted, duplicates, late_dropped, rejected."""
+
+
+class Slice(Protocol):
+    """Part of a checkpoint: all changed rows of some shops, as of the last step."""
+
+    @property
+    def rows(self) -> Sequence[tuple[str, str, int, bytes | None]]:
+        """``(shop, part, applied, data)``; ``applied`` is the last position in it, no data deletes the row."""
+
+    @property
+    def floor(self) -> int:
+        """The first record not yet in the stored state of a shop that changed, once this is stored."""
+
+    @property
+    def floor_clock_ms(self) -> int:
+        """The shard's clock before that record."""
+
+
+class ShardPort(Protocol):
+    """One shard: a pure fold over its log."""
+
+    def step(self, records: Sequence[Record]) -> Outputs:
+        """Fold records, in order and without a gap."""
+
+    def checkpoint(self, shops_max: int) -> Slice | None:
+        """Take the changed rows of up to so many shops, those changed longest ago first; None: none left.
+
+        What was taken counts as stored until ``checkpoint_failed`` puts it back.
+        """
+
+    def checkpoint_failed(self, slice_: Slice) -> None:
+        """Mark the rows of a slice as changed again, as old as they were."""
+
+    def restore(
+        self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int
+    ) -> None:
+        """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
