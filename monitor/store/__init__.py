@@ -1,1 +1,1 @@
-"""What rests on disk."""
+"""One database for shard state and desk."""

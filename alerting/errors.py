@@ -1,0 +1,38 @@
+"""What can go wrong between a transition and a phone; one line each, with the mend."""
+# ruff: noqa: N818 - named for what happened: "raise Fenced"
+
+
+class AlertingError(Exception):
+    """Root of the package's errors."""
+
+
+class ConfigError(AlertingError):
+    """``alerting.yaml`` has errors; one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InputRefused(AlertingError):
+    """An acknowledgement or silence that cannot be taken; says why."""
+
+
+class StoreError(AlertingError):
+    """Root of what a store may raise."""
+
+
+class StoreFull(StoreError):
+    """The disk is full: nothing was written. Critical alerts go out unrecorded meanwhile."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the database and did not let go in time; nothing was written."""
+
+
+class Fenced(StoreError):
+    """The epoch was taken by another owner: stop writing, forget what is held."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer slawatch."""

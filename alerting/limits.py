@@ -1,0 +1,41 @@
+"""Every maximum of the desk, the sender and the channels, and what happens there."""
+
+# The desk
+SILENCES_MAX = 1_000  # active silences; a further one is refused with its reason
+SILENCE_MS_MAX = 30 * 86_400_000  # a longer silence is cut to this
+INTENT_LIFE_MS = 86_400_000  # an intent not sent within a day expires, and `why` says so
+NEVER_MS = 1 << 52  # "not before": held until something releases it (about the year 144 000)
+FORGET_MS = 86_400_000  # ended silences and quiet groups are forgotten this long after their end
+
+# The store: what is older goes at the next prune
+TRANSITIONS_KEPT_MS = 35 * 86_400_000
+DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents
+TRACES_KEPT_MS = 7 * 86_400_000
+INPUTS_KEPT_MS = 7 * 86_400_000  # only what the desk has folded
+PRUNE_ROWS = 5_000  # rows of one table a prune takes at most, so that no step waits long for it
+READ_ROWS = 5_000  # transitions or inputs read at once; a record's transitions are never divided
+
+# The sender
+LEASE_MS = 30_000  # a sender that is silent for so long loses its account
+DUE_MAX = 4_000  # intents looked at in one turn, the most urgent first; the others wait for the next
+SINGLES_MAX = 3  # more messages than this waiting for one receiver are merged into a digest
+CROWDED = 9  # messages in the window from which the account collects before it sends again …
+COLLECT_MS = 4_000  # … for so long: 61 s / 4 s = 15 messages, below the 18 of a bot
+BACKOFF_MS_MAX = 60_000  # 1, 2, 4 … 60 s after transient failures
+CLOSED_MS = 60_000  # an account that answered "too often" is left alone for a minute
+FAILS_MAX = 3  # refusals of a message as bad before its intents have failed
+UNRECORDED_MAX = 10_000  # alerts remembered as told without record; beyond it they may be told again
+
+# Messages
+ROW_NAME_BYTES = 24  # a shop's name in a digest row
+ITEMS_SHOWN = 5  # conversations named in a message; "N more" counts the rest
+WECOM_MARKDOWN_BYTES = 4_096
+WECOM_TEXT_BYTES = 2_048
+WEBHOOK_BYTES = 65_536
+CONSOLE_BYTES = 65_536
+DETAIL_CHARS = 200  # of a provider's answer kept with a delivery
+
+# Channels
+CONNECT_S = 5.0
+ANSWER_S = 10.0  # well below LEASE_MS: a call never outlives its lease
+ANSWER_BYTES_MAX = 65_536  # of an answer read; the rest is not needed to judge it

@@ -1,0 +1,1 @@
+"""What the desk and the sender decide by, as functions of their arguments."""

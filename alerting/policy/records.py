@@ -1,0 +1,186 @@
+"""What passes between desk, store and sender, as values.
+
+The way of one alert: ``Transition`` → ``Intent`` ("tell this receiver on this account, not before …")
+→ ``Delivery`` (one message, carrying one or many intents) → ``Result``, which the desk folds again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import xxhash
+
+from rules.transition import Transition
+
+Kind = Literal["fire", "rise", "update", "repeat", "still", "resolved", "ended"]
+# Of an intent and of a delivery (design §8). An intent that will never be sent is expired.
+State = Literal[
+    "queued", "sending", "accepted", "delivered", "acknowledged", "failed", "expired", "ambiguous"
+]
+TOLD: frozenset[str] = frozenset({"accepted", "delivered", "acknowledged", "ambiguous"})
+
+
+def alert_key(rule: str, subject: dict[str, str]) -> str:
+    """An alert's identity, rule and subject: ``pdd-drift|shop=pinduoduo:s1``."""
+    return f"{rule}|{','.join(f'{name}={value}' for name, value in sorted(subject.items()))}"
+
+
+def short_id(incident: str) -> str:
+    """Six characters by which people recognise one alert in two messages."""
+    return xxhash.xxh3_64_hexdigest(incident.encode())[:6]
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tell ``receiver`` on ``account`` of one alert, not before a time; nothing is told after ``expires_ms``.
+
+    ``incident`` is one firing of the alert from its beginning to its end; ``group`` says which intents
+    of a receiver may share a message.
+    """
+
+    id: str
+    alert: str
+    incident: str
+    receiver: str
+    account: str
+    group: str
+    kind: Kind
+    severity: str
+    created_ms: int
+    not_before_ms: int
+    expires_ms: int
+    transition: Transition
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True):
+    """One step on an alert's way and why it went so; what ``slawatch why`` prints.
+
+    Steps in order: rule, route, acknowledge, inhibit, silence, group, intent, settle, throttle, send.
+    """
+
+    alert: str
+    at_ms: int
+    step: str
+    verdict: str
+    reason: str
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack"):
+    """Somebody has the alert: no repeat and no update until it rises or is over."""
+
+    at_ms: int
+    alert: str
+    who: str
+
+
+class Silence(msgspec.Struct, frozen=True, tag="silence"):
+    """Hold what matches until ``until_ms``; what still fires then is told once.
+
+    ``matcher`` maps ``rule``, ``severity`` and names of the subject (``shop``, ``source`` …) to patterns
+    with ``*`` and ``?``; all must match.
+    """
+
+    at_ms: int
+    id: str
+    matcher: dict[str, str]
+    until_ms: int
+    who: str
+    comment: str = ""
+
+
+class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
+    """End a silence now."""
+
+    at_ms: int
+    id: str
+    who: str
+
+
+class Result(msgspec.Struct, frozen=True, tag="result"):
+    """What became of intents, as the sender found: ``intents`` are pairs of intent id and alert key."""
+
+    at_ms: int
+    state: State
+    account: str
+    receiver: str
+    intents: list[tuple[str, str]]
+    reason: str = ""
+    delivery: int = 0  # 0: settled without being sent
+
+
+class Health(msgspec.Struct, frozen=True, tag="health"):
+    """An account stopped working for good (credential, recipient), or works again."""
+
+    at_ms: int
+    account: str
+    ok: bool
+    detail: str = ""
+
+
+class Tick(msgspec.Struct, frozen=True, tag="tick"):
+    """Time passes for the desk: it forgets what is over."""
+
+    at_ms: int
+
+
+Input = Ack | Silence | Unsilence | Result | Health | Tick
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a fold changed; the store commits it together with the cursor, or not at all."""
+
+    rows: dict[tuple[str, str], bytes | None] = field(default_factory=dict)  # (kind, key); None deletes
+    intents: list[Intent] = field(default_factory=list)
+    moves: dict[str, int] = field(default_factory=dict)  # queued intent → its new not_before_ms
+    voids: list[tuple[str, int, str]] = field(default_factory=list)  # queued intent, at_ms, reason
+    acknowledged: list[str] = field(default_factory=list)  # incidents
+    traces: list[Trace] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far the desk has folded: a position for each shard, and the last input's sequence."""
+
+    positions: dict[int, int]
+    inputs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An intent as the sender takes it: with how often a provider refused it as bad."""
+
+    intent: Intent
+    fails: int = 0
+    again: bool = False  # its last delivery was ambiguous: this one is marked as a possible repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """What became of an earlier intent of the same incident on the same account."""
+
+    state: State
+    not_before_ms: int
+    done_ms: int  # when it reached that state; 0: it has not
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one receiver on one account, written before it is sent."""
+
+    account: str
+    receiver: str
+    intents: tuple[Intent, ...]
+    payload: bytes
+    sent_ms: int
+    crit: bool
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What the store remembers of an account, so that a restart does not forget its limits."""
+
+    sent_ms: tuple[int, ...]  # attempts within the window asked for, oldest first
+    closed_until_ms: int = 0

@@ -1,0 +1,192 @@
+"""What alerting needs from outside, passed in by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from rules.pack import Line, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from alerting.policy.records import (
+        AccountState,
+        Changes,
+        Cursor,
+        Delivery,
+        Input,
+        Queued,
+        Result,
+        Sibling,
+        State,
+        Trace,
+    )
+    from rules.transition import Transition
+
+
+class Clock(Protocol):
+    """Time as epoch milliseconds, and waiting for it."""
+
+    def now_ms(self) -> int:
+        """Read the clock."""
+
+    async def sleep_until(self, at_ms: int) -> None:
+        """Return once it is ``at_ms`` or later."""
+
+
+class DeskStore(Protocol):
+    """The desk's part of the store. Sync, called from one thread; each write is one transaction."""
+
+    def take_desk(self) -> tuple[int, Cursor]:
+        """Become the desk's owner: ``(epoch, cursor)``; writes of the former owner then fail."""
+
+    def desk_rows(self) -> Iterator[tuple[str, str, bytes]]:
+        """All desk rows: kind, key, body."""
+
+    def transitions_after(self, cursor: Cursor) -> list[Transition]:
+        """Transitions past the cursor, by shard and position; all of a record or none."""
+
+    def inputs_after(self, seq: int) -> list[tuple[int, Input]]:
+        """Inputs past ``seq``, in order, with their sequence."""
+
+    def add_input(self, item: Input) -> int:
+        """Append an input; its sequence."""
+
+    def commit_desk(self, epoch: int, changes: Changes, cursor: Cursor) -> None:
+        """Write changed rows, intents and the cursor.
+
+        A move or void touches an intent only while it is queued.
+
+        Raises:
+            Fenced: Another desk took over.
+            StoreFull: Nothing was written; call again with the same arguments.
+        """
+
+    def traces(self, alert: str, limit: int = 100) -> list[Trace]:
+        """The last traces of an alert, oldest first."""
+
+
+class SenderStore(Protocol):
+    """The sender's part of the store."""
+
+    def lease(self, account: str, owner: str, now_ms: int, until_ms: int) -> bool:
+        """Take or renew the account; False while another owner's lease runs."""
+
+    def recover(self, account: str, now_ms: int) -> int:
+        """Make what a dead sender left in flight ambiguous; how many deliveries that were.
+
+        Their intents are queued again, marked, unless they were already a second try.
+        """
+
+    def account(self, account: str, since_ms: int) -> AccountState:
+        """Attempts at or after ``since_ms``, and until when the account is closed."""
+
+    def close_account(self, account: str, until_ms: int) -> None:
+        """Remember that the provider refuses everything until then."""
+
+    def due(self, account: str, now_ms: int, limit: int) -> list[Queued]:
+        """Queued intents that may be sent now: crit first, then the oldest."""
+
+    def next_due_ms(self, account: str, now_ms: int) -> int | None:
+        """When the next queued intent after now becomes due; None when there is none."""
+
+    def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
+        """What became of the intents of incidents that say the alert fires, by incident."""
+
+    def begin(self, delivery: Delivery, owner: str) -> int:
+        """Write a delivery as ``sending`` with its payload and intents; its id.
+
+        Raises:
+            Fenced: The lease is not ours.
+            StoreFull: Nothing was written.
+        """
+
+    def finish(
+        self,
+        delivery: int,
+        state: State,
+        result: Result,
+        *,
+        requeue: bool = False,
+        code: str = "",
+        provider_id: str = "",
+        detail: str = "",
+        bad: bool = False,
+    ) -> None:
+        """Record what became of a delivery.
+
+        Without ``requeue`` its intents take the state and ``result`` becomes a desk input; with it they
+        are queued again (``bad``: counted as refused; state ``ambiguous``: marked as a second try).
+        """
+
+    def settle(self, result: Result) -> None:
+        """Give intents their last state without sending them, and tell the desk."""
+
+    def trace(self, traces: Sequence[Trace]) -> None:
+        """Append traces of the sender's steps."""
+
+
+class Store(DeskStore, SenderStore, Protocol):
+    """All that alerting needs of a store."""
+
+
+class Metrics(Protocol):
+    """Counters, by name and few labels."""
+
+    def count(self, name: str, n: int = 1, **labels: str) -> None:
+        """Add ``n``."""
+
+
+class NoMetrics:
+    """Count nothing."""
+
+    def count(self, name: str, n: int = 1, **labels: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopInfo:
+    """A shop as messages show it."""
+
+    name: str
+    url: str = ""
+    timezone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """A rule as messages show it."""
+
+    title: Text
+    advice: Text = field(default_factory=lambda: Text(""))
+    measure: Text = field(default_factory=lambda: Text(""))  # the measure's title
+    kind: str = ""  # the measure's kind: reply_rate, response_time, waiting, order_rate
+    line: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who holds a conversation."""
+
+    name: str
+    wecom_id: str = ""
+
+
+class Directory(Protocol):
+    """Names, links and texts of shops, rules and people; unknown ones by their ids."""
+
+    def shop(self, key: str) -> ShopInfo:
+        """The shop ``platform:shop_id``."""
+
+    def rule(self, rule: str, shop: str) -> RuleInfo:
+        """The rule as it holds for the shop (its pack's measure and line); ``shop`` may be empty."""
+
+    def agent(self, shop: str, agent_id: str) -> Person:
+        """An agent of the shop."""
+
+    def alert_url(self, alert: str) -> str:
+        """Where the alert is shown; empty: there is no page."""
+
+    def alerts_url(self) -> str:
+        """Where all open alerts are shown; empty: there is no page."""

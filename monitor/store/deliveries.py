@@ -1,0 +1,172 @@
+"""Tables of the sender: accounts and their leases, intents on their way, deliveries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from alerting import limits
+from alerting.errors import Fenced
+from alerting.policy.records import AccountState, Intent, Queued, Sibling
+from monitor.store.desk import add_input, add_traces
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from alerting.policy.records import Delivery, Result, State, Trace
+    from monitor.store.database import Database
+
+_intent = msgspec.msgpack.Decoder(Intent)
+
+_LEASE = (
+    "insert into account (name, owner, lease_until_ms) values (:account, :owner, :until)"
+    " on conflict (name) do update set owner = :owner, lease_until_ms = :until"
+    " where owner = :owner or lease_until_ms <= :now"
+)
+_FLIGHT = (
+    "update delivery set state = 'ambiguous', done_ms = ?, detail = 'its sender died'"
+    " where account = ? and state = 'sending' returning id"
+)
+_DUE = (
+    "select body, fails, again, not_before_ms from intent"
+    " where account = ? and state = 'queued' and not_before_ms <= ?"
+    " order by crit desc, not_before_ms, created_ms, id limit ?"
+)
+_SIBLINGS = (
+    "select state, not_before_ms, done_ms from intent"
+    " where incident = ? and account = ? and kind not in ('resolved', 'ended')"
+)
+_BEGIN = (
+    "insert into delivery (account, receiver, state, crit, again, sent_ms, payload)"
+    " values (?, ?, 'sending', ?, ?, ?, ?) returning id"
+)
+_FINISH = (
+    "update delivery set state = ?, done_ms = ?, code = ?, provider_id = ?, detail = ?"
+    " where id = ? and state = 'sending'"
+)
+# A second try that ended in the dark again is not tried a third time.
+_AGAIN = (
+    "update intent set again = 1, delivery = 0,"
+    " done_ms = case when again then :now else 0 end,"
+    " state = case when again then 'ambiguous' else 'queued' end"
+    " where delivery = :delivery and state = 'sending'"
+)
+
+
+class DeliveryTables:
+    """``alerting.ports.SenderStore`` on SQLite."""
+
+    _db: Database
+
+    def lease(self, account: str, owner: str, now_ms: int, until_ms: int) -> bool:
+        """Take or renew the account; see ``SenderStore``."""
+        named = {"account": account, "owner": owner, "now": now_ms, "until": until_ms}
+        with self._db.transaction() as run:
+            return run.execute(_LEASE, named).rowcount == 1
+
+    def recover(self, account: str, now_ms: int) -> int:
+        """Make what a dead sender left in flight ambiguous; see ``SenderStore``."""
+        with self._db.transaction() as run:
+            flight = run.execute(_FLIGHT, (now_ms, account)).fetchall()
+            for (delivery,) in flight:
+                run.execute(_AGAIN, {"delivery": delivery, "now": now_ms})
+        return len(flight)
+
+    def account(self, account: str, since_ms: int) -> AccountState:
+        """Attempts at or after ``since_ms``, and until when the account is closed."""
+        run = self._db.connection.execute
+        query = "select sent_ms from delivery where account = ? and sent_ms >= ? order by sent_ms"
+        sent = tuple(at_ms for (at_ms,) in run(query, (account, since_ms)))
+        row = run("select closed_until_ms from account where name = ?", (account,)).fetchone()
+        return AccountState(sent, row[0] if row else 0)
+
+    def close_account(self, account: str, until_ms: int) -> None:
+        """Remember that the provider refuses everything until then."""
+        with self._db.transaction() as run:
+            run.execute("update account set closed_until_ms = ? where name = ?", (until_ms, account))
+
+    def due(self, account: str, now_ms: int, limit: int) -> list[Queued]:
+        """Queued intents that may be sent now: crit first, then the oldest."""
+        rows = self._db.connection.execute(_DUE, (account, now_ms, limit)).fetchall()
+        return [
+            Queued(msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, bool(again))
+            for body, fails, again, at_ms in rows
+        ]
+
+    def next_due_ms(self, account: str, now_ms: int) -> int | None:
+        """When the next queued intent after now becomes due."""
+        query = (
+            "select min(not_before_ms) from intent"
+            " where account = ? and state = 'queued' and not_before_ms > ?"
+        )
+        at_ms: int | None = self._db.connection.execute(query, (account, now_ms)).fetchone()[0]
+        return None if at_ms == limits.NEVER_MS else at_ms
+
+    def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
+        """What became of the intents of incidents that say the alert fires, by incident."""
+        run = self._db.connection.execute
+        return {
+            incident: [Sibling(*row) for row in run(_SIBLINGS, (incident, account))] for incident in incidents
+        }
+
+    def begin(self, delivery: Delivery, owner: str) -> int:
+        """Write a delivery as ``sending``; see ``SenderStore``."""
+        d = delivery
+        held = "select 1 from account where name = ? and owner = ? and lease_until_ms > ?"
+        with self._db.transaction() as run:
+            if run.execute(held, (d.account, owner, d.sent_ms)).fetchone() is None:
+                raise Fenced(f"account {d.account}: another sender took it over; this one stops")
+            (number,) = run.execute(
+                _BEGIN, (d.account, d.receiver, d.crit, d.again, d.sent_ms, d.payload)
+            ).fetchone()
+            run.executemany(
+                "update intent set state = 'sending', delivery = ? where id = ? and state = 'queued'",
+                [(number, intent.id) for intent in d.intents],
+            )
+        return int(number)
+
+    def finish(
+        self,
+        delivery: int,
+        state: State,
+        result: Result,
+        *,
+        requeue: bool = False,
+        code: str = "",
+        provider_id: str = "",
+        detail: str = "",
+        bad: bool = False,
+    ) -> None:
+        """Record what became of a delivery; see ``SenderStore``."""
+        with self._db.transaction() as run:
+            run.execute(_FINISH, (state, result.at_ms, code, provider_id, detail, delivery))
+            if not requeue:
+                _settle(run, result, "sending")
+            elif state == "ambiguous":
+                run.execute(_AGAIN, {"delivery": delivery, "now": result.at_ms})
+            else:
+                run.execute(
+                    "update intent set state = 'queued', delivery = 0, fails = fails + ?"
+                    " where delivery = ? and state = 'sending'",
+                    (bad, delivery),
+                )
+
+    def settle(self, result: Result) -> None:
+        """Give intents their last state without sending them, and tell the desk."""
+        with self._db.transaction() as run:
+            _settle(run, result, "queued")
+
+    def trace(self, traces: Sequence[Trace]) -> None:
+        """Append traces of the sender's steps."""
+        with self._db.transaction() as run:
+            add_traces(run, traces)
+
+
+def _settle(run: sqlite3.Connection, result: Result, current: str) -> None:
+    run.executemany(
+        "update intent set state = ?, done_ms = ?, note = ? where id = ? and state = ?",
+        [(result.state, result.at_ms, result.reason, intent, current) for intent, _ in result.intents],
+    )
+    add_input(run, result)

@@ -1,0 +1,84 @@
+"""What the runtime needs of a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rules.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLease:
+    """A shard as its new owner finds it.
+
+    ``position`` is the last record whose transitions are stored (-1: none); ``floor`` the first record
+    to fold again, ``floor_clock_ms`` the shard's clock there.
+    """
+
+    epoch: int
+    position: int
+    floor: int
+    floor_clock_ms: int
+
+
+# One part of one shop's state, ``(key, part, applied, data)``, with the last record folded into it;
+# no data deletes the row.
+StateRow = tuple[str, str, int, bytes | None]
+
+
+class ShardStore(Protocol):
+    """Shards: positions, epochs, transitions, state. Sync, called from one thread."""
+
+    def take(self, shard: int) -> ShardLease:
+        """Become the shard's owner; writes of the former one then raise ``Fenced``."""
+
+    def owned(self, shard: int, epoch: int) -> bool:
+        """Whether ``epoch`` is still the shard's."""
+
+    def commit_step(self, shard: int, epoch: int, position: int, transitions: Iterable[Transition]) -> int:
+        """Write a step's transitions and position in one transaction; how many were new.
+
+        Transitions at or before the stored position are dropped, so a step is its own retry.
+
+        Raises:
+            Fenced: Another owner took the shard.
+            StoreFull: Nothing was written.
+        """
+
+    def save_state(
+        self, shard: int, epoch: int, rows: Iterable[StateRow], floor: int, floor_clock_ms: int
+    ) -> None:
+        """Write state rows and the floor in one transaction.
+
+        Raises:
+            Fenced: Another owner took the shard.
+            StoreFull: Nothing was written.
+        """
+
+    def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
+        """All state rows of the shard, by key and part."""
+
+    def put_plan(self, plan_hash: str, body: bytes) -> None:
+        """Keep a compiled plan; a known hash changes nothing."""
+
+    def get_plan(self, plan_hash: str) -> bytes | None:
+        """The compiled plan of that hash."""
+
+    def put_meta(self, key: str, value: bytes) -> None:
+        """Set a value."""
+
+    def get_meta(self, key: str) -> bytes | None:
+        """Read a value."""
+
+    def prune(self, now_ms: int) -> int:
+        """Delete what is past its retention, a bounded number of rows at a time; how many went."""
+
+    def backup(self, path: str) -> None:
+        """Copy the database while it is in use."""
+
+    def close(self) -> None:
+        """Let go of the database."""

@@ -1,0 +1,71 @@
+"""The store of one machine: one SQLite file, every part of the interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alerting import limits
+from monitor.store.database import Database
+from monitor.store.deliveries import DeliveryTables
+from monitor.store.desk import DeskTables
+from monitor.store.shards import ShardTables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# What goes at a prune, with its age; never what is still on its way or not yet folded.
+_TRANSITIONS = (
+    "delete from transition where (shard, position, n) in (select t.shard, t.position, t.n"
+    " from transition t join desk_position d on d.shard = t.shard"
+    " where t.at_ms < ? and t.position <= d.position limit ?)"
+)
+_INPUTS = (
+    "delete from desk_input where seq in (select seq from desk_input"
+    " where at_ms < ? and seq <= (select input from desk) limit ?)"
+)
+_INTENTS = (
+    "delete from intent where id in (select id from intent"
+    " where created_ms < ? and state not in ('queued', 'sending') limit ?)"
+)
+_DELIVERIES = (
+    "delete from delivery where id in (select id from delivery"
+    " where sent_ms < ? and state != 'sending' limit ?)"
+)
+_TRACES = "delete from trace where id in (select id from trace where at_ms < ? limit ?)"
+_PRUNE = (
+    (_TRANSITIONS, limits.TRANSITIONS_KEPT_MS),
+    (_INPUTS, limits.INPUTS_KEPT_MS),
+    (_INTENTS, limits.DELIVERIES_KEPT_MS),
+    (_DELIVERIES, limits.DELIVERIES_KEPT_MS),
+    (_TRACES, limits.TRACES_KEPT_MS),
+)
+
+
+class SqliteStore(ShardTables, DeskTables, DeliveryTables):
+    """``ShardStore``, ``DeskStore`` and ``SenderStore`` on one SQLite file.
+
+    Used by the thread that opened it; another thread opens its own on the same path.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open or create the store; see ``Database``."""
+        self._db = Database(path)
+
+    def prune(self, now_ms: int) -> int:
+        """Delete what is past its retention, at most ``limits.PRUNE_ROWS`` a table; how many went.
+
+        Call it again while it returns something and there is nothing better to do.
+        """
+        gone = 0
+        for statement, kept_ms in _PRUNE:
+            with self._db.transaction() as run:
+                gone += run.execute(statement, (now_ms - kept_ms, limits.PRUNE_ROWS)).rowcount
+        return gone
+
+    def backup(self, path: Path | str) -> None:
+        """Copy the store to ``path``, consistent, while it is in use."""
+        self._db.backup(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
