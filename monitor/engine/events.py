@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 EventType = Literal[
     "message", "conversation", "order", "refund", "dispute", "complaint", "rating", "agent", "heartbeat"
 ]
 Actor = Literal["customer", "agent", "assist", "bot", "system"]
+
+# Checked by the decoder, at no cost that can be measured. Lengths are in characters.
+EventId = Annotated[str, Meta(min_length=1, max_length=200)]
+Name = Annotated[str, Meta(max_length=200)]
+Tag = Annotated[str, Meta(max_length=100)]
+Tags = Annotated[list[Tag], Meta(max_length=50)]
+Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]  # every JSON writer can carry 53 bits
+Fen = Annotated[int, Meta(ge=0, le=10**14)]
+Score = Annotated[int, Meta(ge=1, le=5)]
 
 ACTIONS: dict[str, frozenset[str]] = {
     "conversation": frozenset({"opened", "assigned", "transferred", "handed_back", "closed", "reopened"}),
@@ -28,30 +38,47 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """
 
     type: EventType
-    id: str
-    at: int | str
-    seq: int = 0
-    platform: str = ""
-    shop_id: str = ""
-    conversation_id: str = ""
-    customer_id: str = ""
+    id: EventId
+    at: Count | Name
+    seq: Count = 0
+    platform: Name = ""
+    shop_id: Name = ""
+    conversation_id: Name = ""
+    customer_id: Name = ""
     actor: Actor | None = None
-    agent_id: str = ""
-    kind: str = ""
-    via: str = ""
-    action: str = ""
-    order_id: str = ""
-    refund_id: str = ""
-    dispute_id: str = ""
-    complaint_id: str = ""
-    amount: int | None = None
-    reason: str = ""
-    outcome: str = ""
-    score: int | None = None
+    agent_id: Name = ""
+    kind: Name = ""
+    via: Name = ""
+    action: Name = ""
+    order_id: Name = ""
+    refund_id: Name = ""
+    dispute_id: Name = ""
+    complaint_id: Name = ""
+    amount: Fen | None = None
+    reason: Name = ""
+    outcome: Name = ""
+    score: Score | None = None
     solved: bool | None = None
-    product_id: str = ""
-    tags: list[str] = []
-    exclude: str | bool = ""
-    source: str = ""
-    every: str | int = ""  # heartbeat: the period it promises, "10s" or milliseconds
-    received_at: int | str = ""  # files only: when it arrived
+    product_id: Name = ""
+    tags: Tags = []
+    exclude: Name | bool = ""
+    source: Name = ""
+    every: Name | Count = ""  # heartbeat: the period it promises, "10s" or milliseconds; the latter once read
+    received_at: Count | Name = ""  # files only: when it arrived
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def content_of(event: Event) -> bytes:
+    """Canonical bytes of what the sender said: without what the way here added (source, arrival)."""
+    if event.source or event.received_at:
+        event = msgspec.structs.replace(event, source="", received_at="")
+    return _encode(event)
+
+
+def order_of(at: int, seq: int, event_id: str) -> tuple[int, int, int, int, str]:
+    """The order of events: ``at``, ``seq``, then ids of digits by value before all others by code point."""
+    if event_id.isascii() and event_id.isdigit():
+        return (at, seq, 0, int(event_id), event_id)
+    return (at, seq, 1, 0, event_id)

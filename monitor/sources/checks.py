@@ -1,0 +1,136 @@
+"""What must hold of an event beyond its types, and its times made integers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from monitor.engine.events import ACTIONS, Event
+from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
+from monitor.limits import ID_BYTES, LATEST_MS
+from monitor.sources.times import format_time, parse_duration_ms, parse_time
+
+Refusal = tuple[str, str]
+"""A stable code, and a sentence for people that ends with the mend."""
+
+# The types whose events must name more than their shop; any one of the fields is enough.
+_NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "message": ("conversation_id",),
+    "conversation": ("conversation_id",),
+    "order": ("order_id",),
+    "refund": ("order_id", "refund_id"),
+    "dispute": ("order_id", "dispute_id"),
+    "complaint": ("complaint_id",),
+    "rating": ("conversation_id",),
+    "agent": ("agent_id",),
+}
+_LONGEST_PROMISE_MS = 86_400_000
+_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+_known_platforms: set[str] = set()
+_KNOWN_PLATFORMS_MAX = 1_000
+
+
+def check(event: Event, latest_ms: int) -> Refusal | None:
+    """Make the times of ``event`` integers in place and say why it must be refused, if it must.
+
+    Args:
+        event: As decoded.
+        latest_ms: Its ``at`` may not be later.
+    """
+    at_ms = event.at
+    if isinstance(at_ms, str):
+        parsed_ms = parse_time(at_ms)
+        if parsed_ms is None:
+            return _bad_time("at", at_ms)
+        event.at = at_ms = parsed_ms
+    if not EARLIEST_MS <= at_ms <= latest_ms:
+        return _out_of_bounds(at_ms, latest_ms)
+    if event.received_at != "" and (refusal := _read_received_at(event)):
+        return refusal
+    if not event.id.isascii() and len(event.id.encode()) > ID_BYTES:
+        return "bad_field", f"`id` is longer than {ID_BYTES} bytes; send a shorter one"
+    kind = event.type
+    if kind == "message":
+        if event.actor is None:
+            return "no_actor", "`actor` is missing; say who wrote: customer, agent, assist, bot or system"
+        if not event.conversation_id or event.action:
+            return _check_parts(event)
+    elif kind == "heartbeat":
+        return _check_heartbeat(event)
+    elif refusal := _check_parts(event):
+        return refusal
+    if not event.shop_id:
+        return "no_shop", "`shop_id` is missing; every event but a heartbeat names its platform and shop"
+    if event.platform not in _known_platforms:
+        return _check_platform(event.platform)
+    return None
+
+
+def _bad_time(field: str, found: object) -> Refusal:
+    return "bad_time", (
+        f"`{field}` is {str(found)[:40]!r}, not a time; "
+        "send RFC 3339 with an offset (2026-11-11T10:20:30.123+08:00) or epoch milliseconds"
+    )
+
+
+def _out_of_bounds(at_ms: int, latest_ms: int) -> Refusal:
+    if at_ms > latest_ms:
+        return "in_the_future", (
+            f"`at` is {format_time(at_ms)}, more than {AHEAD_MS // 60_000} minutes after it arrived; "
+            "set the clock and the time zone of the source"
+        )
+    seconds = EARLIEST_MS // 1_000 <= at_ms <= LATEST_MS // 1_000
+    mend = "it looks like seconds, send milliseconds" if seconds else "set the clock of the source"
+    return "too_old", f"`at` is {format_time(at_ms)}, before 2000; {mend}"
+
+
+def _read_received_at(event: Event) -> Refusal | None:
+    found = event.received_at
+    received_ms = parse_time(found) if isinstance(found, str) else found
+    if received_ms is None or not EARLIEST_MS <= received_ms <= LATEST_MS:
+        return _bad_time("received_at", found)
+    event.received_at = received_ms
+    return None
+
+
+def _check_heartbeat(event: Event) -> Refusal | None:
+    promised = event.every
+    if promised == "":
+        return None
+    every_ms = parse_duration_ms(promised) if isinstance(promised, str) else promised
+    if every_ms is None or not 1_000 <= every_ms <= _LONGEST_PROMISE_MS:
+        return (
+            "bad_field",
+            f"`every` is {promised!r}; send a duration from 1s to 1d, as 10s or in milliseconds",
+        )
+    event.every = every_ms
+    return None
+
+
+def _check_parts(event: Event) -> Refusal | None:
+    """What an event of its type must name, and that its action is one of its type's."""
+    kind = event.type
+    needed = _NEEDS[kind]
+    if not any(getattr(event, field) for field in needed):
+        names = " or ".join(f"`{field}`" for field in needed)
+        return "missing_field", f"{names} is missing; an event of type {kind} needs it"
+    allowed = ACTIONS.get(kind)
+    if event.action not in (allowed or ("",)):
+        found = repr(event.action) if event.action else "missing"
+        wanted = "one of " + ", ".join(sorted(allowed)) if allowed else "none"
+        return "bad_action", f"`action` is {found}; an event of type {kind} takes {wanted}"
+    if kind == "rating" and event.score is None and event.solved is None:
+        return "missing_field", "`score` is missing; a rating needs it (1 to 5), or `solved`"
+    return None
+
+
+def _check_platform(platform: str) -> Refusal | None:
+    if not platform:
+        return "no_shop", "`platform` is missing; every event but a heartbeat names its platform and shop"
+    if _PLATFORM.fullmatch(platform) is None:
+        return "bad_field", (
+            f"`platform` is {platform[:40]!r}; use small letters, digits, `_`, `.` and `-`, as in pinduoduo"
+        )
+    if len(_known_platforms) < _KNOWN_PLATFORMS_MAX:
+        _known_platforms.add(platform)
+    return None

@@ -1,0 +1,270 @@
+"""The wire format: bytes in, events out (design §4).
+
+A body is one object, an array, or lines (NDJSON). What is bad is refused with its index and the rest is
+taken; only a body that cannot be framed is refused whole. ``text`` is not a field of ``Event``, so the
+decoder steps over it and no text is ever held; word lists, when they come, decode a subclass that has it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor.engine.events import ACTIONS, Event
+from monitor.engine.limits import AHEAD_MS
+from monitor.errors import MonitorError
+from monitor.limits import BATCH_EVENTS, LATEST_MS, LINE_BYTES, NESTING
+from monitor.sources.checks import Refusal, check
+from monitor.sources.framing import depth_of, framing_of, has_nul, split_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A line or element that was refused. ``index`` counts from 0; ``raw`` may hold a message text."""
+
+    index: int
+    code: str
+    reason: str
+    raw: bytes
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """What a body held: events, the index of each in the body, and what was refused, by index."""
+
+    events: list[Event]
+    indexes: list[int]
+    rejected: list[Rejected]
+
+
+class BodyError(MonitorError):
+    """A body that cannot be framed or is beyond a limit: nothing of it was taken."""
+
+
+_decoder = msgspec.json.Decoder(Event)
+_decode = _decoder.decode
+_array_decoder = msgspec.json.Decoder(list[Event])
+_encode = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Event]).decode
+
+_BAD_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def decode_body(body: bytes, arrival_ms: int, content_type: str = "") -> Decoded:
+    """Decode one body of events.
+
+    Args:
+        body: One object, an array, or NDJSON; UTF-8.
+        arrival_ms: When it arrived; what lies further ahead than ``AHEAD_MS`` is refused.
+        content_type: As the request says; decides the framing where it names lines, else the looks do.
+
+    Raises:
+        BodyError: It cannot be framed (code ``unframed``), or holds more than ``BATCH_EVENTS``.
+    """
+    latest_ms = arrival_ms + AHEAD_MS
+    framing = framing_of(body, content_type)
+    if framing == "lines":
+        return _decode_ndjson(body, latest_ms)
+    if framing == "array":
+        return _decode_array(body, latest_ms)
+    body = body.strip()
+    found = decode_line(body, arrival_ms)
+    if isinstance(found, Event):
+        return Decoded([found], [0], [])
+    if found.code == "not_json" or not body.startswith(b"{"):
+        raise BodyError(
+            f"the body cannot be read: {found.reason.partition(';')[0]}",
+            mend="send one object, an array, or one object a line (application/x-ndjson)",
+            code="unframed",
+        )
+    return Decoded([], [], [found])
+
+
+def decode_lines(lines: list[bytes], arrival_ms: int | None = None) -> Decoded:
+    """Decode a chunk of lines; indexes count within it. As ``decode_line`` each, at half its cost."""
+    latest_ms = LATEST_MS if arrival_ms is None else arrival_ms + AHEAD_MS
+    return _decode_lines(lines, latest_ms, doubtful=_doubtful(b"\n".join(lines), len(lines)))
+
+
+def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> Event | Rejected:
+    """Decode one event; without ``arrival_ms`` (files) its time may be anything up to 2100."""
+    latest_ms = LATEST_MS if arrival_ms is None else arrival_ms + AHEAD_MS
+    if refusal := _inspect(line):
+        return Rejected(index, *refusal, line)
+    try:
+        event = _decode(line)
+    except _BAD_LINE as error:
+        return Rejected(index, *_explain(error), line)
+    if refusal := check(event, latest_ms):
+        return Rejected(index, *refusal, line)
+    return event
+
+
+def pack_events(events: list[Event]) -> bytes:
+    """Pack events for the journal: msgpack, defaults left out, texts long gone."""
+    return _encode(events)
+
+
+def unpack_events(packed: bytes) -> list[Event]:
+    """The inverse of ``pack_events``."""
+    return _unpack(packed)
+
+
+def content_of(event: Event) -> bytes:
+    """Canonical bytes of what the sender said: without ``source`` and ``received_at``, which the way adds.
+
+    Equal events in another notation (key order, time zone, milliseconds against RFC 3339) are equal here.
+    """
+    if event.source or event.received_at != "":
+        event = msgspec.structs.replace(event, source="", received_at="")
+    return _encode(event)
+
+
+def _decode_lines(lines: list[bytes], latest_ms: int, *, doubtful: bool) -> Decoded:
+    """Decode each line; ``doubtful`` lines are looked at for NUL, depth and encoding one by one."""
+    events: list[Event] = []
+    indexes: list[int] = []
+    rejected: list[Rejected] = []
+    for index, line in enumerate(lines):
+        if not line or line.isspace():
+            continue
+        refusal: Refusal | None
+        try:
+            refusal = _inspect(line) if doubtful or len(line) > LINE_BYTES else None
+            if refusal is None:
+                event = _decode(line)
+                refusal = check(event, latest_ms)
+        except _BAD_LINE as error:
+            refusal = _explain(error)
+        if refusal is None:
+            events.append(event)
+            indexes.append(index)
+        else:
+            rejected.append(Rejected(index, *refusal, line))
+    return Decoded(events, indexes, rejected)
+
+
+def _decode_ndjson(body: bytes, latest_ms: int) -> Decoded:
+    """Decode all lines at once, and line by line only where something in them is bad."""
+    count = body.count(b"\n", 0, -1) + 1
+    if count > BATCH_EVENTS:
+        raise _too_many()
+    good = _decode_good(_decoder.decode_lines, body, latest_ms)
+    if good is not None and len(good.events) == count:
+        return good
+    lines = body.split(b"\n")
+    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body, len(lines)))
+
+
+def _decode_array(body: bytes, latest_ms: int) -> Decoded:
+    """Decode an array at once, and element by element only where something in it is bad."""
+    # An event is at least one bracket; texts are allowed three more each before the body is thought too big.
+    if body.count(b"{") > 4 * BATCH_EVENTS:
+        raise _too_many()
+    good = _decode_good(_array_decoder.decode, body, latest_ms)
+    elements = split_array(body) if good is None else []
+    if elements is None:
+        raise BodyError(
+            "the body is an array that does not close, or that something follows",
+            mend="send valid JSON, or one object a line (application/x-ndjson)",
+            code="unframed",
+        )
+    if len(elements if good is None else good.events) > BATCH_EVENTS:
+        raise _too_many()
+    return good or _decode_lines([element or b"," for element in elements], latest_ms, doubtful=True)
+
+
+def _decode_good(decode_all: Callable[[bytes], list[Event]], body: bytes, latest_ms: int) -> Decoded | None:
+    """All events of the body when every one is good, else None."""
+    try:
+        events = decode_all(body)
+    except _BAD_LINE:
+        return None
+    if _doubtful(body, len(events)):
+        return None
+    for event in events:
+        if check(event, latest_ms):
+            return None
+    return Decoded(events, list(range(len(events))), [])
+
+
+def _too_many() -> BodyError:
+    return BodyError(
+        f"the body holds more than {BATCH_EVENTS} events", mend="send smaller batches", code="too_many_events"
+    )
+
+
+def _doubtful(body: bytes, events: int) -> bool:
+    """Whether each of the ``events`` of a body must be looked at before it is decoded.
+
+    One pass over the body instead of one a line. An event opens two brackets at most, itself and its
+    tags; texts full of brackets only cost the closer look.
+    """
+    opened = body.count(b"{") + body.count(b"[")
+    return opened > 2 * events + NESTING or has_nul(body) or not _is_utf8(body) or _may_be_long(body)
+
+
+def _may_be_long(body: bytes) -> bool:
+    """Whether an event may be longer than ``LINE_BYTES``: then half of that lies beside its ``type``."""
+    start, half = 0, LINE_BYTES // 2
+    while len(body) - start > half:
+        start = body.rfind(b'"type"', start, start + half) + 1
+        if start == 0:
+            return True
+    return False
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _inspect(line: bytes) -> Refusal | None:
+    """Refuse what the decoder would accept or must not be given: length, NUL, depth, encoding."""
+    if len(line) > LINE_BYTES:
+        return "too_long", f"{len(line)} bytes long, more than {LINE_BYTES}; send events of their fields only"
+    if has_nul(line):
+        return "nul", "holds a NUL; send text without it"
+    if line.count(b"{") + line.count(b"[") > NESTING and depth_of(line) > NESTING:
+        return "too_deep", f"nests deeper than {NESTING}; an event is a flat object"
+    if not _is_utf8(line):
+        return "not_utf8", "not UTF-8; send UTF-8"
+    return None
+
+
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>[^`]*)`)?", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(?P<field>\w+)`")
+_CHOICES = {
+    "type": (*ACTIONS, "message", "rating", "heartbeat"),
+    "actor": ("customer", "agent", "assist", "bot", "system"),
+}
+
+
+def _explain(error: Exception) -> Refusal:
+    """A code and a sentence for what the decoder raised."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not_utf8", "not UTF-8; send UTF-8"
+    if isinstance(error, RecursionError):
+        return "too_deep", f"nests deeper than {NESTING}; an event is a flat object"
+    if not isinstance(error, msgspec.ValidationError):
+        detail = str(error).removeprefix("JSON is malformed: ")
+        return "not_json", f"not JSON: {detail}; send one JSON object per event"
+    message = str(error)
+    if missing := _MISSING.search(message):
+        return "missing_field", f"`{missing['field']}` is missing; every event needs it"
+    match = _PLACE.fullmatch(message)
+    what, place = (match["what"], match["place"]) if match else (message, None)
+    if not place:
+        return "not_an_object", f"{what}; send one JSON object per event"
+    mend = (
+        f"use one of {', '.join(sorted(_CHOICES[place]))}" if place in _CHOICES else "see the event's fields"
+    )
+    return "bad_field", f"`{place}`: {what[:1].lower()}{what[1:]}; {mend}"

@@ -1,0 +1,1 @@
+"""The API, the first page and its live stream."""

@@ -1,0 +1,226 @@
+"""What the web asks of the daemon: protocols and the plain values that pass through them.
+
+The runtime implements them; ``monitor.app`` passes them in. Times are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.events import Event
+    from monitor.sources.wire import Rejected
+
+Health = Literal["ok", "warn", "crit", "unknown", "partial", "too_few", "no_data"]
+"""A verdict of the rules on a shop, the worst first shown; ``unknown`` is blind and never looks healthy."""
+
+
+class EntranceClosedError(MonitorError):
+    """Ingest is stopped: the disk is low, the daemon is starting or stopping. Answered 503."""
+
+    def __init__(self, what: str, *, mend: str, retry_after_s: int = 5) -> None:
+        """Say what stops ingest, its mend, and when to try again."""
+        super().__init__(what, mend=mend, code="closed")
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event the entrance refused after it was decoded, by its place in the batch it was given."""
+
+    place: int  # in ``events`` as passed to ``accept``
+    code: str  # stable: reused | limit
+    reason: str  # a sentence with the mend
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a batch, once what was accepted is durable. The three sum to the batch."""
+
+    accepted: int
+    duplicates: int = 0
+    rejected: tuple[Refused, ...] = ()
+
+
+class EntrancePort(Protocol):
+    """Where events go in."""
+
+    async def accept(self, source: str, events: Sequence[Event], arrival_ms: int) -> Receipt:
+        """Make a batch durable and say what became of it.
+
+        Args:
+            source: Name of the source: a token's, an endpoint's.
+            events: Decoded and checked; may be empty. The web keeps no reference afterwards.
+            arrival_ms: When the request had arrived; the log's own arrival is never less.
+
+        Raises:
+            EntranceClosedError: Nothing was taken.
+        """
+        ...
+
+    async def refuse(self, source: str, rejected: Sequence[Rejected], arrival_ms: int) -> None:
+        """Put into the dead letters what did not decode, or was refused later. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measure of a shop over one period, as counts; a rate is shown as ``(of - bad) / of``."""
+
+    measure: str
+    period: str
+    title: dict[str, str]  # zh, en
+    kind: str
+    parts: dict[str, int | None]  # asked late open, count sum_ms max_ms mean_ms p50_ms …: design §11
+    value: str | None = None  # decimal with 4 places, half up
+    worst: str | None = None
+    since_ms: int = 0
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """A shop against one of its platform's lines."""
+
+    line: str
+    measure: str
+    period: str
+    limit: str  # "≥ 50%"
+    penalty: dict[str, str]
+    budget_left: int | None  # None: cannot be told (blind, nothing asked)
+    budget_left_today: int | None = None
+    breach_in_s: int | None = None  # None: not at this pace
+    at_risk: int = 0
+    asked: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShopView:
+    """A shop as lists and pages show it. ``lines`` come with the nearest to being crossed first."""
+
+    platform: str
+    shop_id: str
+    health: Health
+    blind: bool = False
+    name: str = ""
+    team: str = ""
+    waiting: int = 0
+    oldest_wait_ms: int | None = None
+    lines: tuple[LineView, ...] = ()
+    figures: tuple[Figure, ...] = ()  # only of one shop asked for by name
+    as_of_ms: int = 0
+
+    @property
+    def key(self) -> str:
+        """``platform:shop_id``."""
+        return f"{self.platform}:{self.shop_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView:
+    """A conversation that is about to time out, or just did; ids in clear, for who must find the chat."""
+
+    platform: str
+    shop_id: str
+    conversation_id: str
+    customer_id: str
+    measure: str
+    ask_ms: int
+    deadline_ms: int
+    agent_id: str = ""
+    costs_budget: bool = True
+    shop_name: str = ""
+    url: str = ""  # the shop's conversation_url with the ids filled in
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """An open alert."""
+
+    id: str
+    rule: str
+    title: dict[str, str]
+    subject: dict[str, str]  # {"shop": "pinduoduo:s1"} or {"source": "erp"}
+    state: str  # pending firing holding
+    severity: Literal["warn", "crit"]
+    since_ms: int
+    reason: dict[str, str]  # a sentence with the figures
+    acknowledged_by: str = ""
+    silenced_until_ms: int = 0
+    advice: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """A source and whether it can be trusted."""
+
+    name: str
+    blind: bool
+    last_heard_ms: int | None = None
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the daemon is. ``ready`` is what /readyz answers; ``problems`` say why it is not, or what limps."""
+
+    ready: bool
+    now_ms: int  # the shard's clock
+    version: str = ""
+    started_ms: int = 0
+    shops: int = 0
+    lag_ms: int = 0  # between the wall clock and the shard's
+    sources: tuple[SourceStatus, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class ViewPort(Protocol):
+    """Where pages and API read figures. Calls return at once, from memory."""
+
+    def shops(self) -> list[ShopView]:
+        """Every shop, the nearest to a line first."""
+        ...
+
+    def shop(self, platform: str, shop_id: str) -> ShopView | None:
+        """One shop with its figures; None when it was never seen."""
+        ...
+
+    def at_risk(self, limit: int) -> list[WaitingView]:
+        """Open rounds by deadline, the soonest first, of all shops; those just lost may lead."""
+        ...
+
+    def alerts(self) -> list[AlertView]:
+        """Open alerts: crit first, then the oldest."""
+        ...
+
+    def status(self) -> Status:
+        """How the daemon is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence as asked for: every matcher must hold; ``ends_ms`` 0 is "until resolved"."""
+
+    matchers: dict[str, str]  # rule, shop, platform, source, severity → value or pattern with *
+    ends_ms: int
+    by: str
+    comment: str = ""
+
+
+class DeskPort(Protocol):
+    """What people do about alerts: rows of the desk's input table."""
+
+    async def acknowledge(self, alert_id: str, by: str, comment: str) -> bool:
+        """Acknowledge an open alert; False when there is none with that id."""
+        ...
+
+    async def silence(self, silence: Silence) -> str:
+        """Add a silence and return its id."""
+        ...
