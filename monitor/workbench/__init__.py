@@ -1,0 +1,1 @@
+"""The shard offline: replays, explanations, simulated traffic."""
