@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -18,6 +19,9 @@ class Clock(Protocol):
     async def sleep_until(self, at_ms: int) -> None:
         """Return once it is ``at_ms`` or later; always gives others a turn."""
 
+    async def wait(self, event: asyncio.Event, until_ms: int) -> None:
+        """Return when ``event`` is set or it is ``until_ms``, whichever is first."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -27,10 +31,13 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     async def sleep_until(self, at_ms: int) -> None:
-        """Sleep in pieces of at most a second, so that a clock that was set is noticed."""
-        await asyncio.sleep(0)
-        while (left_ms := at_ms - self.now_ms()) > 0:
-            await asyncio.sleep(min(left_ms, 1_000) / 1000)
+        """Sleep for what is left until then, by the clock as it is set now."""
+        await asyncio.sleep(max(0, at_ms - self.now_ms()) / 1000)
+
+    async def wait(self, event: asyncio.Event, until_ms: int) -> None:
+        """Wait for ``event``, but no longer than until then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), max(0, until_ms - self.now_ms()) / 1000)
 
 
 class ManualClock:
@@ -52,6 +59,15 @@ class ManualClock:
             woken = asyncio.get_running_loop().create_future()
             heapq.heappush(self._sleepers, (at_ms, next(self._order), woken))
             await woken
+
+    async def wait(self, event: asyncio.Event, until_ms: int) -> None:
+        """Wait for ``event`` or for the clock to be moved there."""
+        first = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.sleep_until(until_ms))]
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in first:
+                waiting.cancel()
 
     def move_to(self, at_ms: int) -> None:
         """Move forward, never back, and wake whose time has come."""

@@ -48,7 +48,7 @@ async def keep_running(part: str, body: Callable[[], Awaitable[None]], health: H
         started = loop.time()
         try:
             await body()
-        except Exception as error:  # noqa: BLE001 - the one place where a part's failure is kept from the others
+        except Exception as error:
             health.failed(part, f"{part}: {error or type(error).__name__}")
             log.exception("part failed", part=part)
         else:

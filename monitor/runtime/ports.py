@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from monitor.engine.events import Event
-from monitor.engine.records import Record
-from rules.transition import Transition
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from monitor.engine.events import Event
+    from monitor.engine.records import Record
+    from monitor.sources.wire import Rejected
+    from rules.transition import Transition
 
 
 class Outputs(Protocol):
@@ -31,7 +34,7 @@ class Slice(Protocol):
 
     @property
     def rows(self) -> Sequence[tuple[str, str, int, bytes | None]]:
-        """``(shop, part, applied, data)``; ``applied`` is the last position in it, no data deletes the row."""
+        """``(shop, part, applied, data)``: applied is the last position in it; no data deletes the row."""
 
     @property
     def floor(self) -> int:
@@ -57,7 +60,12 @@ class ShardPort(Protocol):
     def checkpoint_failed(self, slice_: Slice) -> None:
         """Mark the rows of a slice as changed again, as old as they were."""
 
-    def restore(
-        self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int
-    ) -> None:
+    def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
         """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
+
+
+class DeadLetters(Protocol):
+    """Where refused events rest."""
+
+    async def put(self, source: str, rejected: Sequence[Rejected], arrival_ms: int) -> None:
+        """Keep them; never raises."""

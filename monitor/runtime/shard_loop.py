@@ -1,0 +1,223 @@
+"""The loop that folds the journal into the shard and keeps what came of it.
+
+Records are always read back from the journal, live as after a restart: one path, nothing between the
+entrance and the shard that could grow or be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerting.errors import StoreBusy, StoreFull
+from monitor.engine.records import Record
+from monitor.errors import MonitorError
+from monitor.runtime import limits
+from monitor.sources.wire import unpack_events
+from monitor.store.journal_reader import Kind, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.health import Health
+    from monitor.runtime.ports import Outputs, ShardPort, Slice
+    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.store.journal import Journal
+    from monitor.store.port import ShardLease, ShardStore
+    from rules.transition import Transition
+
+log = structlog.get_logger(__name__)
+PART = "shard"
+
+
+def record_of(row: Row) -> Record:
+    """A row of the journal as the shard takes it."""
+    if row.kind is Kind.TICK:
+        return Record(row.position, row.arrival_ms, heard=row.heard)
+    if row.kind is Kind.PLAN:
+        return Record(row.position, row.arrival_ms, plan=row.plan)
+    return Record(row.position, row.arrival_ms, unpack_events(row.body), row.source)
+
+
+class ShardLoop:
+    """Drives one shard from its floor to the end of the journal, and on.
+
+    Args:
+        make_shard: A fresh shard, before any record.
+        store: Opened in ``thread`` and called only there.
+        journal: Read through a reader of its own.
+        thread: Where reads and commits wait for the disk.
+        clock: When checkpoints are due.
+        health: Told of a store that does not take a step.
+        on_outputs: Called after a step's transitions are durable.
+    """
+
+    def __init__(
+        self,
+        make_shard: Callable[[], ShardPort],
+        store: ShardStore,
+        journal: Journal,
+        thread: WorkerThread,
+        clock: Clock,
+        *,
+        health: Health,
+        on_outputs: Callable[[Outputs], None],
+        shard: int = 0,
+    ) -> None:
+        self._make_shard, self._store, self._journal = make_shard, store, journal
+        self._thread, self._clock, self._health = thread, clock, health
+        self._on_outputs = on_outputs
+        self._number = shard
+        self._reader = journal.reader()
+        self._epoch = 0
+        self._moved = asyncio.Event()  # set, and replaced, whenever position moves
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._shops_a_slice = limits.SLICE_SHOPS_MAX
+        self._bytes = 0
+        self._checkpoint_ms = 0  # when the last checkpoint ended
+        self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
+        self.shard: ShardPort | None = None  # None until it is restored
+        self.position = 0  # last record folded and, with its transitions, stored
+        self.arrival_ms = 0  # of that record
+        self.step_ms_max = 0.0  # longest time a step or a slice held the event loop
+
+    def wake(self) -> None:
+        """Say that the journal has grown."""
+        self._wake.set()
+
+    async def reached(self, position: int) -> None:
+        """Return once the record at ``position`` is folded and its transitions are stored."""
+        while self.position < position:
+            await self._moved.wait()
+
+    async def run(self) -> None:
+        """Restore, then fold until stopped; any exception leaves the store as if the step had not been."""
+        await self._restore()
+        while not self._stopping:
+            self._wake.clear()
+            rows = await self._thread.run(self._read)
+            if rows:
+                await self._fold(rows)
+            elif self.position >= self._journal.last.position:
+                self._health.well(PART)
+            if not await self._checkpoint() and not rows and not self._stopping:
+                await self._clock.wait(self._wake, self._clock.now_ms() + limits.TICK_MS)
+        while await self._save_slice():
+            pass
+
+    async def stop(self) -> None:
+        """Let the loop end after its step and write all state; ``run`` returns when that is done."""
+        self._stopping = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Close the reader."""
+        self._reader.close()
+
+    async def _restore(self) -> None:
+        def load() -> tuple[ShardLease, ShardPort]:
+            lease = self._store.take(self._number)
+            shard = self._make_shard()
+            shard.restore(self._store.load_state(self._number), lease.floor, lease.floor_clock_ms)
+            return lease, shard
+
+        self.shard = None
+        lease, shard = await self._thread.run(load)
+        last = self._journal.last.position
+        if lease.position > last:  # positions would be given out again, and their transitions dropped
+            raise MonitorError(
+                f"store.db knows record {lease.position}, journal.db ends at {last}",
+                mend="restore both from one backup, or move store.db away to begin anew from the journal",
+                code="journal_behind",
+            )
+        self._epoch, self.shard = lease.epoch, shard
+        self.position = max(lease.floor - 1, 0)
+        self._journal.keep_from = lease.floor
+        self._checkpoint_ms, self._checkpoint_to, self._bytes = self._clock.now_ms(), None, 0
+        log.info("shard restored", floor=lease.floor, position=lease.position, last=last)
+
+    def _read(self) -> list[Record]:
+        rows = self._reader.batch(self.position + 1, limits.STEP_EVENTS)
+        self._bytes += sum(len(row.body) for row in rows)
+        return [record_of(row) for row in rows]
+
+    async def _fold(self, records: list[Record]) -> None:
+        assert self.shard is not None
+        if records[0].position != self.position + 1:
+            log.error("journal gap", wanted=self.position + 1, found=records[0].position)
+        began = time.perf_counter()
+        outputs = self.shard.step(records)
+        self._held_loop(began)
+        last = records[-1]
+        if outputs.transitions:
+            await self._commit(last.position, list(outputs.transitions))
+        self.position, self.arrival_ms = last.position, last.arrival_ms
+        self._moved.set()
+        self._moved = asyncio.Event()
+        self._on_outputs(outputs)
+
+    async def _commit(self, position: int, transitions: list[Transition]) -> None:
+        """Write until it is written: nothing is folded ahead of a step that is not stored."""
+        pause_s = limits.RESTART_PAUSE_S
+        while True:
+            try:
+                await self._thread.run(
+                    self._store.commit_step, self._number, self._epoch, position, transitions
+                )
+            except (StoreFull, StoreBusy) as error:
+                self._health.failed("store", str(error))
+                log.exception("step not stored", error=str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
+            else:
+                self._health.well("store")
+                return
+
+    async def _checkpoint(self) -> bool:
+        """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
+        if self._checkpoint_to is None:
+            waited_ms = self._clock.now_ms() - self._checkpoint_ms
+            if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
+                return False
+            self._checkpoint_to, self._bytes = self.position, 0
+        saved = await self._save_slice()
+        if saved is not None and saved.floor <= self._checkpoint_to:
+            return True
+        self._checkpoint_to, self._checkpoint_ms = None, self._clock.now_ms()
+        return False
+
+    async def _save_slice(self) -> Slice | None:
+        assert self.shard is not None
+        began = time.perf_counter()
+        taken = self.shard.checkpoint(self._shops_a_slice)
+        if taken is None:
+            return None
+        took_ms = self._held_loop(began)
+        fits = int(self._shops_a_slice * limits.SLICE_MS / max(took_ms, 0.1))
+        self._shops_a_slice = max(1, min(fits, 2 * self._shops_a_slice, limits.SLICE_SHOPS_MAX))
+        try:
+            await self._thread.run(
+                self._store.save_state,
+                self._number,
+                self._epoch,
+                taken.rows,
+                taken.floor,
+                taken.floor_clock_ms,
+            )
+        except (StoreFull, StoreBusy) as error:
+            self.shard.checkpoint_failed(taken)
+            self._health.failed("store", str(error))
+            log.exception("state not stored", error=str(error))
+            return None
+        self._journal.keep_from = taken.floor
+        return taken
+
+    def _held_loop(self, began: float) -> float:
+        took_ms = (time.perf_counter() - began) * 1000
+        self.step_ms_max = max(self.step_ms_max, took_ms)
+        return took_ms

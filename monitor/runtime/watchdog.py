@@ -1,0 +1,79 @@
+"""Ends a process that no longer gets anywhere, so that its supervisor can start it again."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.runtime import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = structlog.get_logger(__name__)
+STUCK_STATUS = 70  # EX_SOFTWARE
+
+
+class Progress:
+    """Judges from looks at a changing mark whether there is progress.
+
+    Args:
+        stuck_ms: With work waiting and the same mark for so long, there is none.
+    """
+
+    def __init__(self, stuck_ms: int = limits.STUCK_MS) -> None:
+        self._stuck_ms = stuck_ms
+        self._mark: object = None
+        self._since_ms = 0
+
+    def stuck(self, mark: object, *, waiting: bool, now_ms: int) -> bool:
+        """Look at ``now_ms`` (any clock that never goes back)."""
+        if mark != self._mark or not waiting:
+            self._mark, self._since_ms = mark, now_ms
+        return now_ms - self._since_ms >= self._stuck_ms
+
+
+class Watchdog:
+    """A thread that looks each second, since a blocked event loop cannot look at itself.
+
+    Args:
+        look: The mark that work moves, and whether work waits.
+        beat: When the event loop last took a turn, ``time.monotonic`` seconds.
+        end: What ends the process.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], tuple[object, bool]],
+        beat: Callable[[], float],
+        end: Callable[[int], None] = os._exit,
+    ) -> None:
+        self._look, self._beat, self._end = look, beat, end
+        self._work, self._loop = Progress(), Progress()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(1.0):
+            now_ms = time.monotonic_ns() // 1_000_000
+            mark, waiting = self._look()
+            blocked = self._loop.stuck(self._beat(), waiting=True, now_ms=now_ms)
+            if self._work.stuck(mark, waiting=waiting, now_ms=now_ms) or blocked:
+                log.critical("no progress", loop_blocked=blocked, mark=str(mark))
+                faulthandler.dump_traceback(all_threads=True)
+                self._end(STUCK_STATUS)
+                return
