@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from monitor.engine.events import Event
 from monitor.workbench.scripts import LAST_ASK_MS, Conversation, play_order
 from monitor.workbench.truth import Truth
-from monitor.workbench.world import DAY_MS, HOUR_MS, MINUTE_MS, PROFILE, ZONE_MS
+from monitor.workbench.world import DAY_MS, HOUR_MS, MINUTE_MS, PROFILE, ZONE_MS, Hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,26 +158,28 @@ class Simulation:
 
     def _deliver(self, events: list[Event], source: str) -> None:
         """Hand events to a network that delays, reorders and repeats some of them."""
-        rng, world, habits = self._rng, self.world, self.world.habits
-        dead = world.dead if source == world.dead_source else None
+        rng, habits = self._rng, self.world.habits
+        dead = self.world.dead if source == self.world.dead_source else Hours()
         for event in events:
             at_ms: int = event.at  # type: ignore[assignment]
-            if at_ms >= world.until_ms:
+            if at_ms >= self.world.until_ms:
                 continue
             self._number(event, source)
-            arrival_ms = at_ms + 50 + int(rng.random() * 350)
+            prompt_ms = at_ms + 50 + int(rng.random() * 350)
+            if prompt_ms in dead:  # held back: handed over in order, and once
+                self._schedule(dead.until_ms + (prompt_ms - dead.from_ms) // RUSH, event)
+                continue
             chance = rng.random()
+            delay_ms = 0
             if chance < habits.late_a_lot:
-                arrival_ms += int(rng.random() * 8 * MINUTE_MS)
+                delay_ms = int(rng.random() * 8 * MINUTE_MS)
             elif chance < habits.late_a_lot + habits.late_a_little:
-                arrival_ms += int(rng.random() * MINUTE_MS)
-            held = dead is not None and arrival_ms in dead
-            if dead is not None and held:
-                arrival_ms = dead.until_ms + (arrival_ms - dead.from_ms) // RUSH
+                delay_ms = int(rng.random() * MINUTE_MS)
+            # What is under way when the source dies has left it.
+            arrival_ms = dead.from_ms if prompt_ms + delay_ms in dead else prompt_ms + delay_ms
             self._schedule(arrival_ms, event)
-            # What was held back is handed over once; a repeat would come after its id is forgotten.
             again_ms = arrival_ms + int(rng.random() * 3 * MINUTE_MS)
-            if rng.random() < habits.repeated and not held and not (dead is not None and again_ms in dead):
+            if rng.random() < habits.repeated and again_ms not in dead:
                 self._schedule(again_ms, event)
                 self.repeated += 1
 
