@@ -30,7 +30,7 @@ DEAD_LETTER_DAYS_UNPARSED = 7  # what does not parse may hold a message text: it
 DEAD_LETTER_DAYS = 35  # as long as the journal by default
 
 # Files. What does not fit is sorted in runs on disk and merged.
-SORT_MEMORY_BYTES = 256 << 20
+SORT_MEMORY_BYTES = 128 << 20
 
 # Pages.
 STREAMS = 200  # open live pages; more are answered 503

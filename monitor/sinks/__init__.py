@@ -1,0 +1,1 @@
+"""Where things go that are not alerts: metrics, dead letters."""
