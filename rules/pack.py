@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rules.problems import Place
+
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
@@ -18,6 +20,9 @@ class Text:
     def in_language(self, language: str) -> str:
         """The text in ``language`` (``zh`` or ``en``), or in the other one when it has none."""
         return (self.en or self.zh) if language == "en" else (self.zh or self.en)
+
+
+NO_TEXT = Text("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,10 @@ class Line:
     at_most: Share | None = None
     min_count: int = 1
     sure: str = "C"
-    penalty: Text = Text("")
+    penalty: Text = NO_TEXT
     penalty_cny: int = 0
     source: str = ""
+    place: Place = field(default=Place(1, 1), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,26 @@ class Pack:
     from_date: str | None = None  # first service day, YYYY-MM-DD; None: always
     until_date: str | None = None  # first service day no longer covered
     verified: str = ""
-    title: Text = Text("")
+    title: Text = NO_TEXT
     exempt_dates: tuple[str, ...] = ()
     profile: tuple[int, ...] = (1,) * 48  # weight of each half-hour of the day in its traffic
     path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The share of units that may go wrong under a line: ``of`` in ``per``, whichever way it is written."""
+
+    of: int
+    per: int
+
+    @classmethod
+    def of_line(cls, line: Line) -> Limit:
+        """10 % for "at least 90 %", 0.3 % for "at most 0.3 %"."""
+        if line.at_least is not None:
+            return cls(line.at_least.per - line.at_least.of, line.at_least.per)
+        assert line.at_most is not None, line.id
+        return cls(line.at_most.of, line.at_most.per)
 
 
 def parse_window_ms(period: str) -> int | None:

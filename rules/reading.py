@@ -4,6 +4,8 @@ The shard implements ``Reading`` over its live figures, tests over ``FixedReadin
 a rule compares (value, budget_left, breach_in …) is derived from these in ``rules.figures``.
 """
 
+# ruff: noqa: D102 (each property is told by the comment behind it)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

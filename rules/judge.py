@@ -1,0 +1,353 @@
+"""From a reading to a verdict: a rule compiled once for one pack, called for every changed shop-second.
+
+Conditions become closures that read a figure only when it decides. Texts and ``Facts`` are made by
+``Judge.facts``, for a transition alone.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, NamedTuple
+
+from rules import budget
+from rules.figures import FIGURES, FLAG, SECONDS, SHARE, TIME, Figure, pair_of
+from rules.pack import DAY_MS, Limit
+from rules.rule import All, Compare, Condition
+from rules.transition import Facts
+from rules.values import duration_text, share_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rules.machine import RuleState
+    from rules.pack import Line, Measure, Pack
+    from rules.reading import Item, Reading
+    from rules.rule import Level, Rule
+
+    Test = Callable[[Reading, Item | None], bool]
+
+
+class Judgement(NamedTuple):
+    """What a reading means under a rule.
+
+    ``severity`` is the worst level that holds ("" for none), ``clear`` whether an alert may end by it,
+    ``items`` the conversations at any level (each: conversation), soonest deadline first.
+    """
+
+    verdict: str  # ok warn crit no_data unknown partial too_few
+    severity: str = ""
+    clear: bool = True
+    items: tuple[Item, ...] = ()
+
+
+OK = Judgement("ok")
+NOT_CLEAR = Judgement("ok", clear=False)
+PARTIAL = Judgement("partial")
+PARTIAL_NOT_CLEAR = Judgement("partial", clear=False)
+TOO_FEW = Judgement("too_few")
+UNKNOWN = Judgement("unknown", clear=False)
+WARN = Judgement("warn", "warn", clear=False)
+CRIT = Judgement("crit", "crit", clear=False)
+_NO_DATA = {severity: Judgement("no_data", severity, clear=False) for severity in ("warn", "crit")}
+
+_NO_LIMIT = Limit(0, 1)  # of a rule without a line, whose figures read none
+_OPERATORS = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+class Judge:
+    """A rule as it is judged under one pack. Call it with a reading; it keeps nothing between calls.
+
+    ``horizon_ms``: how far ahead of now a deadline can matter (0: none does); a Reading may leave later items
+    out. ``timed``: the verdict can change by time alone, at ``due_ms``.
+    """
+
+    def __init__(self, rule: Rule, measure: Measure | None, line: Line | None, pack: Pack) -> None:
+        self.rule, self.measure, self.line, self.pack = rule, measure, line, pack
+        self.limit = Limit.of_line(line) if line else _NO_LIMIT
+        self.period = line.period if line else rule.period
+        levels = (("crit", rule.crit), ("warn", rule.warn))
+        self._levels = tuple((name, level, self._level_test(level)) for name, level in levels if level)
+        self._clear = self._level_test(rule.clear, absent=True) if rule.clear else None
+        self._only_if = self._test(rule.only_if) if rule.only_if else None
+        self._line_min = line.min_count if line else 0
+        self._rule_min = rule.min_count
+        self._fewest = max(self._line_min, self._rule_min)
+        self._of_items = rule.each == "conversation"
+        self.ends_daily = rule.each == "shop" and measure is not None and self.period == "day"
+        conditions = [level.condition for _, level, _ in self._levels]
+        self.horizon_ms = max(map(_horizon_ms, conditions), default=0) if self._of_items else 0
+        conditions += [rule.only_if] if rule.only_if else []
+        self._waits_ms = _limits(conditions, "oldest_wait")
+        self._item_waits_ms = _limits(conditions, "wait")
+        self._leads_ms = _limits(conditions, "seconds_left")
+        self.timed = bool(self.horizon_ms or self._waits_ms or rule.no_data)
+
+    def __call__(self, reading: Reading, state: RuleState | None = None) -> Judgement:
+        """Judge a reading; ``state`` is the rule's on this subject, since only an alert has to clear."""
+        if self.rule.no_data:
+            return self._of_source(reading)
+        if reading.blind:
+            return UNKNOWN
+        if self._fewest and self._too_few(reading):
+            return TOO_FEW
+        if self._of_items:
+            judgement = self._of_conversations(reading)
+            if judgement is not None:
+                return judgement
+        elif self._only_if is None or self._only_if(reading, None):
+            for name, _, test in self._levels:
+                if test(reading, None):
+                    return CRIT if name == "crit" else WARN
+        clear = state is None or self._clear is None or self._clear(reading, None)
+        if reading.complete:
+            return OK if clear else NOT_CLEAR
+        return PARTIAL if clear else PARTIAL_NOT_CLEAR
+
+    def due_ms(self, reading: Reading) -> int:
+        """The next whole second at which the verdict may change with no figure changed; 0: none."""
+        now_ms = reading.now_ms
+        if self.rule.no_data:
+            ahead_ms = self.rule.no_data.for_ms - reading.silent_ms
+            return _whole_second(now_ms + ahead_ms) if ahead_ms > 0 else 0
+        moments = []
+        if self._waits_ms and reading.oldest_wait_ms is not None:
+            ask_ms = now_ms - reading.oldest_wait_ms
+            moments += [ask_ms + wait_ms + after for wait_ms in self._waits_ms for after in (0, 1)]
+        if self.horizon_ms:
+            moments += self._moments_of_items(reading)
+        later = [_whole_second(moment) for moment in moments if _whole_second(moment) > now_ms]
+        return min(later, default=0)
+
+    def facts(self, reading: Reading, judgement: Judgement = OK, *, final: bool = False) -> Facts:
+        """The figures behind a transition; ``final``: the period is over, so say if the line held."""
+        asked, late = reading.asked, reading.late
+        left = today = breach_in = held = None
+        if self.line:
+            left = budget.budget_left(asked, late, self.limit)
+            today = budget.budget_left_today(asked, late, reading.expected, self.limit)
+            breach_in = budget.breach_in_minutes(
+                asked, late, reading.newly_asked, reading.newly_late, self.limit
+            )
+            held = left >= 0 or asked < self._line_min if final else None
+        return Facts(
+            measure=self.measure.id if self.measure else "",
+            period=self.period if self.measure else "",
+            line=self.line.id if self.line else "",
+            asked=asked,
+            late=late,
+            open=reading.open,
+            budget_left=left,
+            budget_left_today=today,
+            breach_in_s=None if breach_in is None else breach_in * 60,
+            at_risk=reading.at_risk,
+            waiting=reading.waiting,
+            oldest_wait_ms=reading.oldest_wait_ms,
+            silent_ms=reading.silent_ms,
+            held=held,
+            condition=self.condition(reading, judgement),
+        )
+
+    def condition(self, reading: Reading, judgement: Judgement) -> str:
+        """The comparisons that decided, each with its figure: ``budget_left_today 3 <= 3, late 21 >= 1``."""
+        if self.rule.no_data:
+            silent_ms = reading.silent_ms // 1000 * 1000
+            return f"silent {duration_text(silent_ms)} >= {duration_text(self.rule.no_data.for_ms)}"
+        item = judgement.items[0] if judgement.items else None
+        for name, level, _ in self._levels:
+            if name == judgement.severity:
+                return ", ".join(self._decided(level.condition, reading, item))
+        if self.rule.clear and judgement.clear:
+            return ", ".join(self._decided(self.rule.clear.condition, reading, item))
+        return ""
+
+    # judging
+
+    def _of_source(self, reading: Reading) -> Judgement:
+        no_data = self.rule.no_data
+        assert no_data is not None
+        silent = reading.silent_ms >= no_data.for_ms and (not no_data.during or reading.in_service)
+        return _NO_DATA[no_data.severity] if silent else OK
+
+    def _too_few(self, reading: Reading) -> bool:
+        """Below the rule's own count, or below the line's even with all who are still expected."""
+        asked = reading.asked
+        return asked < self._rule_min or (
+            asked < self._line_min and asked + reading.expected < self._line_min
+        )
+
+    def _of_conversations(self, reading: Reading) -> Judgement | None:
+        """The worst of the items, with all items at any level."""
+        items, worst = [], len(self._levels)
+        until_ms = reading.now_ms + self.horizon_ms
+        for item in reading.items:
+            if item.deadline_ms > until_ms:
+                break
+            if self._only_if and not self._only_if(reading, item):
+                continue
+            for rank, (_, _, test) in enumerate(self._levels):
+                if test(reading, item):
+                    items.append(item)
+                    worst = min(worst, rank)
+                    break
+        if not items:
+            return None
+        severity = self._levels[worst][0]
+        return Judgement(severity, severity, clear=False, items=tuple(items))
+
+    def _moments_of_items(self, reading: Reading) -> Iterator[int]:
+        """When an item's comparisons may turn: at a limit (<= >=) and a millisecond past it (< >)."""
+        for item in reading.items:
+            yield item.deadline_ms + 1  # the first moment at which it has passed
+            for lead_ms in self._leads_ms:
+                yield from (item.deadline_ms - lead_ms, item.deadline_ms - lead_ms + 1)
+            for wait_ms in self._item_waits_ms:
+                yield from (item.ask_ms + wait_ms, item.ask_ms + wait_ms + 1)
+
+    # compiling
+
+    def _level_test(self, level: Level, *, absent: bool = False) -> Test:
+        test = self._test(level.condition, absent=absent)
+        if level.min_count:
+            test = _and(_at_least(level.min_count), test)
+        return _and(_in_service, test) if level.during else test
+
+    def _test(self, condition: Condition, *, absent: bool = False) -> Test:
+        if isinstance(condition, Compare):
+            return self._compare(condition, absent=absent)
+        parts = sorted(condition.parts, key=_cost)
+        tests = [self._test(part, absent=absent) for part in parts]
+        join = _and if isinstance(condition, All) else _or
+        test = tests[-1]
+        for earlier in reversed(tests[:-1]):
+            test = join(earlier, test)
+        return test
+
+    def _compare(self, compare: Compare, *, absent: bool) -> Test:
+        figure, compares, (limit, per) = FIGURES[compare.figure], _OPERATORS[compare.op], compare.limit
+        if figure.item:
+            return _item_test(figure, compares, limit)
+        if figure.type == SHARE:
+            get_pair = pair_of(figure, self.measure.kind if self.measure else "", self.limit)
+
+            def share(reading: Reading, _item: Item | None) -> bool:
+                pair = get_pair(reading)
+                return absent if pair is None else compares(pair[0] * per, limit * pair[1])
+
+            return share
+        assert figure.number is not None, figure.name
+        get = figure.number(self.limit)
+
+        def number(reading: Reading, _item: Item | None) -> bool:
+            value = get(reading)
+            return absent if value is None else compares(value, limit)
+
+        return number
+
+    # texts
+
+    def _decided(self, condition: Condition, reading: Reading, item: Item | None) -> Iterator[str]:
+        """The comparisons of a condition that hold, with what they compared."""
+        if not isinstance(condition, Compare):
+            for part in condition.parts:
+                yield from self._decided(part, reading, item)
+        elif (FIGURES[condition.figure].item is None or item) and self._compare(condition, absent=False)(
+            reading, item
+        ):
+            yield f"{condition.figure} {self._shown(condition, reading, item)} {condition.text}"
+
+    def _shown(self, compare: Compare, reading: Reading, item: Item | None) -> str:
+        figure = FIGURES[compare.figure]
+        if figure.type == SHARE:
+            pair = pair_of(figure, self.measure.kind if self.measure else "", self.limit)(reading)
+            return share_text(*pair) if pair else "none"
+        if figure.item:
+            value = figure.item(reading, item) if item else None
+        else:
+            assert figure.number is not None, figure.name
+            value = figure.number(self.limit)(reading)
+        if value is None:
+            return "none"
+        if figure.type == FLAG:
+            return "is"
+        if figure.type == SECONDS:
+            return str(value // 1000)
+        return duration_text(value // 1000 * 1000) if figure.type == TIME else str(value)
+
+
+def compile_rule(rule: Rule, measure: Measure | None, line: Line | None, pack: Pack) -> Judge:
+    """Compile a rule for what it watches under a pack (``rules.rule.target`` finds it)."""
+    return Judge(rule, measure, line, pack)
+
+
+def _item_test(figure: Figure, compares: Callable[[int, int], bool], limit: int) -> Test:
+    read = figure.item
+    assert read is not None, figure.name
+    if figure.type == SECONDS:
+
+        def ahead(reading: Reading, item: Item | None) -> bool:
+            assert item is not None
+            left_ms = read(reading, item)
+            return left_ms >= 0 and compares(left_ms, limit)
+
+        return ahead
+
+    def of_item(reading: Reading, item: Item | None) -> bool:
+        assert item is not None
+        return compares(read(reading, item), limit)
+
+    return of_item
+
+
+def _and(first: Test, second: Test) -> Test:
+    return lambda reading, item: first(reading, item) and second(reading, item)
+
+
+def _or(first: Test, second: Test) -> Test:
+    return lambda reading, item: first(reading, item) or second(reading, item)
+
+
+def _in_service(reading: Reading, _item: Item | None) -> bool:
+    return reading.in_service
+
+
+def _at_least(count: int) -> Test:
+    return lambda reading, _item: reading.asked >= count
+
+
+def _cost(condition: Condition) -> int:
+    if isinstance(condition, Compare):
+        return FIGURES[condition.figure].cost
+    return 1 + max(map(_cost, condition.parts))
+
+
+def _comparisons(condition: Condition) -> Iterator[Compare]:
+    if isinstance(condition, Compare):
+        yield condition
+    else:
+        for part in condition.parts:
+            yield from _comparisons(part)
+
+
+def _limits(conditions: Iterable[Condition], figure: str) -> tuple[int, ...]:
+    """What a figure is compared with, in milliseconds."""
+    found = (compare for condition in conditions for compare in _comparisons(condition))
+    return tuple(sorted({compare.limit[0] for compare in found if compare.figure == figure}))
+
+
+def _horizon_ms(condition: Condition) -> int:
+    """How far ahead a deadline may lie for the condition to hold."""
+    if isinstance(condition, Compare):
+        bounded = condition.figure == "seconds_left" and condition.op in ("<=", "<", "==")
+        return condition.limit[0] if bounded else DAY_MS
+    return (min if isinstance(condition, All) else max)(map(_horizon_ms, condition.parts))
+
+
+def _whole_second(ms: int) -> int:
+    return -(-ms // 1000) * 1000
