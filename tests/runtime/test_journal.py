@@ -9,9 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from waiting import eventually, pass_real_time
 
 from monitor.store.journal import Journal, JournalLimits
 from monitor.store.journal_reader import DiskLowError, JournalBusyError, JournalError, Kind
@@ -138,11 +138,11 @@ def test_retention_deletes_the_oldest_but_never_what_a_restore_needs(path, kept)
         last.result(5)
         clock.now_ms = 50_000
         reader = journal.reader()
-        wait_for(lambda: (journal.tick({}).result(5), reader.ends()[0])[1] == 700)
+        eventually(lambda: (journal.tick({}).result(5), reader.ends()[0])[1] == 700)
         journal.tick({}).result(5)
         assert reader.ends()[0] == 700
         journal.keep_from = 1 << 60
-        wait_for(lambda: (journal.tick({}).result(5), reader.ends()[0])[1] >= 900)
+        eventually(lambda: (journal.tick({}).result(5), reader.ends()[0])[1] >= 900)
         assert reader.batch(1, 1)[0].position == reader.ends()[0]
         reader.close()
 
@@ -210,7 +210,7 @@ def test_killed_amid_group_commits_every_answered_append_is_there_exactly_once(p
             [sys.executable, "-c", WRITER, str(path), *names], stdout=subprocess.PIPE, text=True
         ) as process:
             first = process.stdout.readline()
-            time.sleep(0.02 + 0.013 * turn)  # the kill must meet a moment of real time
+            pass_real_time(0.02 + 0.013 * turn)
             process.send_signal(signal.SIGKILL)
             lines = [first, *process.stdout]
         for line in lines:
@@ -224,10 +224,3 @@ def test_killed_amid_group_commits_every_answered_append_is_there_exactly_once(p
     assert len({r.body for r in rows}) == len(rows)
     assert [r.arrival_ms for r in rows] == sorted(r.arrival_ms for r in rows)
     assert [r.position for r in rows] == list(range(1, len(rows) + 1))
-
-
-def wait_for(condition, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not come true"
-        time.sleep(0.005)

@@ -1,0 +1,112 @@
+"""The small parts: clocks, health of parts, the watchdog's judgement."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from waiting import eventually
+
+from monitor.runtime import limits
+from monitor.runtime.clock import ManualClock, SystemClock
+from monitor.runtime.health import Health, keep_running
+from monitor.runtime.watchdog import STUCK_STATUS, Progress, Watchdog
+
+
+def test_sleepers_wake_in_the_order_of_their_times_and_never_early():
+    async def scene():
+        clock, woken = ManualClock(100), []
+
+        async def sleep(at_ms):
+            await clock.sleep_until(at_ms)
+            woken.append((at_ms, clock.now_ms()))
+
+        tasks = [asyncio.create_task(sleep(at_ms)) for at_ms in (300, 200, 50, 400)]
+        for now_ms in (100, 199, 350):
+            await turns()
+            clock.move_to(now_ms)
+        await turns()
+        assert woken == [(50, 100), (200, 350), (300, 350)]
+        clock.move_to(10)
+        assert clock.now_ms() == 350
+        tasks[-1].cancel()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("clock", [ManualClock(0), SystemClock()], ids=["manual", "system"])
+def test_waiting_ends_with_the_event_or_with_the_time(clock):
+    async def scene():
+        event = asyncio.Event()
+        await clock.wait(event, clock.now_ms())
+        assert not event.is_set()
+        waiting = asyncio.create_task(clock.wait(event, clock.now_ms() + 1_000_000))
+        await turns()
+        assert not waiting.done()
+        event.set()
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(scene())
+
+
+def test_a_failing_part_runs_again_and_the_others_never_notice(monkeypatch):
+    monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.001)
+
+    async def scene():
+        health, tries, turns_of_other = Health(), [], []
+
+        async def failing():
+            tries.append(1)
+            if len(tries) < 4:
+                raise RuntimeError("no luck")
+            health.well("sender")
+            await asyncio.Event().wait()
+
+        async def other():
+            while True:
+                turns_of_other.append(1)
+                await asyncio.sleep(0)
+
+        tasks = [
+            asyncio.create_task(keep_running("sender", failing, health)),
+            asyncio.create_task(keep_running("desk", other, health)),
+        ]
+        await asyncio.to_thread(eventually, lambda: health.problems == {"sender": "sender: no luck"})
+        await asyncio.to_thread(eventually, lambda: len(tries) == 4 and not health.problems)
+        assert health.failures == {"sender": 3}
+        before = len(turns_of_other)
+        await turns()
+        assert len(turns_of_other) > before
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_no_progress_is_the_same_mark_for_long_while_work_waits():
+    progress = Progress(stuck_ms=60_000)
+    looks = [
+        (1, True, 0, False),
+        (1, True, 59_999, False),
+        (1, True, 60_000, True),
+        (2, True, 60_001, False),
+        (2, False, 200_000, False),  # nothing waits
+        (2, True, 259_999, False),  # waits since the look before
+        (2, True, 260_000, True),
+    ]
+    assert [progress.stuck(mark, waiting=w, now_ms=ms) for mark, w, ms, _ in looks] == [x[3] for x in looks]
+
+
+def test_a_watchdog_ends_the_process_when_the_loop_no_longer_turns(capfd):
+    ended = []
+    dog = Watchdog(look=lambda: (0, False), beat=lambda: 1.0, end=ended.append)
+    dog._loop = Progress(stuck_ms=0)
+    dog.start()
+    assert eventually(lambda: ended) == [STUCK_STATUS]
+    dog.stop()
+    assert "most recent call first" in capfd.readouterr().err
+
+
+async def turns(n=5):
+    for _ in range(n):
+        await asyncio.sleep(0)
