@@ -21,3 +21,6 @@ STUCK_MS = 60_000  # no progress with lag for so long ends the process, for its 
 # parts
 RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each failure …
 RESTART_PAUSE_MAX_S = 60.0  # … up to this
+
+# desk
+DESK_TICK_MS = 600_000  # the desk forgets what is over so often

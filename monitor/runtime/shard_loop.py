@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs, ShardPort, Slice
-    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.runtime.worker_thread import StoreThread
     from monitor.store.journal import Journal
     from monitor.store.port import ShardLease, ShardStore
-    from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
 PART = "shard"
@@ -61,7 +60,7 @@ class ShardLoop:
         make_shard: Callable[[], ShardPort],
         store: ShardStore,
         journal: Journal,
-        thread: WorkerThread,
+        thread: StoreThread,
         clock: Clock,
         *,
         health: Health,
@@ -155,28 +154,14 @@ class ShardLoop:
         self._held_loop(began)
         last = records[-1]
         if outputs.transitions:
-            await self._commit(last.position, list(outputs.transitions))
+            # nothing is folded ahead of a step that is not stored
+            await self._thread.until_stored(
+                self._store.commit_step, self._number, self._epoch, last.position, list(outputs.transitions)
+            )
         self.position, self.arrival_ms = last.position, last.arrival_ms
         self._moved.set()
         self._moved = asyncio.Event()
         self._on_outputs(outputs)
-
-    async def _commit(self, position: int, transitions: list[Transition]) -> None:
-        """Write until it is written: nothing is folded ahead of a step that is not stored."""
-        pause_s = limits.RESTART_PAUSE_S
-        while True:
-            try:
-                await self._thread.run(
-                    self._store.commit_step, self._number, self._epoch, position, transitions
-                )
-            except (StoreFull, StoreBusy) as error:
-                self._health.failed("store", str(error))
-                log.exception("step not stored", error=str(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
-            else:
-                self._health.well("store")
-                return
 
     async def _checkpoint(self) -> bool:
         """Write a slice if a checkpoint is due or under way; whether there is more to write now."""

@@ -6,9 +6,17 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import structlog
+
+from alerting.errors import StoreBusy, StoreFull
+from monitor.runtime import limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.runtime.health import Health
+
+log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -26,3 +34,26 @@ class WorkerThread:
     def close(self) -> None:
         """Finish what was begun."""
         self._pool.shutdown()
+
+
+class StoreThread(WorkerThread):
+    """The thread of one connection to the store."""
+
+    def __init__(self, name: str, health: Health) -> None:
+        super().__init__(name)
+        self._health = health
+
+    async def until_stored(self, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Write until it is written: while the disk is full or taken, who waits here goes no further."""
+        pause_s = limits.RESTART_PAUSE_S
+        while True:
+            try:
+                written = await self.run(write, *args, **kwargs)
+            except (StoreFull, StoreBusy) as error:
+                self._health.failed("store", str(error))
+                log.warning("not stored", error=str(error), again_in_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
+            else:
+                self._health.well("store")
+                return written

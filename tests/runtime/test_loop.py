@@ -19,7 +19,7 @@ from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
-from monitor.runtime.worker_thread import WorkerThread
+from monitor.runtime.worker_thread import StoreThread
 from monitor.store.journal import Journal
 from monitor.store.sqlite import SqliteStore
 from monitor.web.ports import EntranceClosedError, Receipt
@@ -42,7 +42,7 @@ class House:
 
     async def start(self):
         loop = asyncio.get_running_loop()
-        self.thread = WorkerThread("store")
+        self.thread = StoreThread("store", self.health)
         self.store = await self.thread.run(SqliteStore, self.folder / "store.db")
         self.journal = Journal(
             self.folder / "journal.db",
@@ -190,12 +190,13 @@ def test_a_large_batch_becomes_records_that_no_step_is_long_for(tmp_path):
 def test_a_tick_says_what_changed_and_waits_for_the_one_before(tmp_path):
     async def scene():
         async with house(tmp_path) as it:
+            await eventually(lambda: it.loop.shard is not None)
             ticking = asyncio.create_task(it.ticker.run())
             await it.entrance.accept("erp", [message(1)], START_MS)
             for second in range(1, 4):
                 await asyncio.sleep(0)
                 it.clock.move_to(START_MS + 1000 * second)
-                await eventually(lambda second=second: len(it.loop.shard.ticks) == second)
+                await eventually(lambda second=second: len(it.loop.shard.ticks) >= second)
             assert it.loop.shard.heard == {"erp": START_MS}
             held = asyncio.Event()
             it.ticker._folded = lambda _position: held.wait()
