@@ -88,6 +88,9 @@ class SenderStore(Protocol):
     def due(self, account: str, now_ms: int, limit: int) -> list[Queued]:
         """Queued intents that may be sent now: crit first, then the oldest."""
 
+    def ended(self, account: str, limit: int) -> list[Queued]:
+        """Queued intents that name an ended alert, due or not: they ride with a digest."""
+
     def next_due_ms(self, account: str, now_ms: int) -> int | None:
         """When the next queued intent after now becomes due; None when there is none."""
 

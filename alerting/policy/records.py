@@ -19,6 +19,7 @@ Kind = Literal["fire", "rise", "update", "repeat", "still", "resolved", "ended"]
 State = Literal[
     "queued", "sending", "accepted", "delivered", "acknowledged", "failed", "expired", "ambiguous"
 ]
+OVER: frozenset[str] = frozenset({"resolved", "ended"})  # kinds that say an alert no longer fires
 TOLD: frozenset[str] = frozenset({"accepted", "delivered", "acknowledged", "ambiguous"})
 
 
@@ -51,6 +52,11 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     not_before_ms: int
     expires_ms: int
     transition: Transition
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it goes before all others: critical, and not merely that it is over."""
+        return self.severity == "crit" and self.kind not in OVER
 
 
 class Trace(msgspec.Struct, frozen=True, array_like=True):
@@ -98,13 +104,13 @@ class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
-    """What became of intents, as the sender found: ``intents`` are pairs of intent id and alert key."""
+    """What became of intents, as the sender found: ``intents`` are intent id, alert key and kind."""
 
     at_ms: int
     state: State
     account: str
     receiver: str
-    intents: list[tuple[str, str]]
+    intents: list[tuple[str, str, Kind]]
     reason: str = ""
     delivery: int = 0  # 0: settled without being sent
 

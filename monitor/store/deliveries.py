@@ -34,6 +34,10 @@ _DUE = (
     " where account = ? and state = 'queued' and not_before_ms <= ?"
     " order by crit desc, not_before_ms, created_ms, id limit ?"
 )
+_ENDED = (
+    "select body, fails, again, not_before_ms from intent"
+    " where account = ? and state = 'queued' and kind = 'ended' order by created_ms, id limit ?"
+)
 _SIBLINGS = (
     "select state, not_before_ms, done_ms from intent"
     " where incident = ? and account = ? and kind not in ('resolved', 'ended')"
@@ -89,11 +93,11 @@ class DeliveryTables:
 
     def due(self, account: str, now_ms: int, limit: int) -> list[Queued]:
         """Queued intents that may be sent now: crit first, then the oldest."""
-        rows = self._db.connection.execute(_DUE, (account, now_ms, limit)).fetchall()
-        return [
-            Queued(msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, bool(again))
-            for body, fails, again, at_ms in rows
-        ]
+        return _queued(self._db.connection.execute(_DUE, (account, now_ms, limit)))
+
+    def ended(self, account: str, limit: int) -> list[Queued]:
+        """Queued intents that name an ended alert, due or not: they ride with a digest."""
+        return _queued(self._db.connection.execute(_ENDED, (account, limit)))
 
     def next_due_ms(self, account: str, now_ms: int) -> int | None:
         """When the next queued intent after now becomes due."""
@@ -164,9 +168,16 @@ class DeliveryTables:
             add_traces(run, traces)
 
 
+def _queued(rows: sqlite3.Cursor) -> list[Queued]:
+    return [
+        Queued(msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, bool(again))
+        for body, fails, again, at_ms in rows
+    ]
+
+
 def _settle(run: sqlite3.Connection, result: Result, current: str) -> None:
     run.executemany(
         "update intent set state = ?, done_ms = ?, note = ? where id = ? and state = ?",
-        [(result.state, result.at_ms, result.reason, intent, current) for intent, _ in result.intents],
+        [(result.state, result.at_ms, result.reason, intent, current) for intent, _, _ in result.intents],
     )
     add_input(run, result)

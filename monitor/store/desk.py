@@ -133,7 +133,7 @@ def _intent_row(intent: Intent) -> tuple[object, ...]:
         intent.account,
         intent.alert,
         intent.kind,
-        intent.severity == "crit",
+        intent.urgent,
         intent.created_ms,
         intent.not_before_ms,
         msgspec.msgpack.encode(intent),

@@ -59,6 +59,7 @@ create table intent (
 ) without rowid;
 create index intent_queued on intent (account, crit desc, not_before_ms) where state = 'queued';
 create index intent_due on intent (account, not_before_ms) where state = 'queued';
+create index intent_ended on intent (account) where state = 'queued' and kind = 'ended';
 create index intent_incident on intent (incident, account);
 create index intent_delivery on intent (delivery) where delivery > 0;
 create index intent_created on intent (created_ms);

@@ -1,0 +1,119 @@
+"""What the desk's and the sender's tests are told in: short transitions, a policy, a store's rows."""
+
+import msgspec
+
+from alerting.desk import Desk
+from alerting.policy.records import Cursor
+from alerting.policy.route import Policy, Receiver
+from rules.reading import Item
+from rules.transition import Facts, Transition
+
+T0 = 1_795_399_200_000  # 2026-11-23T10:00:00+08:00
+SECOND = 1_000
+MINUTE = 60_000
+HOUR = 3_600_000
+
+
+def policy(**changes):
+    given = {
+        "receivers": {
+            "managers": Receiver("managers", ("bot",)),
+            "both": Receiver("both", ("bot", "hook")),
+        },
+        "default": "managers",
+        "sources": {"pinduoduo:s1": "erp", "pinduoduo:s2": "erp"},
+    }
+    return Policy(**(given | changes))
+
+
+class Shard:
+    """Gives out transitions at rising positions."""
+
+    def __init__(self, shard=0) -> None:
+        self.shard = shard
+        self.position = 0
+
+    def __call__(self, at_s, to="firing", severity="warn", shop="s1", rule="drift", **fields) -> Transition:
+        self.position += 1
+        given = {
+            "at_ms": T0 + round(at_s * SECOND),
+            "rule": rule,
+            "subject": {"shop": f"pinduoduo:{shop}"},
+            "from_state": "ok",
+            "to_state": to,
+            "severity": severity,
+            "verdict": severity,
+            "reason": "rose",
+            "facts": Facts(measure="reply_rate_3m", asked=412, late=21, budget_left=20),
+            "notify": "managers",
+            "shard": self.shard,
+            "position": self.position,
+        }
+        return Transition(**(given | fields))
+
+
+def item(seconds_left, customer="customer-1042", agent=""):
+    return Item("conv-77", customer, T0 - MINUTE, T0 + seconds_left * SECOND, agent)
+
+
+class Memory:
+    """A desk on rows kept in memory, restored from them before every fold: what a crash would leave."""
+
+    def __init__(self, policy) -> None:
+        self.policy = policy
+        self.rows = {}
+        self.cursor = Cursor({})
+        self.intents = {}
+        self.seq = 0
+        self.traces = []
+
+    def fold(self, *items):
+        desk = Desk(self.policy, [(*key, body) for key, body in self.rows.items()], self.cursor)
+        changes = desk.fold(items)
+        for key, body in changes.rows.items():
+            if body is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = body
+        for intent in changes.intents:
+            assert intent.id not in self.intents
+            self.intents[intent.id] = intent
+        for name, at_ms in changes.moves.items():
+            if name in self.intents:
+                self.intents[name] = msgspec.structs.replace(self.intents[name], not_before_ms=at_ms)
+        for name, _, _ in changes.voids:
+            self.intents.pop(name, None)
+        self.traces += changes.traces
+        self.cursor = desk.cursor
+        return changes
+
+    def hear(self, given):
+        self.seq += 1
+        return self.fold((self.seq, given))
+
+    def desk(self):
+        return Desk(self.policy, [(*key, body) for key, body in self.rows.items()], self.cursor)
+
+    def queued(self, account="bot"):
+        """``[(kind, severity, seconds after T0)]`` of what is queued, in order of time."""
+        found = [i for i in self.intents.values() if i.account == account]
+        found.sort(key=lambda i: (i.not_before_ms, i.id))
+        return [(i.kind, i.severity, (i.not_before_ms - T0) / SECOND) for i in found]
+
+    def told(self, at_s, state="accepted"):
+        """All that is due by then was sent."""
+        from alerting.policy.records import Result
+
+        at_ms = T0 + round(at_s * SECOND)
+        for intent in list(self.intents.values()):
+            if intent.not_before_ms <= at_ms:
+                del self.intents[intent.id]
+                self.hear(
+                    Result(
+                        at_ms,
+                        state,
+                        intent.account,
+                        intent.receiver,
+                        [(intent.id, intent.alert, intent.kind)],
+                    )
+                )
