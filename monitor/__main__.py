@@ -1,0 +1,5 @@
+"""``python -m monitor`` is ``slawatch``."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,63 @@
+"""How commands speak: tables for people, JSON for scripts, progress only where somebody watches."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+PIPE_WIDTH = 200  # columns of a table that no terminal limits
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="A table for people, or JSON for scripts.",
+)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value: struct, dataclass or plain."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """Print rows under their columns; ``empty`` in place of a table without rows."""
+    from rich.console import Console  # noqa: PLC0415 - drawing is not needed to start
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    if not table.row_count:
+        click.echo(empty)
+        return
+    console = Console(file=sys.stdout, highlight=False, markup=False)
+    console.print(table, width=None if console.is_terminal else PIPE_WIDTH)
+
+
+@contextmanager
+def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Show a bar on a terminal's stderr; gives a function that is told how much was done since."""
+    if not sys.stderr.isatty():
+        yield lambda _amount: None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def note(text: str) -> None:
+    """Say something beside the result: on stderr, so that the result can be piped."""
+    click.echo(text, err=True)
