@@ -6,25 +6,21 @@ Conditions become closures that read a figure only when it decides. Texts and ``
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 from rules import budget
-from rules.figures import FIGURES, FLAG, SECONDS, SHARE, TIME, Figure, pair_of
-from rules.pack import DAY_MS, Limit
-from rules.rule import All, Compare, Condition
+from rules.conditions import Terms, compile_condition, compile_level, decided, horizon_ms, limits_of
+from rules.pack import Limit
 from rules.transition import Facts
-from rules.values import duration_text, share_text
+from rules.values import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from rules.machine import RuleState
     from rules.pack import Line, Measure, Pack
     from rules.reading import Item, Reading
-    from rules.rule import Level, Rule
-
-    Test = Callable[[Reading, Item | None], bool]
+    from rules.rule import Rule
 
 
 class Judgement(NamedTuple):
@@ -50,16 +46,6 @@ WARN = Judgement("warn", "warn", clear=False)
 CRIT = Judgement("crit", "crit", clear=False)
 _NO_DATA = {severity: Judgement("no_data", severity, clear=False) for severity in ("warn", "crit")}
 
-_NO_LIMIT = Limit(0, 1)  # of a rule without a line, whose figures read none
-_OPERATORS = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-
 
 class Judge:
     """A rule as it is judged under one pack. Call it with a reading; it keeps nothing between calls.
@@ -70,23 +56,26 @@ class Judge:
 
     def __init__(self, rule: Rule, measure: Measure | None, line: Line | None, pack: Pack) -> None:
         self.rule, self.measure, self.line, self.pack = rule, measure, line, pack
-        self.limit = Limit.of_line(line) if line else _NO_LIMIT
+        self.limit = Limit.of_line(line) if line else Limit(0, 1)  # without a line no figure reads it
+        self._terms = Terms(measure.kind if measure else "", self.limit)
         self.period = line.period if line else rule.period
         levels = (("crit", rule.crit), ("warn", rule.warn))
-        self._levels = tuple((name, level, self._level_test(level)) for name, level in levels if level)
-        self._clear = self._level_test(rule.clear, absent=True) if rule.clear else None
-        self._only_if = self._test(rule.only_if) if rule.only_if else None
+        self._levels = tuple(
+            (name, level, compile_level(level, self._terms)) for name, level in levels if level
+        )
+        self._clear = compile_level(rule.clear, self._terms, absent=True) if rule.clear else None
+        self._only_if = compile_condition(rule.only_if, self._terms) if rule.only_if else None
         self._line_min = line.min_count if line else 0
         self._rule_min = rule.min_count
         self._fewest = max(self._line_min, self._rule_min)
         self._of_items = rule.each == "conversation"
         self.ends_daily = rule.each == "shop" and measure is not None and self.period == "day"
         conditions = [level.condition for _, level, _ in self._levels]
-        self.horizon_ms = max(map(_horizon_ms, conditions), default=0) if self._of_items else 0
+        self.horizon_ms = max(map(horizon_ms, conditions), default=0) if self._of_items else 0
         conditions += [rule.only_if] if rule.only_if else []
-        self._waits_ms = _limits(conditions, "oldest_wait")
-        self._item_waits_ms = _limits(conditions, "wait")
-        self._leads_ms = _limits(conditions, "seconds_left")
+        self._waits_ms = limits_of(conditions, "oldest_wait")
+        self._item_waits_ms = limits_of(conditions, "wait")
+        self._leads_ms = limits_of(conditions, "seconds_left")
         self.timed = bool(self.horizon_ms or self._waits_ms or rule.no_data)
 
     def __call__(self, reading: Reading, state: RuleState | None = None) -> Judgement:
@@ -162,9 +151,9 @@ class Judge:
         item = judgement.items[0] if judgement.items else None
         for name, level, _ in self._levels:
             if name == judgement.severity:
-                return ", ".join(self._decided(level.condition, reading, item))
+                return ", ".join(decided(level.condition, self._terms, reading, item))
         if self.rule.clear and judgement.clear:
-            return ", ".join(self._decided(self.rule.clear.condition, reading, item))
+            return ", ".join(decided(self.rule.clear.condition, self._terms, reading, item))
         return ""
 
     # judging
@@ -210,143 +199,10 @@ class Judge:
             for wait_ms in self._item_waits_ms:
                 yield from (item.ask_ms + wait_ms, item.ask_ms + wait_ms + 1)
 
-    # compiling
-
-    def _level_test(self, level: Level, *, absent: bool = False) -> Test:
-        test = self._test(level.condition, absent=absent)
-        if level.min_count:
-            test = _and(_at_least(level.min_count), test)
-        return _and(_in_service, test) if level.during else test
-
-    def _test(self, condition: Condition, *, absent: bool = False) -> Test:
-        if isinstance(condition, Compare):
-            return self._compare(condition, absent=absent)
-        parts = sorted(condition.parts, key=_cost)
-        tests = [self._test(part, absent=absent) for part in parts]
-        join = _and if isinstance(condition, All) else _or
-        test = tests[-1]
-        for earlier in reversed(tests[:-1]):
-            test = join(earlier, test)
-        return test
-
-    def _compare(self, compare: Compare, *, absent: bool) -> Test:
-        figure, compares, (limit, per) = FIGURES[compare.figure], _OPERATORS[compare.op], compare.limit
-        if figure.item:
-            return _item_test(figure, compares, limit)
-        if figure.type == SHARE:
-            get_pair = pair_of(figure, self.measure.kind if self.measure else "", self.limit)
-
-            def share(reading: Reading, _item: Item | None) -> bool:
-                pair = get_pair(reading)
-                return absent if pair is None else compares(pair[0] * per, limit * pair[1])
-
-            return share
-        assert figure.number is not None, figure.name
-        get = figure.number(self.limit)
-
-        def number(reading: Reading, _item: Item | None) -> bool:
-            value = get(reading)
-            return absent if value is None else compares(value, limit)
-
-        return number
-
-    # texts
-
-    def _decided(self, condition: Condition, reading: Reading, item: Item | None) -> Iterator[str]:
-        """The comparisons of a condition that hold, with what they compared."""
-        if not isinstance(condition, Compare):
-            for part in condition.parts:
-                yield from self._decided(part, reading, item)
-        elif (FIGURES[condition.figure].item is None or item) and self._compare(condition, absent=False)(
-            reading, item
-        ):
-            yield f"{condition.figure} {self._shown(condition, reading, item)} {condition.text}"
-
-    def _shown(self, compare: Compare, reading: Reading, item: Item | None) -> str:
-        figure = FIGURES[compare.figure]
-        if figure.type == SHARE:
-            pair = pair_of(figure, self.measure.kind if self.measure else "", self.limit)(reading)
-            return share_text(*pair) if pair else "none"
-        if figure.item:
-            value = figure.item(reading, item) if item else None
-        else:
-            assert figure.number is not None, figure.name
-            value = figure.number(self.limit)(reading)
-        if value is None:
-            return "none"
-        if figure.type == FLAG:
-            return "is"
-        if figure.type == SECONDS:
-            return str(value // 1000)
-        return duration_text(value // 1000 * 1000) if figure.type == TIME else str(value)
-
 
 def compile_rule(rule: Rule, measure: Measure | None, line: Line | None, pack: Pack) -> Judge:
     """Compile a rule for what it watches under a pack (``rules.rule.target`` finds it)."""
     return Judge(rule, measure, line, pack)
-
-
-def _item_test(figure: Figure, compares: Callable[[int, int], bool], limit: int) -> Test:
-    read = figure.item
-    assert read is not None, figure.name
-    if figure.type == SECONDS:
-
-        def ahead(reading: Reading, item: Item | None) -> bool:
-            assert item is not None
-            left_ms = read(reading, item)
-            return left_ms >= 0 and compares(left_ms, limit)
-
-        return ahead
-
-    def of_item(reading: Reading, item: Item | None) -> bool:
-        assert item is not None
-        return compares(read(reading, item), limit)
-
-    return of_item
-
-
-def _and(first: Test, second: Test) -> Test:
-    return lambda reading, item: first(reading, item) and second(reading, item)
-
-
-def _or(first: Test, second: Test) -> Test:
-    return lambda reading, item: first(reading, item) or second(reading, item)
-
-
-def _in_service(reading: Reading, _item: Item | None) -> bool:
-    return reading.in_service
-
-
-def _at_least(count: int) -> Test:
-    return lambda reading, _item: reading.asked >= count
-
-
-def _cost(condition: Condition) -> int:
-    if isinstance(condition, Compare):
-        return FIGURES[condition.figure].cost
-    return 1 + max(map(_cost, condition.parts))
-
-
-def _comparisons(condition: Condition) -> Iterator[Compare]:
-    if isinstance(condition, Compare):
-        yield condition
-    else:
-        for part in condition.parts:
-            yield from _comparisons(part)
-
-
-def _limits(conditions: Iterable[Condition], figure: str) -> tuple[int, ...]:
-    """What a figure is compared with, in milliseconds."""
-    found = (compare for condition in conditions for compare in _comparisons(condition))
-    return tuple(sorted({compare.limit[0] for compare in found if compare.figure == figure}))
-
-
-def _horizon_ms(condition: Condition) -> int:
-    """How far ahead a deadline may lie for the condition to hold."""
-    if isinstance(condition, Compare):
-        bounded = condition.figure == "seconds_left" and condition.op in ("<=", "<", "==")
-        return condition.limit[0] if bounded else DAY_MS
-    return (min if isinstance(condition, All) else max)(map(_horizon_ms, condition.parts))
 
 
 def _whole_second(ms: int) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from rules import values
-from rules.figures import ANY, COUNT, EXAMPLES, FIGURES, FLAG, LATER, SHARE, TIME, Figure
-from rules.limits import MAX_COMPARISONS
-from rules.pack import Text
+from rules.condition_reader import DURING, ConditionReader, Scope
+from rules.figures import ANY, RATE
+from rules.pack import NO_TEXT, Text
 from rules.problems import Place
-from rules.reader import Fields, Reader, show
-from rules.rule import UPDATE_INTERVAL_MS, All, Any, Compare, Condition, Level, NoData, Rule, Selector
-from rules.yaml_marks import Listing, Mapping, Scalar
+from rules.reader import Fields, Reader
+from rules.rule import UPDATE_INTERVAL_MS, All, Level, NoData, Rule, Selector
+from rules.yaml_marks import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,10 +21,20 @@ if TYPE_CHECKING:
 
 EACH = ("shop", "conversation", "source")
 LATER_EACH = ("agent", "team", "platform")
-DURING = ("service_hours",)
+_NOT_OF_SOURCES = ("warn", "crit", "clear", "only_if", "line", "measure")
 
-_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*(.+)")
-_NUMBER = re.compile(r"-?\d{1,12}")
+
+class _Levels(TypedDict):
+    """The part of a rule that says when it alerts."""
+
+    warn: Level | None
+    crit: Level | None
+    clear: Level | None
+    no_data: NoData | None
+    only_if: All | None
+    keep_firing_for_ms: int
+    interval_ms: int
+    min_count: int
 
 
 class World:
@@ -68,35 +76,36 @@ def read_rules(text: str, file: str, world: World) -> tuple[list[Rule], list[Pro
 
 
 class _RuleReader:
-    """Reads one rule; remembers what it watches, since that decides what it may compare."""
+    """Reads one rule."""
 
     def __init__(self, reader: Reader, world: World) -> None:
         self.reader, self.world = reader, world
-        self.kinds: tuple[str, ...] = (ANY,)
-        self.each = "shop"
-        self.has_line = False
-        self.period = "day"
 
     def rule(self, node: Node) -> Rule | None:
+        """The rule at a node; None after a problem in it."""
         reader, before = self.reader, len(self.reader.problems)
         with reader.fields(node, "a rule") as f:
             rule_id = f.need("id", reader.name)
             title, advice = f.get("title", reader.text), f.get("advice", reader.text)
             shops = f.get("shops", self._selector) or Selector()
-            each = self.each = f.get("each", reader.one_of(EACH, "'each'", LATER_EACH)) or "shop"
-            line, measure, period = self._watched(f, shops)
-            during = f.get("during", reader.one_of(DURING, "'during'")) or ""
-            warn = f.get("warn", lambda node: self._level(node, "warn", during))
-            crit = f.get("crit", lambda node: self._level(node, "crit", during))
-            clear = f.get("clear", self._clearing)
-            no_data = f.get("no_data", lambda node: self._no_data(node, during))
-            only_if = f.get("only_if", self._only_if)
-            keep_firing_for_ms = f.get("keep_firing_for", reader.duration_ms)
-            interval_ms = f.get("interval", reader.duration_ms)
-            min_count = f.get("min_count", reader.count)
-            notify = f.get("notify", self._receiver)
-            shadow = f.get("shadow", reader.flag)
-            self._whole(f)
+            line, measure, scope = self._watched(f, shops)
+            conditions = ConditionReader(
+                reader, scope, f.get("during", reader.one_of(DURING, "'during'")) or ""
+            )
+            # When an alert may clear no conversation is left to compare: its clear looks at the shop.
+            clearing = ConditionReader(reader, scope._replace(each="shop"))
+            found = _Levels(
+                warn=f.get("warn", lambda node: conditions.level(node, "warn")),
+                crit=f.get("crit", lambda node: conditions.level(node, "crit")),
+                clear=f.get("clear", lambda node: clearing.level(node, "clear")),
+                no_data=f.get("no_data", conditions.no_data),
+                only_if=f.get("only_if", conditions.only_if),
+                keep_firing_for_ms=f.get("keep_firing_for", reader.duration_ms) or 0,
+                interval_ms=f.get("interval", reader.duration_ms) or UPDATE_INTERVAL_MS,
+                min_count=f.get("min_count", reader.count) or 0,
+            )
+            notify, shadow = f.get("notify", self._receiver), f.get("shadow", reader.flag)
+            self._whole(f, scope)
         if len(reader.problems) > before or not rule_id:
             return None
         return Rule(
@@ -104,18 +113,11 @@ class _RuleReader:
             title=title or Text(rule_id),
             line=line,
             measure=measure,
-            period=period,
-            each=each,
+            period=scope.period,
+            each=scope.each,
             shops=shops,
-            warn=warn,
-            crit=crit,
-            no_data=no_data,
-            clear=clear,
-            only_if=only_if,
-            keep_firing_for_ms=keep_firing_for_ms or 0,
-            interval_ms=interval_ms or UPDATE_INTERVAL_MS,
-            min_count=min_count or 0,
-            advice=advice or Text(""),
+            **found,
+            advice=advice or NO_TEXT,
             notify=notify or "",
             shadow=bool(shadow),
             file=reader.file,
@@ -141,208 +143,56 @@ class _RuleReader:
                 wanted.append((key, values or ()))
         return tuple(sorted(wanted))
 
-    def _watched(self, f: Fields, shops: Selector) -> tuple[str, str, str]:
+    def _watched(self, f: Fields, shops: Selector) -> tuple[str, str, Scope]:
+        """The line or measure of a rule, and what that lets it compare."""
         reader, world = self.reader, self.world
+        each = f.get("each", reader.one_of(EACH, "'each'", LATER_EACH)) or "shop"
         line = f.get("line", reader.one_of(world.lines, "line")) or ""
         measure = f.get("measure", reader.one_of(world.measures, "measure")) or ""
-        period = f.get("period", reader.period)
+        period = f.get("period", reader.period) or "day"
         if "line" in f.keys:
-            for key in ("measure", "period"):
-                if key in f.keys:
-                    reader.note(f.keys[key], f"a rule with a line has its {key} from there", found=f"'{key}'")
-        elif period and "measure" not in f.keys:
+            for key in {"measure", "period"} & f.keys.keys():
+                reader.note(f.keys[key], f"a rule with a line has its {key} from there", found=f"'{key}'")
+        elif "period" in f.keys and "measure" not in f.keys:
             reader.note(f.keys["period"], "a period without a measure", allowed="with 'measure'")
-        self.has_line, self.period = "line" in f.keys, period or "day"
+        scope = Scope(each=each, has_line="line" in f.keys, period=period)
         if not (line or measure):
             unread = "line" in f.keys or "measure" in f.keys
-            self.kinds = () if unread else (ANY,)
-            return line, measure, self.period
+            return line, measure, scope._replace(kinds=() if unread else (ANY,))
         met = world.kinds_and_periods(line, measure, shops.platforms)
-        self.kinds = tuple(met)
+        scope = scope._replace(kinds=tuple(met))
         name = "line" if line else "measure"
+        periods = tuple(dict.fromkeys(period for some in met.values() for period in some))
         if not met:
             found = f"'{line or measure}'"
             reader.note(f.nodes[name], f"the selected platforms have no such {name}", found=found)
-        periods = tuple(dict.fromkeys(period for some in met.values() for period in some))
-        if line and len(periods) == 1:
-            self.period = periods[0]
-        elif met and self.period not in periods:
-            reader.note(
-                f.nodes["period"],
-                f"{measure} is not kept over this period",
-                found=self.period,
-                allowed=periods,
-            )
-        if self.each == "conversation" and met and "reply_rate" not in met:
+        elif line:
+            scope = scope._replace(period=periods[0])
+        elif period not in periods:
+            what = f"{measure} is not kept over this period"
+            reader.note(f.nodes["period"], what, found=period, allowed=periods)
+        if each == "conversation" and met and RATE not in met:
             reader.note(f.nodes[name], "each: conversation needs a reply rate", found=" ".join(met))
-        return line, measure, self.period
+        return line, measure, scope
 
-    def _whole(self, f: Fields) -> None:
+    def _whole(self, f: Fields, scope: Scope) -> None:
         """What a rule must have as a whole."""
-        reader = self.reader
+        note, each = self.reader.note, f"each: {scope.each}"
         if not isinstance(f.node, Mapping):
             return
-        levels = [key for key in ("warn", "crit", "no_data") if key in f.keys]
-        if not levels:
-            reader.note(f.node, "a rule needs a level", allowed="warn, crit or no_data")
-        if "no_data" in levels and self.each != "source":
-            reader.note(
-                f.keys["no_data"],
-                "no_data is for sources",
-                found=f"each: {self.each}",
-                allowed="each: source",
-            )
-        if self.each == "source":
-            for key in ("warn", "crit", "clear", "only_if", "line", "measure"):
-                if key in f.keys:
-                    reader.note(f.keys[key], "a rule on a source has only no_data", found=f"'{key}'")
-        elif self.each == "conversation" and self.kinds == (ANY,):
-            reader.note(f.node, "each: conversation needs a 'measure' or a 'line'")
-        if "interval" in f.keys and self.each != "conversation":
-            reader.note(
-                f.keys["interval"], "an interval is for each: conversation", found=f"each: {self.each}"
-            )
+        if not {"warn", "crit", "no_data"} & f.keys.keys():
+            note(f.node, "a rule needs a level", allowed="warn, crit or no_data")
+        if "no_data" in f.keys and scope.each != "source":
+            note(f.keys["no_data"], "no_data is for sources", found=each, allowed="each: source")
+        if scope.each == "source":
+            for key in [key for key in _NOT_OF_SOURCES if key in f.keys]:
+                note(f.keys[key], "a rule on a source has only no_data", found=f"'{key}'")
+        elif scope.each == "conversation" and scope.kinds == (ANY,):
+            note(f.node, "each: conversation needs a 'measure' or a 'line'")
+        if "interval" in f.keys and scope.each != "conversation":
+            note(f.keys["interval"], "an interval is for each: conversation", found=each)
 
     def _receiver(self, node: Node) -> str | None:
         if self.world.receivers is None:
             return self.reader.scalar(node)
         return self.reader.one_of(self.world.receivers, "receiver")(node)
-
-    # levels and conditions
-
-    def _no_data(self, node: Node, during: str) -> NoData | None:
-        reader = self.reader
-        with reader.fields(node, "no_data") as f:
-            for_ms = f.need("for", reader.duration_ms)
-            severity = f.get("severity", reader.one_of(("warn", "crit"), "severity"))
-            own = f.get("during", reader.one_of(DURING, "'during'"))
-        return NoData(for_ms, severity or "crit", own or during) if for_ms is not None else None
-
-    def _level(self, node: Node, name: str, during: str) -> Level | None:
-        reader = self.reader
-        with reader.fields(node, f"'{name}'") as f:
-            for_ms = f.get("for", reader.duration_ms)
-            own = f.get("during", reader.one_of(DURING, "'during'"))
-            min_count = f.get("min_count", reader.count)
-            condition = self._figures(f)
-        if condition is None:
-            return None
-        return Level(condition, for_ms or 0, own or during, min_count or 0, Place(node.line, node.column))
-
-    def _clearing(self, node: Node) -> Level | None:
-        """The level at which an alert may end; by then no conversation is left to compare, so the shop is."""
-        each, self.each = self.each, "shop"
-        level = self._level(node, "clear", "")
-        self.each = each
-        return level
-
-    def _only_if(self, node: Node) -> All | None:
-        condition = self._condition(node)
-        return All((condition,)) if condition else None
-
-    def _condition(self, node: Node) -> Condition | None:
-        with self.reader.fields(node, "a condition") as f:
-            return self._figures(f)
-
-    def _figures(self, f: Fields) -> Condition | None:
-        """All the comparisons of a mapping: figures by name, and lists under ``all`` and ``any``."""
-        parts: list[Condition] = []
-        for key, join in (("all", All), ("any", Any)):
-            listed = f.get(key, self._listed)
-            if listed:
-                parts.append(join(listed))
-        allowed = [*_allowed(self.kinds, self.each, self.has_line, self.period), "all", "any"]
-        asked = set(f.asked)
-        for name, node in f.nodes.items():
-            if name in asked:
-                continue
-            f.asked.append(name)
-            figure = FIGURES.get(name)
-            if figure and self._fits(figure, f.keys[name]):
-                compare = self._compare(figure, node)
-                parts += [compare] if compare else []
-            elif name in LATER:
-                self.reader.note(
-                    f.keys[name], "this figure is not supported yet", found=f"'{name}'", allowed=allowed
-                )
-            elif not figure:
-                self.reader.note(f.keys[name], "unknown figure", found=f"'{name}'", allowed=allowed)
-        if isinstance(f.node, Mapping) and not (
-            asked & {"all", "any"} & set(f.nodes) or set(f.nodes) - asked
-        ):
-            self.reader.note(f.node, f"{f.what} compares nothing", allowed=allowed)
-        if sum(map(comparisons, parts)) > MAX_COMPARISONS:
-            self.reader.note(f.node, f"more than {MAX_COMPARISONS} comparisons")
-        if not parts:
-            return None
-        return parts[0] if len(parts) == 1 else All(tuple(parts))
-
-    def _listed(self, node: Node) -> tuple[Condition, ...] | None:
-        if not isinstance(node, Listing) or not node.items:
-            self.reader.note(node, "wrong kind of value", found=show(node), allowed="a list of conditions")
-            return None
-        parts = [self._condition(item) for item in node.items]
-        return tuple(part for part in parts if part)
-
-    def _fits(self, figure: Figure, key: Scalar) -> bool:
-        """Whether the rule can have this figure; says why not."""
-        what = ""
-        if self.each not in figure.each:
-            what = f"{figure.name} is a figure of each: {' '.join(figure.each)}"
-        elif figure.line and not self.has_line and self.kinds:
-            what = f"{figure.name} needs a rule with a 'line'"
-        elif figure.day and self.period != "day":
-            what = f"{figure.name} is a figure of the period day"
-        elif any(kind not in figure.kinds for kind in self.kinds):
-            kinds = [kind for kind in figure.kinds if kind != ANY]
-            what = f"{figure.name} is a figure of {' '.join(kinds)}"
-        if what:
-            allowed = _allowed(self.kinds, self.each, self.has_line, self.period)
-            self.reader.note(key, what, found=f"'{figure.name}'", allowed=" ".join(allowed))
-        return not what
-
-    def _compare(self, figure: Figure, node: Node) -> Compare | None:
-        text = self.reader.scalar(node, EXAMPLES[figure.type])
-        if text is None:
-            return None
-        compare = parse_comparison(figure, text)
-        if compare is None:
-            what = f"cannot be compared with {figure.name}"
-            self.reader.note(node, what, found=show(node), allowed=EXAMPLES[figure.type])
-        return compare
-
-
-def parse_comparison(figure: Figure, text: str) -> Compare | None:
-    """``"<= 10"`` for a figure as a comparison; None when it is none."""
-    if figure.type == FLAG:
-        return (
-            Compare(figure.name, "==", (int(text == "true"), 1), text) if text in ("true", "false") else None
-        )
-    match = _COMPARISON.fullmatch(text)
-    if not match:
-        return None
-    op, value = match[1], match[2].strip()
-    if figure.type == SHARE:
-        share = values.share(value)
-        return Compare(figure.name, op, (share.of, share.per), text) if share else None
-    if _NUMBER.fullmatch(value) and figure.type != TIME:
-        number: int | None = int(value) if figure.type == COUNT else int(value) * 1000
-    else:
-        number = None if figure.type == COUNT else values.duration_ms(value)
-    return Compare(figure.name, op, (number, 1), text) if number is not None else None
-
-
-def comparisons(condition: Condition) -> int:
-    """How many comparisons a condition holds."""
-    return 1 if isinstance(condition, Compare) else sum(map(comparisons, condition.parts))
-
-
-def _allowed(kinds: Collection[str], each: str, has_line: bool, period: str) -> list[str]:
-    return [
-        figure.name
-        for figure in FIGURES.values()
-        if each in figure.each
-        and (has_line or not figure.line)
-        and (period == "day" or not figure.day)
-        and all(kind in figure.kinds for kind in kinds)
-    ]
