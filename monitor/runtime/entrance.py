@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
+from monitor.engine.events import content_of
 from monitor.engine.ids import Ids, Seen
 from monitor.runtime import limits
-from monitor.sources.wire import content_of, pack_events, unpack_events
+from monitor.sources.wire import pack_events, unpack_events
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
 from monitor.web.ports import EntranceClosedError, Receipt, Refused
 
@@ -110,11 +111,7 @@ class Entrance:
 
     def _receipt(self, source: str, events: Sequence[Event], place: int, arrival_ms: int) -> Receipt:
         self.heard[source] = arrival_ms
-        check = self._ids.check
-        seen = [
-            check(f"{event.platform}:{event.shop_id}", event.id, content_of(event), arrival_ms)
-            for event in events
-        ]
+        seen = [verdict_on(self._ids, event, arrival_ms) for event in events]
         reused = tuple(
             Refused(place + n, "reused", f"id {events[n].id!r} came before with other content; use a new id")
             for n, verdict in enumerate(seen)
@@ -123,6 +120,13 @@ class Entrance:
         accepted = seen.count(Seen.NEW)
         self.accepted += accepted
         return Receipt(accepted, len(seen) - accepted - len(reused), reused)
+
+
+def verdict_on(ids: Ids, event: Event, arrival_ms: int) -> Seen:
+    """What the engine will say of the event's id; a heartbeat is of no shop and may repeat."""
+    if event.type == "heartbeat":
+        return Seen.NEW
+    return ids.check(f"{event.platform}:{event.shop_id}", event.id, content_of(event), arrival_ms)
 
 
 def remember(reader: JournalReader, lateness_ms: int) -> tuple[Ids, dict[str, int]]:
@@ -134,7 +138,7 @@ def remember(reader: JournalReader, lateness_ms: int) -> tuple[Ids, dict[str, in
             continue
         heard[row.source] = row.arrival_ms
         for event in unpack_events(row.body):
-            ids.check(f"{event.platform}:{event.shop_id}", event.id, content_of(event), row.arrival_ms)
+            verdict_on(ids, event, row.arrival_ms)
     return ids, heard
 
 

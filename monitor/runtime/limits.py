@@ -24,3 +24,6 @@ RESTART_PAUSE_MAX_S = 60.0  # … up to this
 
 # desk
 DESK_TICK_MS = 600_000  # the desk forgets what is over so often
+
+# pages
+VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.sources.wire import Rejected
+    from rules.pack import Line, Measure
+    from rules.reading import Reading
     from rules.transition import Transition
 
 
@@ -62,6 +64,40 @@ class ShardPort(Protocol):
 
     def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
         """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
+
+
+class Watched(NamedTuple):
+    """One figure of a shop: a measure over a period, against a line or for itself."""
+
+    measure: Measure
+    period: str
+    line: Line | None
+    reading: Reading
+
+
+class SourceHeard(NamedTuple):
+    """A source as the shard sees it."""
+
+    name: str
+    blind: bool
+    heard_ms: int  # 0: never
+
+
+class Figures(Protocol):
+    """What pages read of a shard, between two steps."""
+
+    @property
+    def now_ms(self) -> int:
+        """The shard's clock."""
+
+    def shop_keys(self) -> Sequence[str]:
+        """Every shop seen, ``platform:shop_id``."""
+
+    def watched(self, shop: str) -> Sequence[Watched]:
+        """Every line of the shop's pack in force, then every measure by itself; none: an unknown shop."""
+
+    def sources(self) -> Sequence[SourceHeard]:
+        """Every source seen."""
 
 
 class DeadLetters(Protocol):

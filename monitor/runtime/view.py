@@ -1,0 +1,138 @@
+"""What pages and the API read: implements ``monitor.web.ports.ViewPort`` over shard and desk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from monitor import limits as monitor_limits
+from monitor.runtime import limits
+from monitor.runtime.show import nearness, shop_health, shop_view, waiting_views
+from monitor.web.ports import AlertView, SourceStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alerting.desk import Desk
+    from alerting.policy.state import Alert
+    from alerting.ports import Directory
+    from monitor.runtime.ports import Figures
+    from monitor.web.ports import ShopView, Status, WaitingView
+
+
+class View:
+    """Reads figures between the shard's steps; lists of all shops are made in slices, ahead of the asking.
+
+    Args:
+        figures: The shard, or None while it is restored.
+        desk: The desk, or None while it is read.
+        directory: Names, links and texts.
+        status: How the daemon is, but for the sources.
+    """
+
+    def __init__(
+        self,
+        figures: Callable[[], Figures | None],
+        desk: Callable[[], Desk | None],
+        directory: Directory,
+        status: Callable[[tuple[SourceStatus, ...], int], Status],
+    ) -> None:
+        self._figures, self._desk = figures, desk
+        self._directory, self._status = directory, status
+        self._shops: list[ShopView] = []
+        self._at_risk: list[WaitingView] = []
+        self._asked = asyncio.Event()
+
+    def shops(self) -> list[ShopView]:
+        """Every shop, the nearest to a line first; at most a few seconds old."""
+        self._asked.set()
+        return self._shops
+
+    def at_risk(self, limit: int) -> list[WaitingView]:
+        """Open rounds of all shops, the soonest deadline first."""
+        self._asked.set()
+        return self._at_risk[:limit]
+
+    def shop(self, platform: str, shop_id: str) -> ShopView | None:
+        """One shop with all its figures, as of now."""
+        figures, key = self._figures(), f"{platform}:{shop_id}"
+        watched = figures.watched(key) if figures else ()
+        if not watched:
+            return None
+        health = shop_health(self._severities().get(key, []), watched)
+        return shop_view(key, watched, self._directory.shop(key), health, figures=True)
+
+    def alerts(self) -> list[AlertView]:
+        """Open alerts: crit first, then the oldest."""
+        desk = self._desk()
+        found = (
+            [self._alert_view(alert, desk) for alert in desk.books.alerts.values() if not alert.over]
+            if desk
+            else []
+        )
+        return sorted(found, key=lambda a: (a.severity != "crit", a.since_ms, a.id))
+
+    def status(self) -> Status:
+        """How the daemon is."""
+        figures = self._figures()
+        sources = figures.sources() if figures else ()
+        statuses = tuple(SourceStatus(one.name, one.blind, one.heard_ms or None) for one in sources)
+        return self._status(statuses, len(figures.shop_keys()) if figures else 0)
+
+    async def run(self) -> None:
+        """Make the lists anew while somebody asks, using at most a tenth of the time."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            took_s = await self.refresh()
+            await asyncio.sleep(max(1.0, 9 * took_s))
+
+    async def refresh(self) -> float:
+        """Make the lists of all shops, a slice at a time; seconds of the loop it took."""
+        figures, severities = self._figures(), self._severities()
+        if figures is None:
+            return 0.0
+        shops: list[ShopView] = []
+        waiting: list[WaitingView] = []
+        took_s = 0.0
+        keys = figures.shop_keys()
+        for first in range(0, len(keys), limits.VIEW_SLICE_SHOPS):
+            began = time.perf_counter()
+            for key in keys[first : first + limits.VIEW_SLICE_SHOPS]:
+                watched, info = figures.watched(key), self._directory.shop(key)
+                shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
+                waiting += waiting_views(key, watched, info)
+            took_s += time.perf_counter() - began
+            await asyncio.sleep(0)
+        self._shops = sorted(shops, key=nearness)
+        self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: monitor_limits.AT_RISK_ON_PAGE]
+        return took_s
+
+    def _severities(self) -> dict[str, list[str]]:
+        """The severities of the alerts that fire on each shop."""
+        desk, found = self._desk(), dict[str, list[str]]()
+        for alert in desk.books.alerts.values() if desk else ():
+            if not alert.over:
+                found.setdefault(alert.transition.subject.get("shop", ""), []).append(
+                    alert.transition.severity
+                )
+        return found
+
+    def _alert_view(self, alert: Alert, desk: Desk) -> AlertView:
+        t = alert.transition
+        rule = self._directory.rule(t.rule, t.subject.get("shop", ""))
+        silence = desk.books.silenced(alert, t.at_ms)
+        return AlertView(
+            id=alert.key,
+            rule=t.rule,
+            title={"zh": rule.title.in_language("zh"), "en": rule.title.in_language("en")},
+            subject=t.subject,
+            state=alert.state,
+            severity="crit" if t.severity == "crit" else "warn",
+            since_ms=alert.since_ms,
+            reason={"zh": t.facts.condition, "en": t.facts.condition},
+            acknowledged_by=alert.acked_by,
+            silenced_until_ms=silence.until_ms if silence else 0,
+            advice={"zh": rule.advice.in_language("zh"), "en": rule.advice.in_language("en")},
+        )

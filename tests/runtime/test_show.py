@@ -1,0 +1,132 @@
+"""What pages show of figures: nearness to a line, budgets, countdowns."""
+
+from __future__ import annotations
+
+import asyncio
+
+from alerting.ports import RuleInfo, ShopInfo
+from monitor.runtime.ports import SourceHeard, Watched
+from monitor.runtime.show import share, shop_health, shop_view, waiting_views
+from monitor.runtime.view import View
+from monitor.web.ports import Status
+from rules.pack import Line, Measure, Share, Text
+from rules.reading import FixedReading, Item
+
+NOW = 1_770_000_000_000
+RATE = Measure("reply_rate_3m", Text("3分钟回复率", "3-minute reply rate"), "reply_rate", within_ms=180_000)
+TIMES = Measure("response_time", Text("响应时长"), "response_time")
+LINE = Line("pdd-90", "reply_rate_3m", "day", at_least=Share(9, 10), penalty=Text("限流"))
+TIGHT = Line("pdd-95", "reply_rate_3m", "day", at_least=Share(19, 20), min_count=500)
+
+
+def reading(**figures):
+    return FixedReading(NOW, **figures)
+
+
+def lines_of(**figures):
+    r = reading(**figures)
+    return [Watched(RATE, "day", LINE, r), Watched(RATE, "day", TIGHT, r), Watched(RATE, "day", None, r)]
+
+
+def test_a_line_shows_the_budget_of_the_design_example():
+    """N 412, L 21, p 90 %, R 180: 20 misses now, 38 by tonight."""
+    view = shop_view("pdd:s1", lines_of(asked=412, late=21, expected=180), ShopInfo("一号店"), "ok")
+    line = view.lines[0]
+    assert (line.limit, line.budget_left, line.budget_left_today) == ("≥ 90%", 20, 38)
+    assert (view.name, view.key, view.as_of_ms) == ("一号店", "pdd:s1", NOW)
+    assert view.lines[1].budget_left is None, "fewer asked than the line counts from"
+
+
+def test_a_blind_shop_never_shows_a_budget_and_is_unknown():
+    watched = lines_of(asked=1_000, late=1, blind=True)
+    view = shop_view("pdd:s1", watched, ShopInfo("s"), shop_health([], watched))
+    assert (view.health, view.blind) == ("unknown", True)
+    assert [line.budget_left for line in view.lines] == [None, None]
+
+
+def test_health_is_the_worst_that_is_known():
+    whole, part = lines_of(asked=10), lines_of(asked=10, complete=False)
+    assert shop_health([], whole) == "ok"
+    assert shop_health([], part) == "partial"
+    assert shop_health(["warn", "crit"], part) == "crit"
+    assert shop_health(["warn"], lines_of(blind=True)) == "unknown"
+
+
+def test_figures_are_given_with_four_decimals_half_up():
+    assert [share(2, 3), share(1, 3), share(1, 20_000), share(1, 20_001), share(5, 5), share(0, 0)] == [
+        "0.6667",
+        "0.3333",
+        "0.0001",
+        "0.0000",
+        "1.0000",
+        None,
+    ]
+    watched = [
+        Watched(RATE, "day", None, reading(asked=3, late=1, open=1)),
+        Watched(TIMES, "day", None, reading(asked=7, mean_ms=4_000, p90_ms=9_000, complete=False)),
+    ]
+    rate, times = shop_view("pdd:s1", watched, ShopInfo("s"), "ok", figures=True).figures
+    assert (rate.value, rate.worst, rate.parts) == ("0.6667", "0.3333", {"asked": 3, "late": 1, "open": 1})
+    assert (times.value, times.parts["count"], times.parts["p90_ms"], times.partial) == (None, 7, 9_000, True)
+
+
+def test_a_conversation_is_listed_once_with_its_first_deadline_and_its_link():
+    early, late = Item("c1", "u1", NOW, NOW + 60_000), Item("c1", "u1", NOW, NOW + 180_000)
+    watched = [
+        Watched(RATE, "day", LINE, reading(items=(late,))),
+        Watched(RATE, "day", None, reading(items=(late,))),
+        Watched(TIMES, "day", None, reading(items=(early, Item("c2", "u2", NOW, NOW + 90_000)))),
+    ]
+    info = ShopInfo("s", url="https://chat/{conversation_id}?u={customer_id}")
+    assert [
+        (w.conversation_id, w.deadline_ms - NOW, w.url) for w in waiting_views("pdd:s1", watched, info)
+    ] == [
+        ("c1", 60_000, "https://chat/c1?u=u1"),
+        ("c2", 90_000, "https://chat/c2?u=u2"),
+    ]
+
+
+class Figures:
+    now_ms = NOW
+
+    def __init__(self, shops) -> None:
+        self.shops = shops
+
+    def shop_keys(self):
+        return list(self.shops)
+
+    def watched(self, shop):
+        return self.shops.get(shop, ())
+
+    def sources(self):
+        return [SourceHeard("erp", True, 0)]
+
+
+class Names:
+    def shop(self, key):
+        return ShopInfo(key.upper())
+
+    def rule(self, rule, shop):
+        return RuleInfo(Text(rule))
+
+
+def test_the_shop_nearest_to_a_line_comes_first_and_one_without_a_miss_behind():
+    shops = {
+        "pdd:calm": lines_of(asked=5),
+        "pdd:close": lines_of(asked=100, late=9),
+        "pdd:crossed": lines_of(asked=100, late=15),
+        "pdd:far": lines_of(asked=1_000, late=10),
+        "pdd:blind": lines_of(asked=100, late=3, blind=True),
+    }
+    view = View(
+        lambda: Figures(shops),
+        lambda: None,
+        Names(),
+        lambda sources, count: Status(True, NOW, shops=count, sources=sources),
+    )
+    assert view.shops() == []
+    asyncio.run(view.refresh())
+    assert [s.key for s in view.shops()] == ["pdd:blind", "pdd:crossed", "pdd:close", "pdd:far", "pdd:calm"]
+    assert view.shop("pdd", "nobody") is None
+    assert view.shop("pdd", "close").name == "PDD:CLOSE"
+    assert (view.status().shops, view.status().sources[0].blind) == (5, True)
