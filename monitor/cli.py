@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -56,6 +57,14 @@ class Commands(click.Group):
             ctx.fail(f"no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whoever reads its output may stop when they have seen enough."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush to
+            raise click.exceptions.Exit(0) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Every command with its line."""
         with formatter.section("Commands"):
@@ -91,9 +100,6 @@ def main(args: list[str] | None = None) -> NoReturn:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "slawatch"
         _fail(f"{_one_line(error.format_message())} (see {path} --help)")
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - sorted here into ours and a defect
         _fail(_message(error))
 

@@ -1,0 +1,121 @@
+"""``slawatch rules``: check rules, and show what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.commands.output import format_option, note, print_json, print_table
+from rules.load import load_packs, load_rules, starter_rules
+from rules.problems import Problem, RulesError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rules.rule import Level, Rule, RuleSet
+
+FOUND = 1
+HERE = Path("rules")  # as `slawatch init` lays it out
+
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+packs_option = click.option(
+    "--packs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A directory of packs in place of those that ship.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Check rules and show what they mean."""
+
+
+@command.command()
+@paths_argument
+@packs_option
+@format_option
+@click.option("--strict", is_flag=True, help="Doubts count as errors.")
+def check(paths: tuple[Path, ...], packs: Path | None, form: str, strict: bool) -> None:
+    """Report every error and doubt in rules, at once.
+
+    PATHS are files, or directories of them; without one ./rules, else the rules that ship. Each line
+    reads file:line:column: what, found, allowed, did you mean. Exit status 1 when there are errors.
+    """
+    rules, problems = _load(paths, packs)
+    failed = any(problem.severity == "error" or strict for problem in problems)
+    if form == "json":
+        print_json({"rules": len(rules), "problems": problems})
+    else:
+        for problem in problems:
+            click.echo(str(problem) if problem.severity == "error" else f"{problem} (doubt)")
+        note(_summary(len(rules), problems))
+    if failed:
+        raise click.exceptions.Exit(FOUND)
+
+
+@command.command()
+@paths_argument
+@packs_option
+@format_option
+def show(paths: tuple[Path, ...], packs: Path | None, form: str) -> None:
+    """List rules: what each watches, when it warns, and whom it tells."""
+    rules, problems = _load(paths, packs)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise RulesError(errors)
+    rows = [_row(rule) for rule in rules.values()]
+    if form == "json":
+        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    else:
+        print_table(_COLUMNS, rows, empty="no rules")
+
+
+_COLUMNS = ("rule", "watches", "each", "warn", "crit", "tells")
+
+
+def _row(rule: Rule) -> tuple[str, ...]:
+    watches = rule.line or (f"{rule.measure} {rule.period}" if rule.measure else "")
+    return (rule.id, watches, rule.each, _level(rule.warn), _level(rule.crit) or _silence(rule), rule.notify)
+
+
+def _level(level: Level | None) -> str:
+    if level is None:
+        return ""
+    held = f" for {level.for_ms // 1000}s" if level.for_ms else ""
+    return f"{_condition(level.condition)}{held}"
+
+
+def _condition(condition: object) -> str:
+    from rules.rule import All, Any, Compare  # noqa: PLC0415 - with its three forms side by side
+
+    if isinstance(condition, Compare):
+        return f"{condition.figure} {condition.text}"
+    if isinstance(condition, All):
+        return " and ".join(map(_condition, condition.parts))
+    if isinstance(condition, Any):
+        return f"({' or '.join(map(_condition, condition.parts))})"
+    raise TypeError(type(condition))
+
+
+def _silence(rule: Rule) -> str:
+    return f"silent for {rule.no_data.for_ms // 1000}s" if rule.no_data else ""
+
+
+def _load(paths: Sequence[Path], packs: Path | None) -> tuple[dict[str, Rule], list[Problem]]:
+    """The rules that could be read, and every problem of packs and rules."""
+    chosen = list(paths) or ([HERE] if HERE.is_dir() else starter_rules())
+    try:
+        found: RuleSet = load_rules(chosen, load_packs(packs))
+    except RulesError as error:
+        return {}, list(error.problems)
+    return found.rules, list(found.warnings)
+
+
+def _summary(rules: int, problems: Iterable[Problem]) -> str:
+    errors = sum(problem.severity == "error" for problem in problems)
+    doubts = sum(problem.severity != "error" for problem in problems)
+    if errors:
+        return f"{errors} errors, {doubts} doubts; nothing is taken until the errors are mended"
+    return f"{rules} rules, no errors, {doubts} doubts"
