@@ -34,14 +34,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     from rich.console import Console  # noqa: PLC0415 - drawing is not needed to start
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0)  # the first names the row
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     if not table.row_count:
         click.echo(empty)
         return
-    console = Console(file=sys.stdout, highlight=False, markup=False)
-    console.print(table, width=None if console.is_terminal else PIPE_WIDTH)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.commands.output import format_option, note, print_json, print_table
+from monitor.errors import MonitorError
 from rules.load import load_packs, load_rules, starter_rules
 from rules.problems import Problem, RulesError
 
@@ -105,11 +106,13 @@ def _silence(rule: Rule) -> str:
 
 def _load(paths: Sequence[Path], packs: Path | None) -> tuple[dict[str, Rule], list[Problem]]:
     """The rules that could be read, and every problem of packs and rules."""
-    chosen = list(paths) or ([HERE] if HERE.is_dir() else starter_rules())
+    chosen = list(paths) or ([HERE] if any(HERE.glob("*.y*ml")) else starter_rules())
     try:
         found: RuleSet = load_rules(chosen, load_packs(packs))
     except RulesError as error:
         return {}, list(error.problems)
+    if not found.rules:
+        raise MonitorError(f"{chosen[0]}: no rules there", mend="name files or directories with *.yaml")
     return found.rules, list(found.warnings)
 
 

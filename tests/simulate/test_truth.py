@@ -7,6 +7,7 @@ import pytest
 from monitor.workbench.simulate import Simulation
 from monitor.workbench.truth import day_of
 from monitor.workbench.world import DAY_MS, HOUR_MS, Habits, make_world
+from rules.load import load_packs
 from rules.pack import Measure, Pack, Span, Text
 from tests.oracle.naive import Oracle
 
@@ -58,6 +59,21 @@ def test_truth_is_what_the_definitions_give(seed, hours):
             ), (shop.key, measure)
         assert (truth.disputed, truth.orders) == (found["disputes"]["count"], found["disputes"]["of"])
         assert (truth.refunded, truth.orders) == (found["refunds"]["count"], found["refunds"]["of"])
+
+
+def test_truth_is_what_the_shipped_packs_count():
+    """Pinduoduo's 3-minute rate by customers, Taobao's by rounds, over a whole day of simulated shops."""
+    world = make_world(6, 5, MIDNIGHT_MS + 7 * HOUR_MS, MIDNIGHT_MS + 23 * HOUR_MS, conversations=80)
+    simulation = Simulation(world)
+    oracle = Oracle({pack[0].platform: pack for pack in load_packs().values()})
+    for arrival_ms, event in simulation:
+        oracle.feed(event, arrival_ms)
+    for shop in oracle.figures(world.until_ms)["shops"]:
+        key = f"{shop['platform']}:{shop['shop_id']}"
+        truth = simulation.truth.figures(key, day_of(world.from_ms), world.until_ms)
+        counts = truth.customers if shop["platform"] == "pinduoduo" else truth.rounds
+        found = shop["measures"]["reply_rate_3m"]["day"]
+        assert (found["asked"], found["late"], found["open"]) == (counts.asked, counts.late, counts.open), key
 
 
 def test_truth_tells_open_rounds_from_late_ones_by_the_clock():
