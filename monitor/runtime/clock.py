@@ -6,8 +6,11 @@ import asyncio
 import heapq
 import itertools
 import time
-from contextlib import suppress
-from typing import Protocol
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Clock(Protocol):
@@ -47,27 +50,39 @@ class ManualClock:
         self._now_ms = now_ms
         self._order = itertools.count()
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: dict[asyncio.Future[None], asyncio.Event | None] = {}  # sleeper → what else wakes it
 
     def now_ms(self) -> int:
         """The time it stands at, epoch milliseconds."""
         return self._now_ms
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for this clock to move, and have nothing else to do."""
+        return sum(
+            not sleeper.done() and (event is None or not event.is_set())
+            for sleeper, event in self._waiting.items()
+        )
+
     async def sleep_until(self, at_ms: int) -> None:
         """Wait until the clock has been moved to ``at_ms``."""
         await asyncio.sleep(0)
         if at_ms > self._now_ms:
-            woken = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._sleepers, (at_ms, next(self._order), woken))
-            await woken
+            with self._sleeper(at_ms, None) as sleeper:
+                await sleeper
 
     async def wait(self, event: asyncio.Event, until_ms: int) -> None:
         """Wait for ``event`` or for the clock to be moved there."""
-        first = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.sleep_until(until_ms))]
+        await asyncio.sleep(0)
+        if event.is_set() or until_ms <= self._now_ms:
+            return
+        happens = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            with self._sleeper(until_ms, event) as sleeper:
+                both: list[asyncio.Future[Any]] = [sleeper, happens]
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for waiting in first:
-                waiting.cancel()
+            happens.cancel()
 
     def move_to(self, at_ms: int) -> None:
         """Move forward, never back, and wake whose time has come."""
@@ -76,3 +91,14 @@ class ManualClock:
             woken = heapq.heappop(self._sleepers)[2]
             if not woken.done():
                 woken.set_result(None)
+
+    @contextmanager
+    def _sleeper(self, at_ms: int, event: asyncio.Event | None) -> Iterator[asyncio.Future[None]]:
+        sleeper = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (at_ms, next(self._order), sleeper))
+        self._waiting[sleeper] = event
+        try:
+            yield sleeper
+        finally:
+            sleeper.cancel()
+            del self._waiting[sleeper]

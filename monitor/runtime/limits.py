@@ -27,3 +27,6 @@ DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
 # pages
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
+
+# housekeeping
+PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention

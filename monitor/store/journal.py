@@ -101,6 +101,7 @@ class Journal:
         self._pending: deque[_Pending] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._broken: JournalError | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -146,14 +147,29 @@ class Journal:
 
     def _enqueue(self, item: _Pending) -> Future[Appended]:
         with self._wake:
-            if self._closing:
-                raise JournalError("journal: closed")
+            if self._broken or self._closing:
+                raise self._broken or JournalError("journal: closed")
             self._pending.append(item)
             self.pending_bytes += len(item.body)
             self._wake.notify()
         return item.future
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:  # the folder is gone, memory is out: say so to whoever waits or comes
+            with self._wake:
+                self._broken = JournalError(
+                    f"journal: stopped ({error!r})", mend="mend it, then restart", code="not_durable"
+                )
+                left, self._pending = list(self._pending), deque()
+            for item in left:
+                item.future.set_exception(self._broken)
+            raise
+        finally:
+            self._db.close()
+
+    def _work(self) -> None:
         pruning = False
         while True:
             group = self._next_group(wait_ms=0 if pruning else limits.HOUSEKEEPING_MS)
@@ -161,9 +177,8 @@ class Journal:
             if group:
                 self._write(group)
             elif self._closing:
-                break
+                return
             pruning = self._prune()
-        self._db.close()
 
     def _next_group(self, wait_ms: int) -> list[_Pending]:
         group: list[_Pending] = []

@@ -1,0 +1,199 @@
+"""The daemon in one process: entrance, shard, ticks, desk and senders side by side on one event loop.
+
+Each part runs under ``keep_running``: one that fails is told and started again while the others go on.
+What waits for a disk waits in a thread: the journal's, the shard's and the desk's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from monitor.errors import MonitorError
+from monitor.runtime import limits
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.desk_loop import DeskLoop
+from monitor.runtime.entrance import Entrance
+from monitor.runtime.health import Health, keep_running
+from monitor.runtime.shard_loop import ShardLoop
+from monitor.runtime.ticker import Ticker
+from monitor.runtime.watchdog import Watchdog
+from monitor.runtime.worker_thread import StoreThread
+from monitor.store.journal import Journal, JournalLimits
+from monitor.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from alerting.policy.route import Policy
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
+
+DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
+
+
+@dataclass(slots=True)
+class Embedded:
+    """The parts, running."""
+
+    clock: Clock
+    health: Health
+    journal: Journal
+    entrance: Entrance
+    shard_loop: ShardLoop
+    desk_loop: DeskLoop
+    desk_store: SqliteStore  # used only in desk_thread
+    desk_thread: StoreThread
+    on_clock: int = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
+    beat_s: float = 0.0
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def part(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        """Run one more part beside the others."""
+        self._tasks[name] = asyncio.create_task(keep_running(name, body, self.health), name=name)
+
+    async def start(self) -> None:
+        """Restore, and take events once the ids of the journal's tail are known."""
+        ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.shard_loop.reached, self.health)
+        self.part("shard", self.shard_loop.run)
+        self.part("desk", self.desk_loop.run)
+        self.part("ticker", ticker.run)
+        self.part("housekeeping", self._keep_house)
+        self.part("beat", self._beat)
+        await self.entrance.open(self.desk_thread)
+
+    async def stop(self) -> None:
+        """Take nothing more, write the shard's state, end every part."""
+        self.entrance.close()
+        shard = self._tasks.pop("shard", None)
+        await self.shard_loop.stop()
+        if shard is not None:
+            await asyncio.wait([shard], timeout=DRAIN_S)
+        for task in [*self._tasks.values(), *([shard] if shard else [])]:
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def settled(self) -> None:
+        """On a manual clock: return once all that has come in is folded and told, and everybody waits."""
+        assert isinstance(self.clock, ManualClock)
+        while True:
+            await self.shard_loop.reached(self.journal.last.position)
+            if self.clock.waiting >= self.on_clock:
+                return
+            await asyncio.sleep(0.0005)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every record is folded, the last tick's among them."""
+        return self.shard_loop.shard is not None and self.shard_loop.position >= self.journal.last.position
+
+    def progress(self) -> tuple[object, bool]:
+        """For the watchdog: how far the shard is, and whether records wait and no failure is known."""
+        waiting = not self.caught_up and "shard" not in self.health.problems
+        return (self.shard_loop.position, self.shard_loop.shard is None), waiting
+
+    async def _beat(self) -> None:
+        while True:
+            self.beat_s = time.monotonic()
+            await asyncio.sleep(1.0)
+
+    async def _keep_house(self) -> None:
+        """Delete from the store what is past its retention, a little at a time."""
+        while True:
+            gone = await self.desk_thread.run(self.desk_store.prune, self.clock.now_ms())
+            await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
+
+
+@asynccontextmanager
+async def embedded(
+    data: Path,
+    make_shard: Callable[[], ShardPort],
+    policy: Policy,
+    clock: Clock,
+    dead_letters: DeadLetters,
+    *,
+    on_outputs: Callable[[Outputs], None],
+    on_intents: Callable[[], None],
+    journal_limits: JournalLimits,
+) -> AsyncIterator[Embedded]:
+    """Open the files in ``data``, run every part, and end them in the reverse order.
+
+    Args:
+        data: The folder of ``journal.db`` and ``store.db``; one process at a time.
+        make_shard: A fresh shard, before any record.
+        policy: The desk's.
+        clock: Everybody's.
+        dead_letters: Where refused events go.
+        on_outputs: Told of each step once it is durable.
+        on_intents: Told when there may be something to send.
+        journal_limits: How much history is kept.
+
+    Raises:
+        MonitorError: The folder is in use.
+    """
+    loop, health = asyncio.get_running_loop(), Health()
+
+    def grown(_position: int) -> None:
+        loop.call_soon_threadsafe(shard_loop.wake)
+
+    def told(outputs: Outputs) -> None:
+        if outputs.transitions:
+            desk_loop.wake()
+        on_outputs(outputs)
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_owned(data))
+        shard_thread, shard_store = await _store(stack, data, "shard-store", health)
+        desk_thread, desk_store = await _store(stack, data, "desk-store", health)
+        journal = Journal(
+            data / "journal.db",
+            clock.now_ms,
+            limits=journal_limits,
+            on_commit=grown,
+        )
+        stack.callback(journal.close)
+        shard_loop = ShardLoop(
+            make_shard, shard_store, journal, shard_thread, clock, health=health, on_outputs=told
+        )
+        stack.callback(shard_loop.close)
+        desk_loop = DeskLoop(policy, desk_store, desk_thread, clock, health=health, on_intents=on_intents)
+        entrance = Entrance(journal, dead_letters)
+        running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, desk_store, desk_thread)
+        stack.push_async_callback(running.stop)
+        await running.start()
+        watchdog = Watchdog(running.progress, lambda: running.beat_s)
+        watchdog.start()
+        stack.callback(watchdog.stop)
+        yield running
+
+
+async def _store(
+    stack: AsyncExitStack, data: Path, name: str, health: Health
+) -> tuple[StoreThread, SqliteStore]:
+    """A connection to the store, in a thread of its own."""
+    thread = StoreThread(name, health)
+    stack.callback(thread.close)
+    store = await thread.run(SqliteStore, data / "store.db")
+    stack.push_async_callback(thread.run, store.close)
+    return thread, store
+
+
+@contextmanager
+def _owned(data: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock ends with the process, however it ends."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MonitorError(
+                f"{data}: another slawatch runs on this folder",
+                mend="stop it, or name another folder",
+                code="in_use",
+            ) from error
+        yield
