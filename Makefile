@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input in
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -26,6 +26,9 @@ lint: $(VENV)/.dev ## ruff, formatting and mypy --strict
 format: $(VENV)/.dev ## put the code in its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## make the reference of commands from the commands
+	$(BIN)/python -m monitor.commands.reference > docs/cli.md
 
 bench: $(VENV)/.dev ## the bars of docs/benchmarks, each beside its reference, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
