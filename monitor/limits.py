@@ -39,8 +39,4 @@ SHOPS_ON_PAGE = 200
 AT_RISK_ON_PAGE = 100
 ALERTS_ON_PAGE = 200
 
-# Configuration files.
-YAML_BYTES = 4 << 20
-YAML_DEPTH = 32
-YAML_ALIASES = 100
-SHOPS_CONFIGURED = 200_000
+# Configuration files are bounded by ``rules.limits``, which reads all our YAML.

@@ -1,0 +1,122 @@
+"""YAML files read into pydantic models, every mistake named ``file:line:column``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.errors import MonitorError
+from rules.problems import Problem, closest
+from rules.yaml_marks import Listing, Mapping, Node, Scalar, YamlMistake, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+Location = tuple[str | int, ...]
+Places = dict[Location, tuple[int, int]]
+
+_NOTHING = ("", "~", "null", "Null", "NULL")
+_NEVER_SHOWN = ("secret", "token", "password", "phone", "key")
+
+
+class ConfigurationError(MonitorError):
+    """Configuration that cannot be used; ``problems`` names every mistake, one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """Keep the problems; the message is all of them."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems), code="configuration")
+
+
+def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
+    """Read a YAML mapping as plain values, with the place of every key and item.
+
+    Scalars stay the text they were written as, so that a shop named ``007`` is not 7; the model
+    makes of them what it needs.
+
+    Raises:
+        ConfigurationError: The file cannot be read, is not YAML, or is not a mapping.
+    """
+    try:
+        root = parse(path.read_text("utf-8"))
+    except YamlMistake as mistake:
+        raise ConfigurationError([f"{path}:{mistake}"]) from mistake
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([f"{path}: not UTF-8; save it as UTF-8"]) from error
+    except OSError as error:
+        raise ConfigurationError([f"{path}: {error.strerror}; name a readable file"]) from error
+    if root is None:
+        return {}, {}
+    if not isinstance(root, Mapping):
+        raise ConfigurationError([f"{path}:{root.line}:{root.column}: must be a mapping of keys to values"])
+    places: Places = {}
+    problems: list[str] = []
+    values = _values(root, (), places, problems, str(path))
+    if problems:
+        raise ConfigurationError(problems)
+    return values, places
+
+
+def _values(node: Node, at: Location, places: Places, problems: list[str], file: str) -> Any:
+    if isinstance(node, Scalar):
+        return None if node.plain and node.text in _NOTHING else node.text
+    if isinstance(node, Listing):
+        for index, item in enumerate(node.items):
+            places[*at, index] = (item.line, item.column)
+        return [_values(item, (*at, index), places, problems, file) for index, item in enumerate(node.items)]
+    found: dict[str, Any] = {}
+    for key, value in node.entries:
+        if key.text in found:
+            problems.append(f"{file}:{key.line}:{key.column}: `{key.text}` is given twice")
+        places[*at, key.text] = (key.line, key.column)
+        found[key.text] = _values(value, (*at, key.text), places, problems, file)
+    return found
+
+
+def explain(error: ValidationError, model: type[BaseModel], file: str, places: Places) -> ConfigurationError:
+    """All of a validation's mistakes at their places in the file; elsewhere by the name of the setting."""
+    return ConfigurationError(_problem(one, model, file, places) for one in error.errors())
+
+
+def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Places) -> str:
+    at = one["loc"]
+    name = ".".join(map(str, at))
+    line, column = 0, 0
+    known = at
+    while known and known not in places:
+        known = known[:-1]
+    if known:
+        line, column = places[known]
+    hint = ""
+    if one["type"] == "extra_forbidden":
+        allowed = _fields(model, at[:-1])
+        what, found = f"unknown key `{name}`", ""
+        hint = closest(str(at[-1]), allowed)
+        shown = "" if hint else ", ".join(sorted(allowed))
+    else:
+        what = f"`{name}`: {one['msg'].removeprefix('Value error, ')}" if name else one["msg"]
+        hidden = any(word in str(at[-1]).lower() for word in _NEVER_SHOWN) if at else True
+        plain = isinstance(one["input"], str | int | float)
+        found = repr(one["input"])[:80] if plain and not hidden else ""
+        shown = ""
+    if known:
+        return str(Problem(file, line, column, what, found, shown, hint))
+    return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", "configuration or environment", 1)
+
+
+def _fields(model: Any, at: Location) -> list[str]:
+    """The keys allowed at a place of a model."""
+    for part in at:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[str(part)].annotation
+            inner = [one for one in get_args(model) if isinstance(one, type) and issubclass(one, BaseModel)]
+            model = inner[0] if inner and get_origin(model) is not dict else model
+        elif get_origin(model) in (dict, list):
+            model = get_args(model)[-1]
+        else:
+            return []
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []

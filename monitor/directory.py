@@ -1,0 +1,126 @@
+"""``shops.yaml`` and ``people.yaml``: what shops are called and whose they are, and who can be told."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from monitor.configuration import explain, read_yaml
+from monitor.settings import NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+File = TypeVar("File", bound=BaseModel)
+
+_SHOP_KEY = r"^[a-z0-9][a-z0-9_.-]{0,63}:.{1,200}$"
+_PERCENT = r"^\d{1,3}(\.\d{1,4})?%$"
+_URL_FIELDS = {"conversation_id", "customer_id", "shop_id", "platform", "agent_id"}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class LineOverride(_Model):
+    """A platform's line as it stands for one shop."""
+
+    at_least: str | None = Field(default=None, pattern=_PERCENT)
+    """The limit from below, as `90%`."""
+    at_most: str | None = Field(default=None, pattern=_PERCENT)
+    """The limit from above, as `0.3%`."""
+    min_count: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Units (1 to 1,000,000) from which on the line counts."""
+
+
+class Shop(_Model):
+    """One shop."""
+
+    name: str = Field(default="", max_length=100)
+    """What people call it."""
+    team: str = Field(default="", max_length=100)
+    """The team that answers for it."""
+    tier: str = Field(default="", max_length=50)
+    """How much it matters, for rules and routes; also the label `tier`."""
+    labels: dict[str, str] = Field(default_factory=dict, max_length=20)
+    """Anything rules and routes select by."""
+    pack: str | None = Field(default=None, pattern=NAME)
+    """The pack it is counted by, instead of its platform's."""
+    lines: dict[str, LineOverride] = Field(default_factory=dict)
+    """Lines that differ for this shop, by id."""
+    conversation_url: str = Field(default="", max_length=500)
+    """Where its chats are found: https://…/{conversation_id}."""
+
+    @field_validator("conversation_url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if url and not url.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        strange = set(re.findall(r"\{([^}]*)\}", url)) - _URL_FIELDS
+        if strange:
+            raise ValueError(f"may name {', '.join(sorted(_URL_FIELDS))} in braces, not {min(strange)}")
+        return url
+
+
+class Person(_Model):
+    """Somebody who can be told."""
+
+    name: str = Field(default="", max_length=100)
+    """Their name."""
+    wecom_id: str = Field(default="", max_length=64)
+    """Their WeCom user id, for being mentioned."""
+    phone: SecretStr = SecretStr("")
+    """Their phone number; never printed."""
+    teams: tuple[str, ...] = ()
+    """The teams they belong to."""
+    agent_ids: tuple[str, ...] = ()
+    """The agents they are, as `platform:shop_id:agent_id` or the agent's id."""
+
+    @field_validator("phone")
+    @classmethod
+    def _check_phone(cls, phone: SecretStr) -> SecretStr:
+        if phone.get_secret_value() and not re.fullmatch(r"\+?\d{5,15}", phone.get_secret_value()):
+            raise ValueError("must be digits, with + before a country code")
+        return phone
+
+
+class Shops(_Model):
+    """The file ``shops.yaml``."""
+
+    shops: dict[Annotated[str, Field(pattern=_SHOP_KEY)], Shop] = Field(default_factory=dict)
+    """Shops by `platform:shop_id`."""
+
+
+class People(_Model):
+    """The file ``people.yaml``."""
+
+    people: dict[Annotated[str, Field(pattern=NAME)], Person] = Field(default_factory=dict)
+    """People by a short name that routes use."""
+
+
+def load_shops(path: Path) -> dict[str, Shop]:
+    """Shops by ``platform:shop_id``; none when there is no such file.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    return _load(Shops, path).shops if path.exists() else {}
+
+
+def load_people(path: Path) -> dict[str, Person]:
+    """People by their short name; none when there is no such file.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    return _load(People, path).people if path.exists() else {}
+
+
+def _load(model: type[File], path: Path) -> File:
+    values, places = read_yaml(path)
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise explain(error, model, str(path), places) from error

@@ -1,0 +1,296 @@
+"""The configuration: ``slawatch.yaml``, then the environment (``SLAWATCH_…``), then secrets from files.
+
+The environment wins over the file. ``SLAWATCH_LISTEN`` is ``listen``, ``SLAWATCH_JOURNAL__KEEP`` is
+``keep`` of ``journal``. Durations are written ``30s 10m 2h 35d`` and become integer milliseconds, sizes
+``256MB 20GB`` and become bytes. This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from monitor import limits
+from monitor.configuration import ConfigurationError, explain, read_yaml
+from monitor.sources.chatwoot import ChatwootSource
+from monitor.sources.times import parse_duration_ms
+from rules.problems import closest
+
+PREFIX = "SLAWATCH_"
+NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+_MINUTE_MS, _DAY_MS = 60_000, 86_400_000
+_SIZE = re.compile(r"(\d{1,15})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_SIZE_BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, str):
+        parsed = parse_duration_ms(value.strip())
+        if parsed is None:
+            raise ValueError("not a duration such as 30s, 10m, 2h or 35d")
+        return parsed
+    return value
+
+
+def _read_size(value: Any) -> Any:
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("not a size such as 256MB or 20GB")
+        return int(match[1]) * _SIZE_BYTES[(match[2] or "B").upper()]
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(_read_duration)]
+"""Integer milliseconds, written ``30s 10m 2h 35d``."""
+Size = Annotated[int, BeforeValidator(_read_size)]
+"""Integer bytes, written ``256MB 20GB``."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ChatwootSettings(_Model):
+    """A Chatwoot webhook, received at ``/api/v1/sources/chatwoot/{source}``."""
+
+    secret: SecretStr | None = None
+    """The webhook's secret, as Chatwoot shows it. Better: `secret_file`."""
+    secret_file: Path | None = None
+    """A file that holds the secret and nothing else."""
+    account: str = Field(default="", max_length=20)
+    """Id of the Chatwoot account, for payloads that do not say it."""
+    platform: str = Field(default="chatwoot", pattern=NAME)
+    """The platform of its shops; decides the pack."""
+    shops: dict[str, str] = Field(default_factory=dict)
+    """Inbox id → shop id; an inbox that is not named is a shop by its own id."""
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("give either `secret` or `secret_file`")
+        return self
+
+
+class SourceSettings(_Model):
+    """One source of events."""
+
+    heartbeat: Duration | None = Field(default=None, ge=1_000, le=_DAY_MS)
+    """The period (1s to 1d) in which it promises a heartbeat event; missing one, it is blind."""
+    silent_after: Duration | None = Field(default=None, ge=10_000, le=7 * _DAY_MS)
+    """Without heartbeats: how long in service hours (10s to 7d) it may say nothing. Default: of all."""
+    chatwoot: ChatwootSettings | None = None
+    """Set where the source is a Chatwoot webhook."""
+
+
+class JournalSettings(_Model):
+    """The history that reports and back-tests read."""
+
+    keep: Duration = Field(default=35 * _DAY_MS, ge=2 * _DAY_MS, le=800 * _DAY_MS)
+    """How long (2d to 800d) records are kept."""
+    keep_size: Size = Field(default=20 << 30, ge=64 << 20, le=1 << 44)
+    """How large (64MB to 16TB) it may grow; then the oldest go first."""
+
+
+class LimitSettings(_Model):
+    """What one client may ask."""
+
+    requests_per_minute: int = Field(default=limits.REQUESTS_PER_MINUTE, ge=1, le=1_000_000)
+    """Requests a minute of one token; more are answered 429."""
+    body: Size = Field(default=limits.BODY_BYTES, ge=1 << 16, le=256 << 20)
+    """Largest body (64KB to 256MB), unpacked; larger ones are answered 413."""
+
+
+class LogSettings(_Model):
+    """What is logged, and how."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """`console` for people, `json` for machines; `auto`: console on a terminal."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+
+
+class Settings(BaseSettings):
+    """All of ``slawatch.yaml``. Paths are relative to the directory of that file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        use_attribute_docstrings=True,
+    )
+
+    data: Path = Path("data")
+    """Directory of the journal, the store, dead letters and tokens."""
+    listen: str = Field(default="127.0.0.1:8700", max_length=100)
+    """Address and port of API and pages; another than loopback needs a token first."""
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$", max_length=300)
+    """Where people reach the pages, for links in messages."""
+    language: Literal["zh", "en"] = "zh"
+    """Of messages and pages, unless asked otherwise."""
+    rules: Path = Path("rules")
+    """Directory of rule files."""
+    packs: Path | None = None
+    """Directory of packs instead of those shipped."""
+    alerting: Path = Path("alerting.yaml")
+    """Receivers, channels and routes."""
+    shops: Path = Path("shops.yaml")
+    """Names, teams and packs of shops; may be missing."""
+    people: Path = Path("people.yaml")
+    """People and how they are reached; may be missing."""
+    lateness: Duration = Field(default=10 * _MINUTE_MS, ge=1_000, le=_DAY_MS)
+    """How late (1s to 1d) an event may come without changing any figure."""
+    silent_after: Duration = Field(default=15 * _MINUTE_MS, ge=10_000, le=7 * _DAY_MS)
+    """How long (10s to 7d) a source without heartbeats may be silent in service hours."""
+    low_water: Size = Field(default=256 << 20, ge=1 << 20, le=1 << 40)
+    """Free disk (1MB to 1TB) below which events are answered 503, so that alerts go on."""
+    sources: dict[Annotated[str, Field(pattern=NAME)], SourceSettings] = Field(default_factory=dict)
+    """Sources by name; one that is not named here has the defaults."""
+    journal: JournalSettings = JournalSettings()
+    """The history that is kept."""
+    limits: LimitSettings = LimitSettings()
+    """What one client may ask."""
+    log: LogSettings = LogSettings()
+    """What is logged, and how."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over the file; no other source."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _check_listen(self) -> Self:
+        _split_address(self.listen)
+        return self
+
+    @property
+    def host(self) -> str:
+        """The address listened on."""
+        return _split_address(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port listened on; 0 takes a free one."""
+        return _split_address(self.listen)[1]
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach us."""
+        return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+
+    def require_safe(self, *, tokens: int) -> None:
+        """Refuse to listen to other machines while nobody has to show a token.
+
+        Raises:
+            ConfigurationError: The address is not loopback and there is no token.
+        """
+        if not self.is_loopback and tokens == 0:
+            what = f"listen: {self.listen} can be reached from other machines and there is no token"
+            mend = "make one with `slawatch tokens add NAME`, or listen on 127.0.0.1"
+            raise ConfigurationError([f"{what}; {mend}"])
+
+    def chatwoot_sources(self, base: Path) -> dict[str, ChatwootSource]:
+        """The Chatwoot webhooks by name, their secrets read.
+
+        Args:
+            base: What a relative `secret_file` is relative to.
+
+        Raises:
+            ConfigurationError: A secret's file cannot be read or is empty.
+        """
+        return {
+            name: ChatwootSource(
+                name=name,
+                secret=_secret(name, source.chatwoot, base),
+                platform=source.chatwoot.platform,
+                account=source.chatwoot.account,
+                shops=source.chatwoot.shops,
+            )
+            for name, source in self.sources.items()
+            if source.chatwoot is not None
+        }
+
+
+def _secret(name: str, chatwoot: ChatwootSettings, base: Path) -> str:
+    if chatwoot.secret_file is None:
+        secret = chatwoot.secret.get_secret_value() if chatwoot.secret else ""
+    else:
+        path = base / chatwoot.secret_file
+        try:
+            secret = path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            detail = getattr(error, "strerror", None) or "not UTF-8"
+            raise ConfigurationError([f"secret_file of source {name}: {path}: {detail}"]) from error
+    if not secret:
+        raise ConfigurationError(
+            [f"the secret of source {name} is empty; copy it from the webhook in Chatwoot"]
+        )
+    return secret
+
+
+def _split_address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("must be an address and a port, such as 127.0.0.1:8700 or [::1]:8700")
+    if host != "localhost":
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            raise ValueError("must name an IP address or localhost before the port") from error
+    return host, int(port)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the configuration; without a path, the defaults and the environment alone.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    values, places = read_yaml(path) if path is not None else ({}, {})
+    if unknown := _unknown_variables():
+        raise ConfigurationError(unknown)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise explain(error, Settings, str(path), places) from error
+
+
+# Variables that the command line reads itself.
+_OTHER_VARIABLES = ("SLAWATCH_CONFIG", "SLAWATCH_TOKEN", "SLAWATCH_URL")
+
+
+def _unknown_variables() -> list[str]:
+    """A misspelt variable would be passed over in silence; the first part of its name must be a setting."""
+    allowed = [PREFIX + name.upper() for name in Settings.model_fields]
+    problems = []
+    for name in sorted(os.environ):
+        stem = name.upper().split("__")[0]
+        if not stem.startswith(PREFIX) or stem in allowed or stem in _OTHER_VARIABLES:
+            continue
+        hint = closest(stem, allowed)
+        problems.append(f"environment {name}: unknown" + (f", did you mean {hint}?" if hint else ""))
+    return problems
