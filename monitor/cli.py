@@ -77,6 +77,8 @@ class Commands(click.Group):
     "--config",
     "-c",
     metavar="FILE",
+    envvar="SLAWATCH_CONFIG",
+    show_envvar=True,
     help="The configuration; without it slawatch.yaml here, if there is one.",
 )
 @click.pass_context

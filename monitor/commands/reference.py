@@ -45,8 +45,12 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     if rows:
         yield "| option | |\n|---|---|"
         for option, text in rows:
-            yield f"| `{option.replace('|', chr(92) + '|')}` | {' '.join(text.split()).replace('|', chr(92) + '|')} |"
+            yield f"| `{_cell(option)}` | {_cell(text)} |"
         yield ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\|")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,100 @@
+"""What commands share: where the configuration is, and how a running daemon is reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.settings import Settings
+
+DEFAULT = Path("slawatch.yaml")
+TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings, and the directory that relative paths in them start from."""
+
+    settings: Settings
+    base: Path
+    path: Path | None  # None: there is no file, the defaults hold
+
+    def place(self, path: Path) -> Path:
+        """A path of the settings, from where the user stands."""
+        return self.base / path
+
+
+def load_configuration(ctx: click.Context) -> Configuration:
+    """The configuration that ``--config`` names, else ``slawatch.yaml`` here, else the defaults."""
+    from monitor.settings import load_settings  # noqa: PLC0415 - pydantic is slow to import
+
+    named = ctx.find_root().obj
+    path = Path(named) if named else (DEFAULT if DEFAULT.exists() else None)
+    return Configuration(load_settings(path), path.parent if path else Path(), path)
+
+
+def daemon_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--url`` and ``--token``, to reach a daemon with."""
+    for option in (
+        click.option(
+            "--token", envvar="SLAWATCH_TOKEN", show_envvar=True, help="Of the daemon, where it asks for one."
+        ),
+        click.option(
+            "--url",
+            envvar="SLAWATCH_URL",
+            show_envvar=True,
+            help="Of the daemon.  [default: where the configuration listens]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Daemon:
+    """A running daemon, over its API."""
+
+    def __init__(self, ctx: click.Context, url: str | None, token: str | None) -> None:
+        self._url = (url or f"http://{load_configuration(ctx).settings.listen}").rstrip("/")
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """The JSON at ``/api/v1`` + ``path``."""
+        return self._ask("GET", path, params=query)
+
+    def post(self, path: str, body: Any) -> Any:
+        """What the daemon answers to JSON posted to ``/api/v1`` + ``path``."""
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        import httpx  # noqa: PLC0415 - not every command asks a daemon
+
+        try:
+            answer = httpx.request(
+                method, f"{self._url}/api/v1{path}", headers=self._headers, timeout=TIMEOUT_S, **request
+            )
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise MonitorError(
+                f"no daemon answers at {self._url}: {error}",
+                mend="start it with `slawatch run`, or say --url",
+            ) from error
+        if answer.is_success:
+            return msgspec.json.decode(answer.content) if answer.content else None
+        raise _refusal(answer.status_code, answer.content, self._url)
+
+
+def _refusal(status: int, content: bytes, url: str) -> MonitorError:
+    """The daemon's own words, which are of one shape: ``{"error": {"code", "what", "mend"}}``."""
+    try:
+        error = msgspec.json.decode(content, type=dict[str, dict[str, str]])["error"]
+    except (msgspec.MsgspecError, KeyError):
+        return MonitorError(f"{url} answers {status}", mend="is a slawatch listening there?")
+    return MonitorError(error.get("what", str(status)), mend=error.get("mend", ""))
