@@ -135,7 +135,7 @@ class ShardLoop:
                 code="journal_behind",
             )
         self._epoch, self.shard = lease.epoch, shard
-        self.position = max(lease.floor - 1, 0)
+        self._move_to(max(lease.floor - 1, 0))
         self._journal.keep_from = lease.floor
         self._checkpoint_ms, self._checkpoint_to, self._bytes = self._clock.now_ms(), None, 0
         log.info("shard restored", floor=lease.floor, position=lease.position, last=last)
@@ -158,10 +158,14 @@ class ShardLoop:
             await self._thread.until_stored(
                 self._store.commit_step, self._number, self._epoch, last.position, list(outputs.transitions)
             )
-        self.position, self.arrival_ms = last.position, last.arrival_ms
+        self.arrival_ms = last.arrival_ms
+        self._move_to(last.position)
+        self._on_outputs(outputs)
+
+    def _move_to(self, position: int) -> None:
+        self.position = position
         self._moved.set()
         self._moved = asyncio.Event()
-        self._on_outputs(outputs)
 
     async def _checkpoint(self) -> bool:
         """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
