@@ -50,7 +50,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\|")
+    return " ".join(text.split()).replace("|", r"\|")
 
 
 if __name__ == "__main__":
