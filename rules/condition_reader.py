@@ -103,9 +103,8 @@ class ConditionReader:
                 compare = self._compare(figure, node)
                 parts += [compare] if compare else []
             elif name in LATER:
-                self.reader.note(
-                    f.keys[name], "this figure is not supported yet", found=f"'{name}'", allowed=allowed
-                )
+                what, words = "this figure is not supported yet", " ".join(allowed)
+                self.reader.note(f.keys[name], what, found=f"'{name}'", allowed=words)
             elif not figure:
                 self.reader.note(f.keys[name], "unknown figure", found=f"'{name}'", allowed=allowed)
         if isinstance(f.node, Mapping) and not (
