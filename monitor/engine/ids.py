@@ -48,7 +48,7 @@ class Ids:
         if not order or order[-1][0] != arrival_ms:
             self._forget(arrival_ms)
             order.append((arrival_ms, []))
-        key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}")
+        key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}".encode())
         mark = xxhash.xxh3_64_intdigest(content)
         known = self._content.setdefault(key, mark)
         if known is not mark:  # setdefault hands back our own object only when the key was not there

@@ -1,0 +1,210 @@
+"""One service day of one shop: its tallies while something can still change, its totals afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
+from monitor.engine.responses import Responses
+from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, Round
+from monitor.engine.spec import DAY_MS
+from monitor.engine.table import Keys
+from monitor.engine.tallies import FirstTally, Tally, UnitTally, tally_for
+
+if TYPE_CHECKING:
+    from monitor.engine.shop import Shop
+    from monitor.engine.spec import DaySpec, ResponseSpec
+    from monitor.engine.windows import WaitLog
+
+
+class Totals(msgspec.Struct, array_like=True):
+    """What is left of a day that is closed: by measure, in the order of its spec."""
+
+    rates: dict[str, tuple[int, int]]  # asked, late
+    orders: dict[str, tuple[int, int]]  # orders with the event, orders formed
+    responses: dict[str, Responses]
+
+
+class Answers:
+    """Answered, counted rounds of one response time: of the day, and in windows."""
+
+    __slots__ = ("day", "measure", "track", "windows")
+
+    def __init__(self, spec: ResponseSpec, track: int, windows: tuple[WaitLog, ...]) -> None:
+        self.measure = spec.measure
+        self.track = track
+        self.windows = windows
+        self.day = Responses(bins={})
+
+    def add(self, ask_ms: int, wait_ms: int) -> None:
+        """Count an answered round."""
+        self.day.add(wait_ms)
+        for window in self.windows:
+            window.add(ask_ms, wait_ms)
+
+    def remove(self, ask_ms: int, wait_ms: int) -> None:
+        """Take one back."""
+        self.day.remove(wait_ms)
+        for window in self.windows:
+            window.remove(ask_ms, wait_ms)
+
+
+class Day:
+    """A day that still takes events (until 24 h after its midnight, decision 2)."""
+
+    __slots__ = (
+        "disputed",
+        "end_ms",
+        "formed",
+        "keyed",
+        "number",
+        "responses",
+        "settles_ms",
+        "shop",
+        "spec",
+        "start_ms",
+        "tallies",
+        "waiting",
+    )
+
+    def __init__(self, shop: Shop, number: int, spec: DaySpec) -> None:
+        zone = shop.zone
+        self.shop = shop
+        self.number = number
+        self.spec = spec
+        self.start_ms = zone.midnight(number)
+        self.end_ms = zone.midnight(number + 1)
+        self.settles_ms = (
+            self.end_ms - 1 + shop.spec.lateness_ms
+        )  # the earliest that a round of it is settled
+        self.tallies: tuple[tuple[Tally, ...], ...] = tuple(
+            tuple(tally_for(meter, self, shop.state_logs(meter)) for meter in track.meters)
+            for track in spec.tracks
+        )
+        self.responses: tuple[tuple[Answers, ...], ...] = tuple(
+            tuple(Answers(response, index, shop.wait_logs(response)) for response in track.responses)
+            for index, track in enumerate(spec.tracks)
+        )
+        self.keyed = any(isinstance(tally, FirstTally) for tallies in self.tallies for tally in tallies)
+        self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
+        self.formed = Keys()  # orders first formed on this day
+        self.disputed = tuple(Keys() for _ in spec.orders)  # orders with the event of each order rate
+
+    def of_day(self, at_ms: int) -> int:
+        """The local time of day of a moment, in milliseconds."""
+        return self.shop.zone.local(at_ms) % DAY_MS
+
+    def late(self) -> int:
+        """Units late over all meters: less than before means that something was taken back."""
+        return sum(tally.n[LATE] for tallies in self.tallies for tally in tallies)
+
+    def taken_back(self) -> None:
+        """An answer that arrived late was in time."""
+        self.shop.retracted = True
+
+    # -- settling ------------------------------------------------------------------------------------------------
+
+    def last_deadline_ms(self, r: Round) -> int:
+        """Up to and including when something can change a round for at least one measure of its track."""
+        if r.ask_ms < 0:
+            return 0
+        deadline = r.ask_ms + ANSWER_WITHIN_MS if self.responses[r.track] else r.ask_ms
+        for tally in self.tallies[r.track]:
+            deadline = max(deadline, tally.last_deadline_ms(r))
+        return deadline
+
+    def settled_ms(self, r: Round) -> int:
+        """The last moment at which a round is not yet settled (decision 3)."""
+        return max(self.end_ms - 1, self.last_deadline_ms(r), r.arrival_ms) + self.shop.spec.lateness_ms
+
+    def waits_until_ms(self, r: Round) -> int:
+        """The last moment at which an unanswered round waits for the pack's first reply rate."""
+        tally = self.tallies[r.track][self.spec.tracks[r.track].waiting_meter]
+        return max(self.end_ms - 1, tally.last_deadline_ms(r), r.arrival_ms) + self.shop.spec.lateness_ms
+
+    def is_settled(self, r: Round, arrival_ms: int) -> bool:
+        """Whether what arrives now comes too late for the round."""
+        return arrival_ms > self.settled_ms(r)
+
+    def wait_for(self, r: Round, now_ms: int) -> None:
+        """The round waits, until it is settled."""
+        assert r.conversation is not None
+        if now_ms > self.settles_ms:
+            settled_ms = self.waits_until_ms(r)
+            if now_ms > settled_ms:
+                return
+            self.shop.wheel.after(settled_ms, self)
+        self.waiting[r.conversation.id] = r.ask_ms
+
+    def due(self, now_ms: int) -> None:
+        """Settle what waits in vain; close the day 24 h after its midnight."""
+        if self.shop.days.get(self.number) is not self:
+            return
+        if now_ms >= self.end_ms + DAY_KEPT_MS:
+            self.shop.close(self)
+            return
+        again_ms = self.end_ms + DAY_KEPT_MS - 1
+        for conversation in self.shop.every_conversation():
+            ask_ms = self.waiting.get(conversation.id)
+            for r in conversation.rounds if ask_ms is not None else ():
+                if r.day is self and r.ask_ms == ask_ms and self.spec.tracks[r.track].waiting and r.waits():
+                    settled_ms = self.waits_until_ms(r)
+                    if now_ms > settled_ms:
+                        del self.waiting[conversation.id]
+                        self.shop.touched()
+                    else:
+                        again_ms = min(again_ms, settled_ms)
+        self.shop.wheel.after(again_ms, self)
+
+    # -- looking things up again ---------------------------------------------------------------------------------
+
+    def rounds_of(self, tally: UnitTally, key: str) -> Iterator[tuple[int, int]]:
+        """``(ask, state)`` of every round a unit has: what a first moment is found from when it was taken back."""
+        for r, mark in self.live_rounds_of(tally, key):
+            yield r.ask_ms, mark
+
+    def live_rounds_of(self, tally: UnitTally, key: str) -> Iterator[tuple[Round, int]]:
+        """Every round of a unit with its state."""
+        track, index = self._place(tally)
+        for conversation in self.shop.every_conversation():
+            for r in conversation.rounds:
+                if r.day is self and r.track == track and r.marks[index] != NONE and tally.unit_of(r) == key:
+                    yield r, r.marks[index]
+
+    def _place(self, tally: Tally) -> tuple[int, int]:
+        for track, tallies in enumerate(self.tallies):
+            for index, known in enumerate(tallies):
+                if known is tally:
+                    return track, index
+        raise AssertionError("a tally of another day")
+
+    def responses_of(self, answers: Answers) -> Responses:
+        """The day's responses with their maximum known."""
+        if answers.day.max_ms is None:
+            waits = (
+                r.answer_ms - r.ask_ms
+                for conversation in self.shop.every_conversation()
+                for r in conversation.rounds
+                if r.day is self and r.track == answers.track and r.ask_ms >= 0 and r.answers_in_time()
+            )
+            answers.day.max_ms = max(waits)
+        return answers.day
+
+    def totals(self) -> Totals:
+        """What is kept of the day for 7d and 30d."""
+        rates = {
+            tally.spec.measure: (tally.n[OPEN] + tally.n[LATE] + tally.n[GOOD], tally.n[LATE])
+            for tallies in self.tallies
+            for tally in tallies
+        }
+        orders = {
+            spec.measure: (len(keys), len(self.formed))
+            for spec, keys in zip(self.spec.orders, self.disputed, strict=True)
+        }
+        responses = {
+            answers.measure: self.responses_of(answers) for track in self.responses for answers in track
+        }
+        return Totals(rates, orders, responses)

@@ -1,0 +1,170 @@
+"""Events in, figures out. Time enters only as an argument: the arrival of a record, the second that is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from monitor.engine import limits
+from monitor.engine.conversation import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
+from monitor.engine.events import Event, content_of
+from monitor.engine.ids import Ids, Seen
+from monitor.engine.shop import Shop
+from monitor.engine.spec import EngineSpec
+from monitor.engine.wheel import Wheel
+
+OPERATIONS = {
+    ("message", "customer"): CUSTOMER,
+    ("message", "agent"): AGENT,
+    ("message", "assist"): ASSIST,
+    ("message", "bot"): BOT,
+    ("conversation", "assigned"): HANDOVER,
+    ("conversation", "transferred"): HANDOVER,
+    ("conversation", "handed_back"): BACK,
+    ("conversation", "closed"): BACK,
+}
+OF_CONVERSATION = frozenset({"message", "conversation", "rating", "complaint"})
+OF_ORDER = frozenset({"order", "refund", "dispute"})
+
+Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
+
+
+class Refused(NamedTuple):
+    """An event that was not taken: its place in the record and why."""
+
+    place: int
+    reason: str
+
+
+class Counts:
+    """What became of the events."""
+
+    __slots__ = ("accepted", "duplicates", "late_dropped", "read", "rejected")
+
+    def __init__(self) -> None:
+        self.read = self.accepted = self.duplicates = self.late_dropped = self.rejected = 0
+
+
+class Engine:
+    """All shops of one shard."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
+        self.now_ms = 0  # the shard's clock: the latest arrival
+        self.judged_ms = 0  # the last whole second that was judged
+        self.shops: dict[tuple[str, str], Shop] = {}
+        self.ids = Ids(spec.lateness_ms)
+        self.wheel = Wheel()
+        self.changed: dict[str, Shop] = {}
+        self.counts = Counts()
+
+    # -- the clock -----------------------------------------------------------------------------------------------
+
+    def advance(self, to_ms: int, judge: Second | None = None) -> None:
+        """Move the clock on, second by second; ``judge`` is called for each one at which something changed."""
+        to_ms = max(to_ms, self.now_ms)
+        second, last = self.judged_ms // 1000 + 1, to_ms // 1000
+        if not self.judged_ms:
+            second = last
+        while second <= last:
+            if not self.changed:
+                next_due = self._next_due(second, last)
+                if next_due > last:
+                    break
+                second = next_due
+            now_ms = second * 1000
+            for what in self.wheel.take(second) or ():
+                what.due(now_ms)
+            if self.changed:
+                changed = self.changed.copy()
+                self.changed.clear()
+                for shop in changed.values():
+                    shop.changed = False
+                if judge is not None:
+                    judge(now_ms, changed)
+                for shop in changed.values():
+                    shop.retracted = False
+            second += 1
+        self.judged_ms = max(self.judged_ms, last * 1000)
+        self.now_ms = to_ms
+
+    def _next_due(self, second: int, last: int) -> int:
+        """The first second from ``second`` on with something on the wheel."""
+        if (
+            last - second > 3600
+        ):  # over long gaps a look at all seconds set is cheaper than a look at each second
+            soonest = self.wheel.next_second()
+            return last + 1 if soonest is None else max(soonest, second)
+        has = self.wheel.has
+        while second <= last and not has(second):
+            second += 1
+        return second
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def fold(self, events: list[Event], arrival_ms: int, source: str = "") -> list[Refused]:
+        """Fold a record's events; the clock must stand at its arrival."""
+        refused = []
+        counts = self.counts
+        counts.read += len(events)
+        for index, event in enumerate(events):
+            reason = self._take(event, arrival_ms, source)
+            if reason is None:
+                counts.accepted += 1
+            elif reason == "duplicate":
+                counts.duplicates += 1
+            elif reason == "late":
+                counts.late_dropped += 1
+            else:
+                counts.rejected += 1
+                refused.append(Refused(index, reason))
+        return refused
+
+    def _take(self, event: Event, now_ms: int, source: str) -> str | None:
+        at = event.at
+        assert isinstance(at, int)
+        if at > now_ms + limits.AHEAD_MS:
+            return "ahead"
+        if at < limits.EARLIEST_MS:
+            return "before_2000"
+        kind = event.type
+        if kind == "heartbeat":
+            return None
+        shop = self.shops.get((event.platform, event.shop_id))
+        if shop is None:
+            if len(self.shops) >= limits.SHOPS_MAX:
+                return "limit_shops"
+            shop = self._shop(event.platform, event.shop_id)
+        seen = self.ids.check(shop.key, event.id, content_of(event), now_ms)
+        if seen is not Seen.NEW:
+            return "duplicate" if seen is Seen.DUPLICATE else "reused"
+        late = at < now_ms - self.spec.lateness_ms
+        if late and not shop.takes(at, now_ms):
+            return "late"
+        if kind in OF_CONVERSATION and event.conversation_id:
+            reason = self._converse(shop, event, at, now_ms)
+            if reason is not None:
+                return reason
+        elif kind in OF_ORDER:
+            shop.take_order(event)
+        elif kind == "agent":
+            shop.take_agent(event)
+        name = event.source or source
+        if name not in shop.sources:
+            shop.sources[name] = now_ms
+        return None
+
+    def _converse(self, shop: Shop, event: Event, at: int, now_ms: int) -> str | None:
+        conversation = shop.conversations.get(event.conversation_id)
+        if conversation is None:
+            if len(shop.conversations) >= limits.OPEN_CONVERSATIONS_MAX:
+                return "limit_conversations"
+            conversation = shop.conversation(event.conversation_id, max(at, now_ms))
+        operation = OPERATIONS.get((event.type, event.actor or event.action), OTHER)
+        agent, customer, exclude = event.agent_id, event.customer_id, bool(event.exclude)
+        entry = (at, event.seq, event.id, now_ms, operation, agent, customer, exclude)
+        return None if conversation.add(entry, now_ms) else "late"
+
+    def _shop(self, platform: str, shop_id: str) -> Shop:
+        shop = self.shops[platform, shop_id] = Shop(platform, shop_id, self.spec, self.wheel, self.changed)
+        return shop

@@ -1,0 +1,182 @@
+"""Reading the figures of a shop at a moment: pairs of integers, never a rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from monitor.engine.day import Totals
+from monitor.engine.responses import Responses
+from monitor.engine.rounds import GOOD, LATE, OPEN
+from monitor.engine.shop import decode_totals
+from monitor.engine.windows import edges_ms
+
+if TYPE_CHECKING:
+    from monitor.engine.day import Answers, Day
+    from monitor.engine.shop import Shop
+    from monitor.engine.tallies import Tally
+
+SPANS = {"day": 1, "7d": 7, "30d": 30}
+
+
+class Rate(NamedTuple):
+    """A reply rate over a period: ``value = (asked − late) / asked``, ``worst = (asked − late − open) / asked``."""
+
+    asked: int = 0
+    late: int = 0
+    open: int = 0
+
+
+class Orders(NamedTuple):
+    """An order rate over a period: ``value = with_event / of``."""
+
+    with_event: int = 0
+    of: int = 0
+
+
+class Waiting(NamedTuple):
+    """Unanswered rounds of the pack's first reply rate."""
+
+    open: int
+    oldest_ms: int | None
+
+
+def window_ms(period: str) -> int | None:
+    """The width of a sliding window (``15m``, ``1h``); None for ``day``, ``7d``, ``30d``."""
+    if period in SPANS:
+        return None
+    return int(period[:-1]) * (60_000 if period[-1] == "m" else 3_600_000)
+
+
+def tally_of(day: Day | None, measure: str) -> Tally | None:
+    """The tally of a reply rate on a day."""
+    if day is not None:
+        for tallies in day.tallies:
+            for tally in tallies:
+                if tally.spec.measure == measure:
+                    return tally
+    return None
+
+
+def answers_of(day: Day | None, measure: str) -> Answers | None:
+    """The answers of a response time on a day."""
+    if day is not None:
+        for track in day.responses:
+            for answers in track:
+                if answers.measure == measure:
+                    return answers
+    return None
+
+
+def _kept(shop: Shop, today: int, span: int) -> list[Day]:
+    if span == 1:
+        day = shop.days.get(today)
+        return [day] if day is not None else []
+    return [day for number, day in shop.days.items() if today - span < number <= today]
+
+
+def _past(shop: Shop, today: int, span: int) -> Totals:
+    """The sums of closed days among the last ``span`` service days."""
+    found = shop.past.get((today, span))
+    if found is None:
+        found = shop.past[today, span] = Totals({}, {}, {})
+        for number, packed in shop.closed.items():
+            if today - span < number <= today:
+                _add(found, decode_totals(packed))
+    return found
+
+
+def _add(into: Totals, day: Totals) -> None:
+    for measure, (asked, late) in day.rates.items():
+        known = into.rates.get(measure, (0, 0))
+        into.rates[measure] = (known[0] + asked, known[1] + late)
+    for measure, (count, of) in day.orders.items():
+        known = into.orders.get(measure, (0, 0))
+        into.orders[measure] = (known[0] + count, known[1] + of)
+    for measure, responses in day.responses.items():
+        into.responses.setdefault(measure, Responses(bins={})).merge(responses)
+
+
+def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
+    """A reply rate over a period."""
+    width = window_ms(period)
+    if width is not None:
+        log = shop.state_windows.get((measure, width))
+        if log is None:
+            return Rate()
+        still, late, good = log.read(now_ms)
+        return Rate(still + late + good, late, still)
+    today, span = shop.day_number(now_ms), SPANS[period]
+    asked = late = still = 0
+    for day in _kept(shop, today, span):
+        tally = tally_of(day, measure)
+        if tally is not None:
+            n = tally.n
+            asked += n[OPEN] + n[LATE] + n[GOOD]
+            late += n[LATE]
+            still += n[OPEN]
+    if span > 1:
+        past = _past(shop, today, span).rates.get(measure, (0, 0))
+        asked, late = asked + past[0], late + past[1]
+    return Rate(asked, late, still)
+
+
+def responses(shop: Shop, measure: str, period: str, now_ms: int) -> Responses:
+    """A response time over a period."""
+    total = Responses(bins={})
+    width = window_ms(period)
+    if width is not None:
+        log = shop.wait_windows.get((measure, width))
+        for wait_ms in log.read(now_ms) if log is not None else ():
+            total.add(wait_ms)
+        return total
+    today, span = shop.day_number(now_ms), SPANS[period]
+    for day in _kept(shop, today, span):
+        answers = answers_of(day, measure)
+        if answers is not None:
+            total.merge(day.responses_of(answers))
+    if span > 1:
+        past = _past(shop, today, span).responses.get(measure)
+        if past is not None:
+            total.merge(past)
+    return total
+
+
+def orders(shop: Shop, measure: str, period: str, now_ms: int) -> Orders:
+    """An order rate over a period of days."""
+    today, span = shop.day_number(now_ms), SPANS[period]
+    count = of = 0
+    for day in _kept(shop, today, span):
+        for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
+            if spec.measure == measure:
+                count, of = count + len(keys), of + len(day.formed)
+    if span > 1:
+        past = _past(shop, today, span).orders.get(measure, (0, 0))
+        count, of = count + past[0], of + past[1]
+    return Orders(count, of)
+
+
+def waiting(shop: Shop, now_ms: int) -> Waiting:
+    """How many rounds wait now, and how long the oldest has."""
+    asks = [ask for day in shop.days.values() for ask in day.waiting.values()]
+    return Waiting(len(asks), now_ms - min(asks) if asks else None)
+
+
+def agents(shop: Shop, measure: str, now_ms: int) -> dict[str, tuple[int, int]]:
+    """Per agent of the current day: (answered, late), sorted by agent."""
+    tally = tally_of(shop.days.get(shop.day_number(now_ms)), measure)
+    if tally is None:
+        return {}
+    return {agent: (row[0], row[1]) for agent, row in sorted(tally.agents.items())}
+
+
+def pace(shop: Shop, measure: str, now_ms: int) -> tuple[int, int]:
+    """Units of the current day newly asked and newly late in the last 30 minutes."""
+    tally = tally_of(shop.days.get(shop.day_number(now_ms)), measure)
+    return (tally.asked.read(now_ms), tally.missed.read(now_ms)) if tally is not None else (0, 0)
+
+
+def window_edges_ms(period: str, now_ms: int) -> tuple[int, int]:
+    """The half-open interval a sliding window covers."""
+    width = window_ms(period)
+    assert width is not None
+    return edges_ms(width, now_ms)

@@ -1,0 +1,259 @@
+"""One shop: its conversations, its days, who is on duty, and what of it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor.engine.conversation import Conversation, decode_row
+from monitor.engine.day import Day, Totals
+from monitor.engine.events import order_of
+from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
+from monitor.engine.rounds import NONE, Round
+from monitor.engine.spec import DAY_MS
+from monitor.engine.table import Keys, Table, key_of
+from monitor.engine.tallies import UnitTally
+from monitor.engine.windows import StateLog, WaitLog
+
+if TYPE_CHECKING:
+    from monitor.engine.events import Event
+    from monitor.engine.spec import EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
+    from monitor.engine.wheel import Wheel
+
+FORMING = frozenset({"order.grouped", "order.paid"})
+
+encode_totals = msgspec.msgpack.Encoder().encode
+decode_totals = msgspec.msgpack.Decoder(Totals).decode
+
+
+class Shop:
+    """The state of one shop."""
+
+    __slots__ = (
+        "agents",
+        "changed",
+        "closed",
+        "conversations",
+        "days",
+        "formed",
+        "key",
+        "pack",
+        "past",
+        "platform",
+        "quiet",
+        "retracted",
+        "shop_id",
+        "since_ms",
+        "sources",
+        "spec",
+        "state_windows",
+        "touched_shops",
+        "wait_windows",
+        "wheel",
+        "zone",
+    )
+
+    def __init__(
+        self, platform: str, shop_id: str, spec: EngineSpec, wheel: Wheel, touched_shops: dict[str, Shop]
+    ) -> None:
+        self.platform = platform
+        self.shop_id = shop_id
+        self.key = f"{platform}:{shop_id}"
+        self.wheel = wheel
+        self.touched_shops = touched_shops
+        self.use(spec)
+        self.conversations: dict[str, Conversation] = {}  # those in which something may still change
+        self.quiet: Table[bytes] = Table()  # the others, packed
+        self.days: dict[int, Day] = {}
+        self.closed: dict[int, bytes] = {}  # day → Totals
+        self.past: dict[
+            tuple[int, int], Totals
+        ] = {}  # (today, days) → sums of closed days, made when asked for
+        self.formed: dict[int, Keys] = {}  # closed day → orders first formed on it
+        self.agents: dict[
+            str, tuple[int, int, str, str]
+        ] = {}  # agent → (at, seq, id, online | away | offline)
+        self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
+        self.state_windows: dict[tuple[str, int], StateLog] = {}
+        self.wait_windows: dict[tuple[str, int], WaitLog] = {}
+        self.since_ms = 0  # from when the figures are complete
+        self.changed = False
+        self.retracted = False  # a miss was taken back since the rules last looked
+
+    def use(self, spec: EngineSpec) -> None:
+        """Take a plan: days that have begun keep what they count."""
+        self.spec = spec
+        self.pack: PackSpec = spec.of(self.platform, self.key)
+        self.zone: Zone = self.pack.zone
+
+    def touched(self) -> None:
+        """A figure of the shop has changed: its rules look again at the next whole second."""
+        if not self.changed:
+            self.changed = True
+            self.touched_shops[self.key] = self
+
+    # -- days ----------------------------------------------------------------------------------------------------
+
+    def day_number(self, at_ms: int) -> int:
+        """The service day of a moment."""
+        return self.zone.local(at_ms) // DAY_MS
+
+    def takes(self, at_ms: int, now_ms: int) -> bool:
+        """Whether the service day of a moment still takes events (decision 2)."""
+        return now_ms < self.zone.midnight(self.day_number(at_ms) + 1) + DAY_KEPT_MS
+
+    def keeps(self, number: int) -> bool:
+        """Whether a day is kept in full."""
+        return number in self.days
+
+    def day_at(self, at_ms: int) -> Day:
+        """The service day of a moment, begun if it is its first event."""
+        number = self.day_number(at_ms)
+        return self.days.get(number) or self._begin(number)
+
+    def day(self, number: int) -> Day:
+        """A service day that is kept."""
+        return self.days[number]
+
+    def _begin(self, number: int) -> Day:
+        day = Day(self, number, self.pack.on(number))
+        self.days[number] = day
+        self.wheel.after(day.settles_ms, day)
+        return day
+
+    def close(self, day: Day) -> None:
+        """Keep only the totals of a day, and forget the conversations that were last heard of on it."""
+        self.closed[day.number] = encode_totals(day.totals())
+        self.closed = {number: self.closed[number] for number in sorted(self.closed)[-DAYS_KEPT:]}
+        if len(day.formed):
+            self.formed[day.number] = day.formed
+        self.formed = {n: keys for n, keys in self.formed.items() if n > day.number - ORDER_DAYS}
+        del self.days[day.number]
+        gone = [i for i, packed in enumerate(self.quiet.values) if decode_row(packed).day <= day.number]
+        for index in reversed(gone):
+            del self.quiet.keys[index]
+            del self.quiet.values[index]
+        oldest_ms = day.end_ms + DAY_KEPT_MS - self.spec.lateness_ms
+        for states in self.state_windows.values():
+            states.prune(oldest_ms)
+        for waits in self.wait_windows.values():
+            waits.prune(oldest_ms)
+        self.past.clear()
+
+    # -- conversations -------------------------------------------------------------------------------------------
+
+    def conversation(self, conversation_id: str, at_ms: int) -> Conversation:
+        """A conversation, woken up if it rests, begun if it is new."""
+        found = self.conversations.get(conversation_id)
+        if found is None:
+            found = self.conversations[conversation_id] = Conversation(self, conversation_id)
+            packed = self.quiet.pop(conversation_id)
+            if packed is not None:
+                found.unpack(packed)
+            self.wheel.after(at_ms + self.spec.lateness_ms, found)
+        return found
+
+    def rest(self, conversation: Conversation) -> None:
+        """Pack a conversation in which nothing changes without a new event, and its units."""
+        del self.conversations[conversation.id]
+        if conversation.day is None:
+            return
+        self.quiet.put(conversation.id, conversation.pack())
+        for r in conversation.rounds:
+            for tally in r.day.tallies[r.track]:
+                if isinstance(tally, UnitTally) and r.ask_ms >= 0:
+                    tally.rest(tally.unit_of(r))
+            r.conversation = None
+
+    def every_conversation(self) -> Iterator[Conversation]:
+        """All that are kept; those at rest as copies to be read only."""
+        yield from self.conversations.values()
+        for packed in self.quiet.values:
+            yield self._copy(packed)
+
+    def _copy(self, packed: bytes) -> Conversation:
+        conversation = Conversation(self, decode_row(packed).id)
+        conversation.unpack(packed)
+        return conversation
+
+    # -- timers --------------------------------------------------------------------------------------------------
+
+    def arm(self, r: Round, now_ms: int) -> None:
+        """Look at a round again when it can become late, or when a rule counts the seconds it has left."""
+        self.touched()
+        deadline_ms = r.next_deadline_ms(now_ms)
+        if deadline_ms is None:
+            return
+        self.wheel.after(deadline_ms, r)
+        for mark_ms in self.spec.marks_ms:
+            if deadline_ms - mark_ms > now_ms:
+                self.wheel.at(deadline_ms - mark_ms, r)
+
+    # -- windows -------------------------------------------------------------------------------------------------
+
+    def state_logs(self, meter: MeterSpec) -> tuple[StateLog, ...]:
+        """The sliding windows of a reply rate; they outlive its days."""
+        logs = self.state_windows
+        return tuple(logs.setdefault((meter.measure, width), StateLog(width)) for width in meter.windows_ms)
+
+    def wait_logs(self, response: ResponseSpec) -> tuple[WaitLog, ...]:
+        """The sliding windows of a response time."""
+        logs = self.wait_windows
+        return tuple(
+            logs.setdefault((response.measure, width), WaitLog(width)) for width in response.windows_ms
+        )
+
+    # -- orders and agents ---------------------------------------------------------------------------------------
+
+    def take_order(self, event: Event) -> None:
+        """Count an order as formed or as the platform's case, once a day each."""
+        assert isinstance(event.at, int)
+        what = f"{event.type}.{event.action}"
+        key = key_of(event.order_id)
+        if what in FORMING:
+            self._form(key, event.at)
+        day = self.day_at(event.at)
+        for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
+            if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
+                self.touched()
+
+    def _form(self, key: int, at_ms: int) -> None:
+        day = self.day_at(at_ms)
+        number = day.number
+        for closed, keys in self.formed.items():
+            if number - ORDER_DAYS < closed and key in keys:
+                return
+        for other in self.days.values():
+            if key in other.formed:
+                if other.number <= number:
+                    return
+                other.formed.discard(key)
+        day.formed.add(key)
+        self.touched()
+
+    def take_agent(self, event: Event) -> None:
+        """Keep whether an agent is online: the latest word counts, in event order."""
+        assert isinstance(event.at, int)
+        known = self.agents.get(event.agent_id)
+        if known is None or order_of(event.at, event.seq, event.id) > order_of(*known[:3]):
+            self.agents[event.agent_id] = (event.at, event.seq, event.id, event.action)
+            self.touched()
+
+    def online(self) -> int | None:
+        """How many agents are online; None when no agent event was ever seen."""
+        if not self.agents:
+            return None
+        return sum(state == "online" for *_, state in self.agents.values())
+
+    def open_rounds(self, track: int, index: int) -> list[Round]:
+        """Open rounds that count for a meter, soonest deadline first."""
+        found = [
+            r
+            for conversation in self.conversations.values()
+            for r in conversation.open
+            if r.track == track and r.ask_ms >= 0 and r.marks[index] != NONE
+        ]
+        found.sort(key=lambda r: (r.ask_ms, r.opened_ms))
+        return found

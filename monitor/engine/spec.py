@@ -1,0 +1,140 @@
+"""What the engine must keep, compiled from packs by ``monitor.plan``: no platform, only numbers.
+
+A **track** is one way of telling rounds apart (who answers, which hours, when a hand-over opens one).
+Measures that agree on it share its rounds; each adds a **meter** that says when a unit is late.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A time zone as a table: from ``starts[i]`` (UTC ms) on, local time is UTC + ``offsets[i]``."""
+
+    offsets: tuple[int, ...]
+    starts: tuple[int, ...] = (0,)
+
+    def local(self, at_ms: int) -> int:
+        """Local milliseconds: ``// DAY_MS`` is the service day, ``% DAY_MS`` the time of day."""
+        if len(self.offsets) == 1:
+            return at_ms + self.offsets[0]
+        return at_ms + self.offsets[max(0, bisect_right(self.starts, at_ms) - 1)]
+
+    def midnight(self, day: int) -> int:
+        """UTC ms at which the service day begins.
+
+        Where a shift of the clock skips or repeats midnight, the first instant whose local day is ``day``.
+        """
+        first = min(day * DAY_MS - offset for offset in self.offsets)
+        if len(self.offsets) == 1:
+            return first
+        last = max(day * DAY_MS - offset for offset in self.offsets)
+        candidates = {first, last, *(start for start in self.starts if first <= start <= last)}
+        candidates.update(day * DAY_MS - offset for offset in self.offsets)
+        return min(at for at in candidates if self.local(at) >= day * DAY_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSpec:
+    """One reply rate on a track."""
+
+    measure: str
+    within_ms: int
+    unit: str = "round"  # message | round | session | customer_day
+    first_round: bool = False
+    by_agent: bool = False
+    paced: bool = True  # keep when units were first asked and first late, for breach_in
+    windows_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseSpec:
+    """One response time on a track."""
+
+    measure: str
+    windows_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSpec:
+    """How the rounds of one track open and close, and what is measured on them."""
+
+    answered_by: frozenset[str] = frozenset({"agent"})
+    human_stage: bool = False
+    session_start: bool = False
+    handover_opens: bool = True
+    spans: tuple[tuple[int, int], ...] = ((0, DAY_MS),)  # service hours, half-open ms of the day
+    meters: tuple[MeterSpec, ...] = ()
+    responses: tuple[ResponseSpec, ...] = ()
+    waiting: bool = False  # the pack's first reply rate is on this track
+    waiting_meter: int = 0  # and its meter
+    messages: bool = False  # some meter counts messages, so their times are kept
+
+    def in_hours(self, of_day_ms: int) -> bool:
+        """Whether a time of day lies in the service hours."""
+        for start, end in self.spans:
+            if start <= of_day_ms < end:
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSpec:
+    """One order rate: distinct orders with ``event`` ÷ distinct orders formed."""
+
+    measure: str
+    event: str = "dispute.opened"  # type.action
+    outcomes: frozenset[str] = frozenset()  # empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class DaySpec:
+    """What is counted on one service day of shops with one pack (exempt measures left out)."""
+
+    pack: str = ""
+    tracks: tuple[TrackSpec, ...] = ()
+    orders: tuple[OrderSpec, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()  # the pack's own service hours
+    profile: tuple[int, ...] = (1,) * 48
+    tail_ms: int = 0  # the longest limit: how far past midnight its rounds can run
+
+
+NOTHING = DaySpec()
+
+
+@dataclass(frozen=True, slots=True)
+class PackSpec:
+    """A platform's days: which ``DaySpec`` holds from which service day on."""
+
+    zone: Zone
+    from_days: tuple[int, ...] = ()  # sorted
+    specs: tuple[DaySpec, ...] = ()
+    exceptions: dict[int, DaySpec] = field(default_factory=dict)  # exempt days
+
+    def on(self, day: int) -> DaySpec:
+        """What is counted on a service day (days since 1970 in the pack's zone)."""
+        found = self.exceptions.get(day)
+        if found is None:
+            index = bisect_right(self.from_days, day) - 1
+            found = self.specs[index] if index >= 0 else NOTHING
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """All packs by platform, and what single shops have instead."""
+
+    platforms: dict[str, PackSpec]
+    shops: dict[str, PackSpec] = field(default_factory=dict)  # by shop key
+    default: PackSpec = PackSpec(Zone((8 * 3_600_000,)))  # a platform without a pack
+    lateness_ms: int = 600_000
+    marks_ms: tuple[int, ...] = ()  # a shop is looked at again so long before a deadline (seconds_left)
+
+    def of(self, platform: str, key: str) -> PackSpec:
+        """The pack that counts for a shop."""
+        return self.shops.get(key) or self.platforms.get(platform) or self.default

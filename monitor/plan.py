@@ -1,0 +1,186 @@
+"""From packs and rules to what the engine must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from monitor.engine.spec import (
+    DAY_MS,
+    DaySpec,
+    EngineSpec,
+    MeterSpec,
+    OrderSpec,
+    PackSpec,
+    ResponseSpec,
+    TrackSpec,
+    Zone,
+)
+from rules.pack import Measure, Pack, Span, parse_window_ms
+
+EPOCH = date(1970, 1, 1)
+ZONE_YEARS = (2000, 2040)  # no event lies before; shifts of the clock after are not yet law anywhere
+
+TrackKey = tuple[frozenset[str], bool, bool, bool, tuple[tuple[int, int], ...]]
+
+
+def zone_of(name: str) -> Zone:
+    """The offsets of a time zone as a table, so that the engine needs no clock and no database of zones."""
+    zone = ZoneInfo(name)
+    starts: list[int] = []
+    offsets: list[int] = []
+    at = datetime(ZONE_YEARS[0], 1, 1, tzinfo=UTC)
+    end = datetime(ZONE_YEARS[1], 1, 1, tzinfo=UTC)
+    while at < end:
+        offset = _offset_ms(zone, at)
+        if not offsets or offset != offsets[-1]:
+            starts.append(_shift(zone, at - timedelta(days=1), at) if offsets else 0)
+            offsets.append(offset)
+        at += timedelta(days=1)
+    return Zone(tuple(offsets), tuple(starts))
+
+
+def _offset_ms(zone: ZoneInfo, at: datetime) -> int:
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None
+    return offset // timedelta(milliseconds=1)
+
+
+def _shift(zone: ZoneInfo, before: datetime, after: datetime) -> int:
+    """The UTC ms at which the offset changes between two instants, by halving."""
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if _offset_ms(zone, middle) == _offset_ms(zone, before):
+            before = middle
+        else:
+            after = middle
+    return round(after.timestamp()) * 1000
+
+
+def day_number(iso: str) -> int:
+    """Days since 1970 of a date ``YYYY-MM-DD``."""
+    return (date.fromisoformat(iso) - EPOCH).days
+
+
+def engine_spec(
+    packs: Mapping[str, Sequence[Pack]],
+    lateness_ms: int,
+    marks_ms: Sequence[int] = (),
+    shop_packs: Mapping[str, str] | None = None,
+) -> EngineSpec:
+    """Compile packs for the engine.
+
+    Args:
+        packs: Versions of each pack by pack id, sorted by ``from_date``; a version ends where the next begins.
+        lateness_ms: How late an event may come and still change every figure.
+        marks_ms: A shop is looked at again so long before each deadline (from ``seconds_left`` of rules).
+        shop_packs: Shop key → id of the pack it has instead of its platform's.
+    """
+    compiled = {pack_id: _pack(versions) for pack_id, versions in packs.items()}
+    platforms = {versions[0].platform or pack_id: compiled[pack_id] for pack_id, versions in packs.items()}
+    shops = {shop: compiled[pack_id] for shop, pack_id in (shop_packs or {}).items()}
+    return EngineSpec(
+        platforms=platforms, shops=shops, lateness_ms=lateness_ms, marks_ms=tuple(sorted(set(marks_ms)))
+    )
+
+
+def _pack(versions: Sequence[Pack]) -> PackSpec:
+    from_days: list[int] = []
+    specs: list[DaySpec] = []
+    exceptions: dict[int, DaySpec] = {}
+    for index, pack in enumerate(versions):
+        first = day_number(pack.from_date) if pack.from_date else 0
+        following = versions[index + 1].from_date if index + 1 < len(versions) else None
+        ends = [day_number(end) for end in (pack.until_date, following) if end]
+        from_days.append(first)
+        specs.append(day_spec(pack, None))
+        if pack.until_date and day_number(pack.until_date) not in from_days and pack.until_date != following:
+            from_days.append(day_number(pack.until_date))
+            specs.append(DaySpec())
+        exempt = {*pack.exempt_dates, *(day for m in pack.measures.values() for day in m.exempt_dates)}
+        for iso in exempt:
+            number = day_number(iso)
+            if first <= number and all(number < end for end in ends):
+                exceptions[number] = day_spec(pack, iso)
+    return PackSpec(zone_of(versions[0].timezone), tuple(from_days), tuple(specs), exceptions)
+
+
+def _spans(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
+    return tuple((span.start_ms, span.end_ms) for span in spans)
+
+
+def day_spec(pack: Pack, iso: str | None) -> DaySpec:
+    """What a pack counts on a day; ``iso`` names a date on which some or all measures are exempt."""
+    measures = [
+        m
+        for m in pack.measures.values()
+        if iso is None or (iso not in pack.exempt_dates and iso not in m.exempt_dates)
+    ]
+    groups: dict[TrackKey, list[Measure]] = {}
+    for measure in measures:
+        if measure.kind in ("reply_rate", "response_time"):
+            groups.setdefault(_track_key(pack, measure), []).append(measure)
+    first = next((m.id for m in pack.measures.values() if m.kind == "reply_rate"), None)
+    tracks = tuple(_track(key, members, first) for key, members in groups.items())
+    orders = tuple(
+        OrderSpec(m.id, m.event or "dispute.opened", frozenset(m.outcome))
+        for m in measures
+        if m.kind == "order_rate"
+    )
+    tail = max((meter.within_ms for track in tracks for meter in track.meters), default=0)
+    return DaySpec(
+        pack=f"{pack.id} {pack.version}",
+        tracks=tracks,
+        orders=orders,
+        spans=_spans(pack.service_hours),
+        profile=pack.profile,
+        tail_ms=tail,
+    )
+
+
+def _track_key(pack: Pack, measure: Measure) -> TrackKey:
+    spans = _spans(measure.service_hours if measure.service_hours is not None else pack.service_hours)
+    return (
+        frozenset(measure.answered_by),
+        measure.counts == "human_stage",
+        measure.hours_by == "session_start",
+        measure.on_handover == "opens",
+        spans or ((0, DAY_MS),),
+    )
+
+
+def _windows(measure: Measure) -> tuple[int, ...]:
+    widths = (parse_window_ms(period) for period in measure.periods)
+    return tuple(width for width in widths if width is not None)
+
+
+def _track(key: TrackKey, members: Sequence[Measure], first: str | None) -> TrackSpec:
+    answered_by, human_stage, session_start, opens, spans = key
+    rates = [m for m in members if m.kind == "reply_rate"]
+    meters = tuple(_meter(m) for m in rates)
+    waiting = [index for index, m in enumerate(rates) if m.id == first]
+    return TrackSpec(
+        answered_by=answered_by,
+        human_stage=human_stage,
+        session_start=session_start,
+        handover_opens=opens,
+        spans=spans,
+        meters=meters,
+        responses=tuple(ResponseSpec(m.id, _windows(m)) for m in members if m.kind == "response_time"),
+        waiting=bool(waiting),
+        waiting_meter=waiting[0] if waiting else 0,
+        messages=any(meter.unit == "message" for meter in meters),
+    )
+
+
+def _meter(measure: Measure) -> MeterSpec:
+    assert measure.within_ms is not None
+    return MeterSpec(
+        measure=measure.id,
+        within_ms=measure.within_ms,
+        unit=measure.unit,
+        first_round=measure.late_if == "first_round" and measure.unit in ("session", "customer_day"),
+        by_agent="agent" in measure.by,
+        windows_ms=_windows(measure),
+    )
