@@ -1,7 +1,8 @@
 """The daemon in one process: entrance, shard, ticks, desk and senders side by side on one event loop.
 
 Each part runs under ``keep_running``: one that fails is told and started again while the others go on.
-What waits for a disk waits in a thread: the journal's, the shard's and the desk's.
+What waits for a disk waits in a thread: the journal's, or the store's. The store has one connection for
+all, since several would wait for each other's locks by polling.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Embedded:
     entrance: Entrance
     shard_loop: ShardLoop
     desk_loop: DeskLoop
-    desk_store: SqliteStore  # used only in desk_thread
-    desk_thread: StoreThread
+    store: SqliteStore  # used only in its thread
+    thread: StoreThread
     on_clock: int = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
     beat_s: float = 0.0
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Embedded:
         self.part("ticker", ticker.run)
         self.part("housekeeping", self._keep_house)
         self.part("beat", self._beat)
-        await self.entrance.open(self.desk_thread)
+        await self.entrance.open(self.thread)
 
     async def stop(self) -> None:
         """Take nothing more, write the shard's state, end every part."""
@@ -105,7 +106,7 @@ class Embedded:
     async def _keep_house(self) -> None:
         """Delete from the store what is past its retention, a little at a time."""
         while True:
-            gone = await self.desk_thread.run(self.desk_store.prune, self.clock.now_ms())
+            gone = await self.thread.run(self.store.prune, self.clock.now_ms())
             await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
 
 
@@ -148,8 +149,10 @@ async def embedded(
 
     async with AsyncExitStack() as stack:
         stack.enter_context(_owned(data))
-        shard_thread, shard_store = await _store(stack, data, "shard-store", health)
-        desk_thread, desk_store = await _store(stack, data, "desk-store", health)
+        thread = StoreThread("store", health)
+        stack.callback(thread.close)
+        store = await thread.run(SqliteStore, data / "store.db")
+        stack.push_async_callback(thread.run, store.close)
         journal = Journal(
             data / "journal.db",
             clock.now_ms,
@@ -157,30 +160,17 @@ async def embedded(
             on_commit=grown,
         )
         stack.callback(journal.close)
-        shard_loop = ShardLoop(
-            make_shard, shard_store, journal, shard_thread, clock, health=health, on_outputs=told
-        )
+        shard_loop = ShardLoop(make_shard, store, journal, thread, clock, health=health, on_outputs=told)
         stack.callback(shard_loop.close)
-        desk_loop = DeskLoop(policy, desk_store, desk_thread, clock, health=health, on_intents=on_intents)
+        desk_loop = DeskLoop(policy, store, thread, clock, health=health, on_intents=on_intents)
         entrance = Entrance(journal, dead_letters)
-        running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, desk_store, desk_thread)
+        running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, store, thread)
         stack.push_async_callback(running.stop)
         await running.start()
         watchdog = Watchdog(running.progress, lambda: running.beat_s)
         watchdog.start()
         stack.callback(watchdog.stop)
         yield running
-
-
-async def _store(
-    stack: AsyncExitStack, data: Path, name: str, health: Health
-) -> tuple[StoreThread, SqliteStore]:
-    """A connection to the store, in a thread of its own."""
-    thread = StoreThread(name, health)
-    stack.callback(thread.close)
-    store = await thread.run(SqliteStore, data / "store.db")
-    stack.push_async_callback(thread.run, store.close)
-    return thread, store
 
 
 @contextmanager

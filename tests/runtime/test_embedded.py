@@ -46,7 +46,7 @@ async def second(it):
 
 
 async def due(it):
-    found = await it.desk_thread.run(it.desk_store.due, "bot", it.clock.now_ms(), 100)
+    found = await it.thread.run(it.store.due, "bot", it.clock.now_ms(), 100)
     return [queued.intent.alert for queued in found]
 
 

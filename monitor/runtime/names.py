@@ -1,0 +1,88 @@
+"""Names, links and texts of shops, rules and people: implements ``alerting.ports.Directory``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alerting.ports import Person, RuleInfo, ShopInfo
+from rules.pack import NO_TEXT
+from rules.rule import target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from monitor.directory import Person as KnownPerson
+    from monitor.directory import Shop
+    from rules.pack import Pack
+    from rules.rule import RuleSet
+
+
+class Names:
+    """Looks up what the configuration says; who is not in it goes by the id.
+
+    Args:
+        packs: Versions of each pack, the newest last.
+        rules: All rules.
+        shops: ``platform:shop_id`` → shop.
+        people: Everybody who may be on a conversation.
+        public_url: Where people reach the pages; empty: messages carry no links.
+    """
+
+    def __init__(
+        self,
+        packs: Mapping[str, Sequence[Pack]],
+        rules: RuleSet,
+        shops: Mapping[str, Shop],
+        people: Mapping[str, KnownPerson],
+        public_url: str = "",
+    ) -> None:
+        self._rules, self._shops, self._url = rules, shops, public_url.rstrip("/")
+        self._packs = {versions[-1].platform or name: versions[-1] for name, versions in packs.items()}
+        self._by_id = {name: versions[-1] for name, versions in packs.items()}
+        self._agents = {
+            agent: Person(person.name or name, person.wecom_id)
+            for name, person in people.items()
+            for agent in person.agent_ids
+        }
+
+    def pack(self, shop: str) -> Pack | None:
+        """The newest version of the pack a shop is counted by; None: it has none."""
+        known = self._shops.get(shop)
+        named = self._by_id.get(known.pack) if known and known.pack else None
+        return named or self._packs.get(shop.partition(":")[0])
+
+    def shop(self, key: str) -> ShopInfo:
+        """A shop's name, where its chats are, and its zone."""
+        known, pack = self._shops.get(key), self.pack(key)
+        return ShopInfo(
+            name=(known.name if known else "") or key,
+            url=known.conversation_url if known else "",
+            timezone=pack.timezone if pack else "Asia/Shanghai",
+        )
+
+    def rule(self, rule: str, shop: str) -> RuleInfo:
+        """A rule's texts, and the measure and line it watches for that shop."""
+        known, pack = self._rules.rules.get(rule), self.pack(shop)
+        if known is None:
+            return RuleInfo(NO_TEXT)
+        watched = target(known, pack) if pack else None
+        measure = watched.measure if watched else None
+        return RuleInfo(
+            title=known.title,
+            advice=known.advice,
+            measure=measure.title if measure else NO_TEXT,
+            kind=measure.kind if measure else "",
+            line=watched.line if watched else None,
+        )
+
+    def agent(self, shop: str, agent_id: str) -> Person:
+        """Who an agent is, known by ``platform:shop_id:agent_id`` or by the id alone."""
+        return self._agents.get(f"{shop}:{agent_id}") or self._agents.get(agent_id) or Person(agent_id)
+
+    def alert_url(self, alert: str) -> str:  # noqa: ARG002 - the first page shows all open alerts
+        """Where the alert is shown."""
+        return self.alerts_url()
+
+    def alerts_url(self) -> str:
+        """Where all open alerts are shown."""
+        return f"{self._url}/" if self._url else ""
