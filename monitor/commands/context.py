@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ import msgspec
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from monitor.settings import Settings
+    from monitor.workbench.feed import Answer
 
 DEFAULT = Path("slawatch.yaml")
 TIMEOUT_S = 10
+SEND_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,16 @@ def daemon_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def daemon_url(ctx: click.Context, url: str | None) -> str:
+    """Where the daemon is: as ``--url`` says, else where the configuration listens."""
+    return (url or f"http://{load_configuration(ctx).settings.listen}").rstrip("/")
+
+
 class Daemon:
     """A running daemon, over its API."""
 
     def __init__(self, ctx: click.Context, url: str | None, token: str | None) -> None:
-        self._url = (url or f"http://{load_configuration(ctx).settings.listen}").rstrip("/")
+        self._url = daemon_url(ctx, url)
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query: str | int) -> Any:
@@ -89,6 +97,26 @@ class Daemon:
         if answer.is_success:
             return msgspec.json.decode(answer.content) if answer.content else None
         raise _refusal(answer.status_code, answer.content, self._url)
+
+
+@contextmanager
+def poster(url: str, tokens: Mapping[str, str], token: str = "") -> Iterator[Callable[[str, bytes], Answer]]:
+    """What posts NDJSON to a daemon in the name of a source; each source may have a token of its own."""
+    import httpx  # noqa: PLC0415 - not every command sends
+
+    address = f"{url.rstrip('/').removesuffix('/api/v1/events')}/api/v1/events"
+
+    def post(source: str, body: bytes) -> Answer:
+        headers = {"content-type": "application/x-ndjson"}
+        if known := tokens.get(source, token):
+            headers["authorization"] = f"Bearer {known}"
+        try:
+            return client.post(address, content=body, headers=headers)
+        except httpx.TransportError as error:
+            raise ConnectionError(f"{address}: {error}") from error
+
+    with httpx.Client(timeout=SEND_TIMEOUT_S) as client:
+        yield post
 
 
 def _refusal(status: int, content: bytes, url: str) -> MonitorError:

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from monitor.commands.context import poster
 from monitor.commands.output import note, progress
 from monitor.errors import MonitorError
-from monitor.workbench.feed import Answer, Fed, feed, write_lines
+from monitor.workbench.feed import Fed, feed, write_lines
 from monitor.workbench.simulate import Simulation
 from monitor.workbench.world import HOUR_MS, MINUTE_MS, World, make_world
 
@@ -177,18 +178,5 @@ def _opened(target: str) -> Iterator[IO[bytes]]:
 
 
 def _to_daemon(simulation: Simulation, url: str, tokens: dict[str, str], speed: float) -> Fed:
-    import httpx  # noqa: PLC0415 - a file needs none
-
-    address = url if url.rstrip("/").rpartition("/")[2] == "events" else f"{url.rstrip('/')}/api/v1/events"
-
-    def post(source: str, body: bytes) -> Answer:
-        headers = {"content-type": "application/x-ndjson"}
-        if token := tokens.get(source):
-            headers["authorization"] = f"Bearer {token}"
-        try:
-            return client.post(address, content=body, headers=headers)
-        except httpx.TransportError as error:
-            raise ConnectionError(f"{address}: {error}") from error
-
-    with httpx.Client(timeout=30) as client, progress("sending", _span_ms(simulation.world)) as advance:
+    with poster(url, tokens) as post, progress("sending", _span_ms(simulation.world)) as advance:
         return feed(_watched(simulation, advance), post, time, speed=speed)

@@ -10,7 +10,7 @@ import msgspec
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from monitor.workbench.simulate import Arrival
 
@@ -93,27 +93,32 @@ def feed(
             began_ms = arrival_ms
         if speed and (arrival_ms - began_ms) / 1000 / speed > due_s:
             for source in list(held):
-                _send(post, clock, source, held.pop(source), fed)
+                send_lines(post, clock, source, held.pop(source), fed)
             due_s = (arrival_ms - began_ms) / 1000 / speed + TICK_S
             clock.sleep(max(0.0, began_s + due_s - clock.monotonic()))
         lines = held.setdefault(event.source, [])
         lines.append(_encode(event))
         if len(lines) >= BATCH_EVENTS:
-            _send(post, clock, event.source, held.pop(event.source), fed)
+            send_lines(post, clock, event.source, held.pop(event.source), fed)
     for source, lines in held.items():
-        _send(post, clock, source, lines, fed)
+        send_lines(post, clock, source, lines, fed)
     return fed
+
+
+class _Rejected(msgspec.Struct):
+    index: int
 
 
 class _Taken(msgspec.Struct):
     accepted: int
     duplicates: int
-    rejected: list[dict[str, object]]
+    rejected: list[_Rejected]
 
 
-def _send(
-    post: Callable[[str, bytes], Answer], clock: Clock, source: str, lines: list[bytes], fed: Fed
-) -> None:
+def send_lines(
+    post: Callable[[str, bytes], Answer], clock: Clock, source: str, lines: Sequence[bytes], fed: Fed
+) -> set[int]:
+    """Send lines until the daemon has taken or refused them; adds to ``fed``, returns the refused places."""
     body = b"\n".join(lines)
     for tries in range(TRIES):
         try:
@@ -137,3 +142,4 @@ def _send(
     fed.accepted += taken.accepted
     fed.duplicates += taken.duplicates
     fed.rejected += len(taken.rejected)
+    return {one.index for one in taken.rejected}
