@@ -51,6 +51,7 @@ class ManualClock:
         self._order = itertools.count()
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waiting: dict[asyncio.Future[None], asyncio.Event | None] = {}  # sleeper → what else wakes it
+        self._joined = asyncio.Event()  # set, and replaced, when one more waits
 
     def now_ms(self) -> int:
         """The time it stands at, epoch milliseconds."""
@@ -63,6 +64,11 @@ class ManualClock:
             not sleeper.done() and (event is None or not event.is_set())
             for sleeper, event in self._waiting.items()
         )
+
+    async def all_wait(self, count: int) -> None:
+        """Return once so many wait for this clock."""
+        while self.waiting < count:
+            await self._joined.wait()
 
     async def sleep_until(self, at_ms: int) -> None:
         """Wait until the clock has been moved to ``at_ms``."""
@@ -97,6 +103,8 @@ class ManualClock:
         sleeper = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (at_ms, next(self._order), sleeper))
         self._waiting[sleeper] = event
+        self._joined.set()
+        self._joined = asyncio.Event()
         try:
             yield sleeper
         finally:

@@ -82,11 +82,9 @@ class Embedded:
     async def settled(self) -> None:
         """On a manual clock: return once all that has come in is folded and told, and everybody waits."""
         assert isinstance(self.clock, ManualClock)
-        while True:
+        while not self.caught_up or self.clock.waiting < self.on_clock:
             await self.shard_loop.reached(self.journal.last.position)
-            if self.clock.waiting >= self.on_clock:
-                return
-            await asyncio.sleep(0.0005)
+            await self.clock.all_wait(self.on_clock)
 
     @property
     def caught_up(self) -> bool:
@@ -156,6 +154,7 @@ async def embedded(
         journal = Journal(
             data / "journal.db",
             clock.now_ms,
+            synced=not isinstance(clock, ManualClock),
             limits=journal_limits,
             on_commit=grown,
         )
