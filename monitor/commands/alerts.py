@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Any
 
@@ -51,11 +50,10 @@ def _row(alert: dict[str, Any]) -> tuple[object, ...]:
 
 @command.command()
 @click.argument("alert")
-@click.option("--by", default=getpass.getuser, show_default="you", help="Who takes it on.")
 @click.option("--comment", default="", help="What the others should know.")
 @daemon_options
 @click.pass_context
-def ack(ctx: click.Context, alert: str, by: str, comment: str, url: str | None, token: str | None) -> None:
+def ack(ctx: click.Context, alert: str, comment: str, url: str | None, token: str | None) -> None:
     """Take on ALERT (its id in the list): nobody is told again unless it gets worse."""
-    Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", {"by": by, "comment": comment})
-    note(f"{alert} acknowledged by {by}")
+    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", {"comment": comment})
+    note(f"{alert} acknowledged by {answer['by']}")

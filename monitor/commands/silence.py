@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import time
-
 import click
 
 from monitor.commands.context import Daemon, daemon_options
@@ -17,7 +14,6 @@ MATCHERS = ("rule", "shop", "platform", "source", "severity")
 @click.command()
 @click.argument("matchers", nargs=-1, required=True, metavar="NAME=VALUE...")
 @click.option("--for", "duration", help="How long: 30m, 2h, 1d. Without it, until the alerts are resolved.")
-@click.option("--by", default=getpass.getuser, show_default="you", help="Who mutes them.")
 @click.option("--comment", default="", help="Why.")
 @daemon_options
 @click.pass_context
@@ -25,7 +21,6 @@ def command(
     ctx: click.Context,
     matchers: tuple[str, ...],
     duration: str | None,
-    by: str,
     comment: str,
     url: str | None,
     token: str | None,
@@ -36,13 +31,10 @@ def command(
     shop=pinduoduo:*. What still fires when the silence ends is told once.
     """
     wanted = dict(_matcher(matcher) for matcher in matchers)
-    ends_ms = 0
-    if duration is not None:
-        length_ms = parse_duration_ms(duration)
-        if not length_ms:
-            raise click.BadParameter(f"{duration!r} is not a duration such as 30m or 2h", param_hint="--for")
-        ends_ms = time.time_ns() // 1_000_000 + length_ms
-    body = {"matchers": wanted, "ends_ms": ends_ms, "by": by, "comment": comment}
+    if duration is not None and not parse_duration_ms(duration):
+        raise click.BadParameter(f"{duration!r} is not a duration such as 30m or 2h", param_hint="--for")
+    end = {"for": duration} if duration else {"until_resolved": True}
+    body = {"matchers": wanted, "comment": comment, **end}
     answer = Daemon(ctx, url, token).post("/silences", body)
     note(
         f"silence {answer['id']}: {' '.join(matchers)} {f'for {duration}' if duration else 'until resolved'}"

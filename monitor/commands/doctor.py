@@ -1,0 +1,180 @@
+"""``slawatch doctor``: check what the daemon needs, and say what to do."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from monitor.commands.context import DEFAULT, Configuration, load_configuration
+from monitor.commands.output import format_option, print_json
+from monitor.errors import MonitorError
+from rules.problems import RulesError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.settings import Settings
+
+FOUND = 1
+SQLITE = (3, 38, 0)  # STRICT tables and `returning`, with the upserts the store uses
+MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    state: Literal["ok", "warn", "fail"]
+    what: str
+    mend: str = ""
+
+
+@click.command()
+@click.option("--setup", is_flag=True, help="Make what can be made: the data directory.")
+@format_option
+@click.pass_context
+def command(ctx: click.Context, setup: bool, form: str) -> None:
+    """Check every dependency of the daemon, and say what to do about each.
+
+    Exit status 1 when something keeps the daemon from its work.
+    """
+    findings = list(_examine(ctx, setup=setup))
+    if form == "json":
+        print_json(findings)
+    else:
+        for finding in findings:
+            click.echo(f"{MARKS[finding.state]}  {finding.what}{'; ' if finding.mend else ''}{finding.mend}")
+    if any(finding.state == "fail" for finding in findings):
+        raise click.exceptions.Exit(FOUND)
+
+
+def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
+    yield Finding("ok", f"Python {sys.version.split()[0]}")
+    yield _sqlite()
+    try:
+        configuration = load_configuration(ctx)
+    except MonitorError as error:
+        yield from (Finding("fail", line) for line in str(error).splitlines())
+        return
+    if configuration.path is None:
+        yield Finding("warn", f"no {DEFAULT} here: the defaults hold", "`slawatch init DIR` writes one")
+    else:
+        yield Finding("ok", f"configuration {configuration.path}")
+    yield from _rules(configuration)
+    yield from _names(configuration)
+    yield _data(configuration, setup=setup)
+    yield _disk(configuration)
+    yield from _door(configuration)
+
+
+def _sqlite() -> Finding:
+    found = f"SQLite {sqlite3.sqlite_version}"
+    if sqlite3.sqlite_version_info >= SQLITE:
+        return Finding("ok", found)
+    return Finding("fail", f"{found} is too old", f"use a Python with {'.'.join(map(str, SQLITE))} or newer")
+
+
+def _rules(configuration: Configuration) -> Iterator[Finding]:
+    from rules.load import load_packs, load_rules  # noqa: PLC0415 - beside its only use
+
+    settings = configuration.settings
+    directory = configuration.place(settings.rules)
+    try:
+        packs = load_packs(configuration.place(settings.packs) if settings.packs else None)
+        found = load_rules([directory], packs)
+    except RulesError as error:
+        yield from (Finding("fail", str(problem)) for problem in error.problems)
+        return
+    yield Finding("ok", f"packs: {', '.join(packs)}")
+    if found.rules:
+        yield Finding("ok", f"rules: {len(found.rules)} in {directory}")
+    else:
+        yield Finding("fail", f"no rules in {directory}", "`slawatch init DIR` writes some to start from")
+    yield from (Finding("warn", str(problem)) for problem in found.warnings)
+
+
+def _names(configuration: Configuration) -> Iterator[Finding]:
+    from monitor.directory import load_people, load_shops  # noqa: PLC0415
+
+    for what, load, path in (
+        ("shops", load_shops, configuration.settings.shops),
+        ("people", load_people, configuration.settings.people),
+    ):
+        try:
+            named = len(load(configuration.place(path)))
+        except MonitorError as error:
+            yield from (Finding("fail", line) for line in str(error).splitlines())
+        else:
+            yield Finding("ok", f"{what}: {named} named in {configuration.place(path)}")
+
+
+def _data(configuration: Configuration, *, setup: bool) -> Finding:
+    path = configuration.place(configuration.settings.data)
+    try:
+        if setup:
+            path.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            parent = next(p for p in path.absolute().parents if p.exists())
+            return Finding("ok", f"data directory {path}: not there yet, will be made in {parent}")
+        probe = path / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        mend = "make it writable, or name another as `data`"
+        return Finding("fail", f"data directory {path}: {error.strerror}", mend)
+    return Finding("ok", f"data directory {path} is writable")
+
+
+def _disk(configuration: Configuration) -> Finding:
+    path = configuration.place(configuration.settings.data).absolute()
+    there = next(p for p in (path, *path.parents) if p.exists())
+    free, low = shutil.disk_usage(there).free, configuration.settings.low_water
+    found = f"free disk {free >> 20} MB"
+    if free > low:
+        return Finding("ok", f"{found}, events are refused below {low >> 20} MB")
+    return Finding(
+        "fail", f"{found}: events are refused below {low >> 20} MB", "make room, or lower `low_water`"
+    )
+
+
+def _door(configuration: Configuration) -> Iterator[Finding]:
+    """The address: free, or a slawatch that answers there; and who may come in."""
+    from monitor.commands.tokens import FILE  # noqa: PLC0415
+    from monitor.web.tokens import Tokens  # noqa: PLC0415
+
+    settings = configuration.settings
+    try:
+        tokens = len(Tokens(configuration.place(settings.data) / FILE))
+        settings.require_safe(tokens=tokens)
+    except MonitorError as error:
+        yield Finding("fail", str(error))
+    else:
+        yield Finding("ok", f"tokens: {tokens}")
+    yield _address(settings)
+
+
+def _address(settings: Settings) -> Finding:
+    import httpx  # noqa: PLC0415
+
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((settings.host, settings.port))
+        except OSError as error:
+            taken = f"{settings.listen}: {error.strerror}"
+        else:
+            return Finding("ok", f"{settings.listen} is free; no daemon runs there")
+    try:
+        answer = httpx.get(f"http://{settings.listen}/readyz", timeout=2)
+        problems = answer.json()["problems"]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return Finding("fail", taken, "stop what listens there, or name another address as `listen`")
+    if answer.is_success:
+        return Finding("ok", f"a daemon answers at {settings.listen} and is ready")
+    return Finding("warn", f"the daemon at {settings.listen} is not ready: {'; '.join(problems)}")

@@ -1,0 +1,75 @@
+"""The doctor: every mistake named, status 1 only where the daemon could not work."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.commands.test_cli import slawatch
+
+
+@pytest.fixture
+def conf(tmp_path):
+    assert slawatch("init", "conf", cwd=tmp_path).returncode == 0
+    with socket.socket() as door:  # a port nobody else has now
+        door.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{door.getsockname()[1]}"
+    path = tmp_path / "conf" / "slawatch.yaml"
+    path.write_text(path.read_text().replace("127.0.0.1:8700", listen))
+    return path
+
+
+def examine(path):
+    done = slawatch("--config", str(path), "doctor", "--format", "json")
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def failures(findings):
+    return [finding["what"] for finding in findings if finding["state"] == "fail"]
+
+
+def test_a_starter_configuration_is_healthy(conf):
+    status, findings = examine(conf)
+    assert (status, failures(findings)) == (0, [])
+
+
+def test_every_mistake_of_every_file_is_named(conf):
+    """A misspelt figure in a rule, and an unknown key of a shop, in one run."""
+    rules = conf.parent / "rules" / "pinduoduo.yaml"
+    rules.write_text(rules.read_text().replace("budget_left_today", "budget_left_todya", 1))
+    (conf.parent / "shops.yaml").write_text("shops:\n  pinduoduo:s1: {nmae: x}\n")
+    status, findings = examine(conf)
+    assert status == 1
+    found = "\n".join(failures(findings))
+    assert f"{rules}:" in found
+    assert "did you mean budget_left_today?" in found
+    assert "shops.yaml:2:" in found
+
+
+def test_an_open_door_without_a_token_is_refused(conf):
+    conf.write_text(conf.read_text().replace("listen: 127.0.0.1", "listen: 0.0.0.0"))
+    status, findings = examine(conf)
+    assert status == 1
+    assert "slawatch tokens add" in "\n".join(failures(findings))
+
+
+def test_a_taken_address_is_told(conf):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        text = conf.read_text()
+        listen = text[text.index("listen: ") :].splitlines()[0]
+        conf.write_text(text.replace(listen, f"listen: 127.0.0.1:{port}"))
+        status, findings = examine(conf)
+    assert status == 1
+    assert failures(findings) == [f"127.0.0.1:{port}: Address already in use"]
+
+
+def test_a_mistake_in_the_configuration_is_placed(conf):
+    conf.write_text(conf.read_text() + "\nlisten_to: everybody\n")
+    status, findings = examine(conf)
+    assert status == 1
+    assert "listen_to" in failures(findings)[0]
+    assert "did you mean listen?" in failures(findings)[0]
