@@ -106,7 +106,7 @@ class View:
             took_s += time.perf_counter() - began
             await asyncio.sleep(0)
         self._shops = sorted(shops, key=nearness)
-        self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: monitor_limits.AT_RISK_ON_PAGE]
+        self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
         return took_s
 
     def _severities(self) -> dict[str, list[str]]:
