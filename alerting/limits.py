@@ -19,10 +19,11 @@ READ_ROWS = 5_000  # transitions or inputs read at once; a record's transitions 
 LEASE_MS = 30_000  # a sender that is silent for so long loses its account
 DUE_MAX = 4_000  # intents looked at in one turn, the most urgent first; the others wait for the next
 SINGLES_MAX = 3  # more messages than this waiting for one receiver are merged into a digest
-CROWDED = 9  # messages in the window from which the account collects before it sends again …
-COLLECT_MS = 4_000  # … for so long: 61 s / 4 s = 15 messages, below the 18 of a bot
+COLLECT_MS = 4_000  # between the messages of an account after a first few, so that each collects more
 BACKOFF_MS_MAX = 60_000  # 1, 2, 4 … 60 s after transient failures
 CLOSED_MS = 60_000  # an account that answered "too often" is left alone for a minute
+STOPPED_MS = 600_000  # an account whose credential was refused is tried again after so long
+PAUSE_MS = 1_000  # after the store could not be written
 FAILS_MAX = 3  # refusals of a message as bad before its intents have failed
 UNRECORDED_MAX = 10_000  # alerts remembered as told without record; beyond it they may be told again
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from rules.pack import Line, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import asyncio
+    from collections.abc import Callable, Iterator, Sequence
 
     from alerting.policy.records import (
         AccountState,
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
 class Clock(Protocol):
     """Time as epoch milliseconds, and waiting for it."""
 
     def now_ms(self) -> int:
         """Read the clock."""
 
-    async def sleep_until(self, at_ms: int) -> None:
-        """Return once it is ``at_ms`` or later."""
+    async def wait(self, event: asyncio.Event, until_ms: int) -> None:
+        """Return when ``event`` is set or it is ``until_ms``, whichever is first."""
 
 
 class DeskStore(Protocol):
@@ -116,22 +121,35 @@ class SenderStore(Protocol):
         provider_id: str = "",
         detail: str = "",
         bad: bool = False,
+        traces: Sequence[Trace] = (),
     ) -> None:
-        """Record what became of a delivery.
+        """Record what became of a delivery, and why.
 
         Without ``requeue`` its intents take the state and ``result`` becomes a desk input; with it they
         are queued again (``bad``: counted as refused; state ``ambiguous``: marked as a second try).
         """
 
-    def settle(self, result: Result) -> None:
+    def settle(self, result: Result, traces: Sequence[Trace] = ()) -> None:
         """Give intents their last state without sending them, and tell the desk."""
-
-    def trace(self, traces: Sequence[Trace]) -> None:
-        """Append traces of the sender's steps."""
 
 
 class Store(DeskStore, SenderStore, Protocol):
     """All that alerting needs of a store."""
+
+
+class Worker(Protocol):
+    """Where calls that may wait for the disk are made."""
+
+    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make the call and return its result, or raise its exception."""
+
+
+class InPlace:
+    """Make calls where they are asked for."""
+
+    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make the call at once."""
+        return call(*args, **kwargs)
 
 
 class Metrics(Protocol):

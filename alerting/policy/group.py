@@ -32,7 +32,7 @@ def held_back(transition: Transition) -> bool:
 def flush_ms(planned_ms: int, at_ms: int, receiver: Receiver) -> int:
     """When the group's next message may leave; ``planned_ms`` is what was planned last (0: nothing).
 
-    With a wait of 30 s and an interval of 300 s: alerts at 0 and 10 s leave at 30 s; one at 40 s would
+    With a wait of 30 s and an interval of 120 s: alerts at 0 and 10 s leave at 30 s; one at 40 s would
     leave at 70 s alone, but not before 330 s; one at 400 s leaves at 430 s.
     """
     if planned_ms >= at_ms:

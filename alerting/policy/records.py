@@ -188,5 +188,5 @@ class Delivery:
 class AccountState:
     """What the store remembers of an account, so that a restart does not forget its limits."""
 
-    sent_ms: tuple[int, ...]  # attempts within the window asked for, oldest first
+    sent: tuple[tuple[int, bool], ...]  # attempts: when, and whether critical; oldest first
     closed_until_ms: int = 0

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alerting import limits
+from alerting.policy.group import group_key
+from alerting.policy.records import Intent, alert_key
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,7 +31,7 @@ class Receiver:
     accounts: tuple[str, ...]
     group_by: tuple[str, ...] = ("rule",)
     group_wait_ms: int = 30_000
-    group_interval_ms: int = 300_000
+    group_interval_ms: int = 120_000
     repeat_interval_ms: int = 14_400_000
     language: str = "zh"
 
@@ -78,3 +82,30 @@ def _round_about(policy: Policy, broken: str) -> Route:
         if ways:
             return Route(ways, f"{broken} is broken → {receiver.name} on {', '.join(a for _, a in ways)}")
     return Route((), f"{broken} is broken and there is no other account")
+
+
+def first_intents(policy: Policy, t: Transition) -> list[Intent]:
+    """The intents that the desk will make of a transition to critical, before it can be asked.
+
+    They have the ids the desk gives them, so that its own are known as repeats later.
+    """
+    if t.to_state != "firing" or t.severity != "crit" or t.shadow or t.reason == "update":
+        return []
+    key = alert_key(t.rule, t.subject)
+    return [
+        Intent(
+            id=f"{t.shard}.{t.position}.{t.n}-{number}",
+            alert=key,
+            incident=f"{key}@{t.since_ms or t.at_ms}",
+            receiver=receiver.name,
+            account=account,
+            group=group_key(receiver, t),
+            kind="fire",
+            severity=t.severity,
+            created_ms=t.at_ms,
+            not_before_ms=t.at_ms,
+            expires_ms=t.at_ms + limits.INTENT_LIFE_MS,
+            transition=t,
+        )
+        for number, (receiver, account) in enumerate(route(policy, t).ways)
+    ]

@@ -81,8 +81,8 @@ class DeliveryTables:
     def account(self, account: str, since_ms: int) -> AccountState:
         """Attempts at or after ``since_ms``, and until when the account is closed."""
         run = self._db.connection.execute
-        query = "select sent_ms from delivery where account = ? and sent_ms >= ? order by sent_ms"
-        sent = tuple(at_ms for (at_ms,) in run(query, (account, since_ms)))
+        query = "select sent_ms, crit from delivery where account = ? and sent_ms >= ? order by sent_ms, id"
+        sent = tuple((at_ms, bool(crit)) for at_ms, crit in run(query, (account, since_ms)))
         row = run("select closed_until_ms from account where name = ?", (account,)).fetchone()
         return AccountState(sent, row[0] if row else 0)
 
@@ -142,6 +142,7 @@ class DeliveryTables:
         provider_id: str = "",
         detail: str = "",
         bad: bool = False,
+        traces: Sequence[Trace] = (),
     ) -> None:
         """Record what became of a delivery; see ``SenderStore``."""
         with self._db.transaction() as run:
@@ -156,15 +157,12 @@ class DeliveryTables:
                     " where delivery = ? and state = 'sending'",
                     (bad, delivery),
                 )
+            add_traces(run, traces)
 
-    def settle(self, result: Result) -> None:
+    def settle(self, result: Result, traces: Sequence[Trace] = ()) -> None:
         """Give intents their last state without sending them, and tell the desk."""
         with self._db.transaction() as run:
             _settle(run, result, "queued")
-
-    def trace(self, traces: Sequence[Trace]) -> None:
-        """Append traces of the sender's steps."""
-        with self._db.transaction() as run:
             add_traces(run, traces)
 
 

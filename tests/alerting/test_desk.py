@@ -28,8 +28,8 @@ def test_a_warning_waits_for_company_and_a_critical_one_does_not(desk, shard):
 
 
 def test_the_next_message_of_a_group_comes_after_its_interval(desk, shard):
-    desk.fold(shard(0), shard(40, shop="s2"), shard(400, shop="s3"), shard(950, shop="s4"))
-    assert [at for _, _, at in desk.queued()] == [30, 330, 630, 980]
+    desk.fold(shard(0), shard(40, shop="s2"), shard(160, shop="s3"), shard(950, shop="s4"))
+    assert [at for _, _, at in desk.queued()] == [30, 150, 270, 980]
 
 
 def test_conversations_that_run_out_are_not_held_back(desk, shard):

@@ -1,0 +1,216 @@
+"""One transition put into words: its figures, its conversations, what it costs and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alerting import limits
+from alerting.policy.route import CHANNEL_RULE
+from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from alerting.channels.base import Markup
+    from alerting.policy.compose import Ready
+    from alerting.ports import Directory, RuleInfo, ShopInfo
+    from rules.pack import Text
+    from rules.reading import Item
+    from rules.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How to write: language, markup, bytes, and the time at which seconds left are counted."""
+
+    language: str
+    markup: Markup
+    limit_bytes: int
+    now_ms: int
+    unrecorded: bool = False
+
+    @property
+    def markdown(self) -> bool:
+        """Whether there is markup at all."""
+        return self.markup == "markdown"
+
+    def say(self, name: str, **values: object) -> str:
+        """A text in the language."""
+        return say(self.language, name, **values)
+
+    def marked(self, names: Iterable[str]) -> str:
+        """What is special about a message, in brackets."""
+        return self.say("marks", marks=self.say("comma").join(self.say(name) for name in names))
+
+    def strong(self, text: str, colour: str = "") -> str:
+        """Emphasised, in a colour where there are colours."""
+        if not self.markdown:
+            return text
+        return f'**<font color="{colour}">{text}</font>**' if colour else f"**{text}**"
+
+
+class About:
+    """One transition, put into lines; each with its rank, 0 what is dropped last."""
+
+    def __init__(self, t: Transition, directory: Directory, style: Style) -> None:
+        self.t, self.style, self._directory = t, style, directory
+        self._key = t.subject.get("shop", "")
+        self.shop: ShopInfo = directory.shop(self._key)
+        self.rule: RuleInfo = directory.rule(t.rule, self._key)
+        self.name = self._clean(self._subject())
+        own = t.rule == CHANNEL_RULE
+        self.title = style.say(CHANNEL_RULE) if own else self._text(self.rule.title) or self._clean(t.rule)
+
+    def _clean(self, text: str) -> str:
+        return clean(text, markdown=self.style.markdown)
+
+    def _text(self, text: Text) -> str:
+        return self._clean(text.in_language(self.style.language))
+
+    def _subject(self) -> str:
+        if self._key:
+            return self.shop.name or self._key
+        for name in ("source", "account"):
+            if name in self.t.subject:
+                return self.style.say(name, of=self.t.subject[name])
+        return ", ".join(f"{name} {value}" for name, value in self.t.subject.items())
+
+    def figure(self) -> str:
+        """The one figure that says how bad it is: what the rule compared, else what is known."""
+        f, say_, language = self.t.facts, self.style.say, self.style.language
+        left_s = self._seconds_left(self.t.items[0]) if self.t.items else 0
+        n = len(self.t.items)
+        known = {
+            "seconds_left": (say_("f_items", n=n, seconds=left_s) if left_s else say_("f_items_past", n=n))
+            if n
+            else "",
+            "budget_left": self._left(f.budget_left, "f_left"),
+            "budget_left_today": self._left(f.budget_left_today, "f_today"),
+            "breach_in": say_("f_breach", minutes=-(-f.breach_in_s // 60))
+            if f.breach_in_s is not None
+            else "",
+            "at_risk": say_("f_risk", n=f.at_risk) if f.at_risk else "",
+            "oldest_wait": say_("f_wait", duration=duration(language, f.oldest_wait_ms))
+            if f.oldest_wait_ms
+            else "",
+            "silent": say_("f_silent", duration=duration(language, f.silent_ms)) if f.silent_ms else "",
+        }
+        compared = known.get(f.condition.partition(" ")[0], "")
+        return compared or next(
+            (text for text in known.values() if text), self._clean(f.condition) or self.t.verdict
+        )
+
+    def _left(self, n: int | None, name: str) -> str:
+        if n is None:
+            return ""
+        return self.style.say(name, n=n) if n >= 0 else self.style.say("f_over", n=-n)
+
+    def marks(self, ready: Ready) -> list[tuple[int, str]]:
+        """What sets this message apart from the first one about the alert."""
+        kind, lasted = ready.intent.kind, duration(self.style.language, self.style.now_ms - self.t.since_ms)
+        marks = [name for name, on in (("again", ready.again), ("unrecorded", self.style.unrecorded)) if on]
+        if self.t.after_the_fact:
+            marks.append("after_the_fact")
+        found = [(0, self.style.marked(marks))] if marks else []
+        if ready.missed:
+            found.append((1, self.style.say("missed")))
+        elif kind in ("rise", "repeat", "still"):
+            found.append((1, self.style.say(kind, duration=lasted)))
+        return found
+
+    def value(self) -> list[tuple[int, str]]:
+        """The figure against its line."""
+        f = self.t.facts
+        if not f.asked or self.rule.kind not in ("reply_rate", "order_rate", ""):
+            return []
+        orders = self.rule.kind == "order_rate"
+        shown = percent(f.late if orders else f.asked - f.late, f.asked)
+        name = "value_order_rate" if orders else "value"
+        measure = self._text(self.rule.measure) or self._clean(f.measure)
+        value = self.style.strong(shown)
+        text = self.style.say(name, measure=measure, value=value, asked=f.asked, late=f.late)
+        if self.rule.line:
+            text += self.style.say("line", line=line_text(self.rule.line.at_least, self.rule.line.at_most))
+        return [(1, text)]
+
+    def budget(self) -> list[tuple[int, str]]:
+        """How many misses are left, and when there are none."""
+        f, found = self.t.facts, []
+        if f.budget_left is not None and f.budget_left < 0:
+            found.append((1, self.style.say("crossed")))
+        elif f.budget_left is not None:
+            name = "budget_now" if f.budget_left_today is None else "budget"
+            found.append((1, self.style.say(name, now=f.budget_left, today=f.budget_left_today)))
+        if f.breach_in_s:
+            at = clock(self.t.at_ms + f.breach_in_s * 1000, self.shop.timezone)
+            found.append((2, self.style.say("breach", minutes=-(-f.breach_in_s // 60), clock=at)))
+        return found
+
+    def items(self) -> list[tuple[int, str]]:
+        """The conversations about to be lost, the most urgent first."""
+        items = self.t.items
+        if not items:
+            return []
+        found = [(1, self.style.say("items", n=len(items)))]
+        quote = "> " if self.style.markdown else "· "
+        found += [(3, quote + self._item(item)) for item in items[: limits.ITEMS_SHOWN]]
+        if len(items) > limits.ITEMS_SHOWN:
+            found.append((3, quote + self.style.say("items_more", n=len(items) - limits.ITEMS_SHOWN)))
+        return found
+
+    def _item(self, item: Item) -> str:
+        left_s = self._seconds_left(item)
+        values = {
+            "customer": mask(self._clean(item.customer_id or item.conversation_id)),
+            "seconds": left_s,
+            "clock": clock(item.deadline_ms, self.shop.timezone, seconds=True),
+            "agent": self._agent(item),
+        }
+        return self.style.say("item" if left_s else "item_past", **values).rstrip()
+
+    def _seconds_left(self, item: Item) -> int:
+        return max(0, (item.deadline_ms - self.style.now_ms) // 1000)
+
+    def _agent(self, item: Item) -> str:
+        if not item.agent_id:
+            return self.style.say("nobody")
+        person = self._directory.agent(self._key, item.agent_id)
+        mention = self.mention(item)
+        return f"<@{mention}>" if mention and self.style.markdown else self._clean(person.name)
+
+    def mention(self, item: Item) -> str:
+        """The WeCom id of who is on a conversation; empty where there is none that can be written."""
+        wecom_id = self._directory.agent(self._key, item.agent_id).wecom_id if item.agent_id else ""
+        return wecom_id if all(char.isalnum() or char in "_-@." for char in wecom_id) else ""
+
+    def what_to_do(self) -> list[tuple[int, str]]:
+        """What crossing the line costs, and the rule's advice."""
+        penalty = self._text(self.rule.line.penalty) if self.rule.line else ""
+        advice = self._text(self.rule.advice)
+        found = [(4, self.style.say("penalty", penalty=penalty))] if penalty else []
+        return found + ([(2, self.style.say("advice", advice=advice))] if advice else [])
+
+    def over(self) -> list[tuple[int, str]]:
+        """How long it lasted, and at the end of a day whether the line was held."""
+        t, found = self.t, []
+        if t.facts.held is not None:
+            found.append((1, self.style.say("held" if t.facts.held else "lost")))
+        elif t.facts.budget_left is not None and t.facts.budget_left >= 0:
+            found.append((2, self.style.say("budget_now", now=t.facts.budget_left)))
+        zone = self.shop.timezone
+        values = {"since": clock(t.since_ms, zone), "until": clock(t.at_ms, zone)}
+        length = duration(self.style.language, t.at_ms - t.since_ms)
+        return [*found, (1, self.style.say("lasted", duration=length, **values))]
+
+    def row(self, ready: Ready) -> str:
+        """The alert in one row of a digest: its name, one figure."""
+        if ready.intent.kind == "resolved":
+            length = duration(self.style.language, self.t.at_ms - self.t.since_ms)
+            figure = self.style.say("f_lasted", duration=length)
+        elif ready.intent.kind == "ended":
+            held = self.t.facts.held
+            figure = "" if held is None else self.style.say("held" if held else "lost")
+        else:
+            figure = self.figure()
+        return f"{cut(self.name, limits.ROW_NAME_BYTES)} {figure}".rstrip()

@@ -1,0 +1,67 @@
+"""What a channel is, and what may become of a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from alerting.policy.throttle import Allowance
+
+Kind = Literal[
+    "ok",
+    "partial",
+    "rate_limited",
+    "bad_credential",
+    "bad_request",
+    "no_recipient",
+    "transient",
+    "ambiguous",
+    "duplicate",
+]
+Markup = Literal["markdown", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """What became of one message.
+
+    ``transient`` was certainly not delivered, ``ambiguous`` perhaps. ``detail`` is for people and carries
+    no key, token, phone number or address.
+    """
+
+    kind: Kind
+    provider_code: str = ""
+    provider_id: str = ""
+    retry_after_ms: int | None = None
+    detail: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the provider has taken it."""
+        return self.kind in ("ok", "partial", "duplicate")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A rendered message: text in the channel's markup, whom to mention, and the same as data."""
+
+    key: str  # the same for a repeat of the same alerts, so that a receiver can tell
+    body: str
+    mentions: tuple[str, ...] = ()  # WeCom user ids
+    alerts: tuple[dict[str, Any], ...] = ()  # customers masked
+    again: bool = False
+
+
+class Channel(Protocol):
+    """One way to one account."""
+
+    allowance: Allowance
+    limit_bytes: int  # of a message's body, UTF-8
+    markup: Markup
+
+    def payload(self, message: Message) -> bytes:
+        """What will be sent, byte for byte; stored before it is."""
+
+    async def deliver(self, payload: bytes) -> DeliveryResult:
+        """Send a payload once. Never raises for what the provider or the way to it does."""

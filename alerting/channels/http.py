@@ -1,0 +1,65 @@
+"""One POST, and what can be said of it when there was no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from alerting import limits
+from alerting.channels.base import DeliveryResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT = httpx.Timeout(limits.ANSWER_S, connect=limits.CONNECT_S)
+# Nothing of the request had left: the provider cannot have it.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+async def post(
+    client: httpx.AsyncClient,
+    url: httpx.URL | str,
+    content: bytes,
+    headers: Mapping[str, str],
+    extensions: Mapping[str, str] | None = None,
+) -> httpx.Response | DeliveryResult:
+    """POST once; without an answer, say whether the provider may have it.
+
+    The detail names the kind of error only: its text may hold the address, and with it the key.
+    """
+    try:
+        return await client.post(
+            url,
+            content=content,
+            headers=dict(headers),
+            timeout=TIMEOUT,
+            follow_redirects=False,
+            extensions=dict(extensions or {}),
+        )
+    except _NOT_SENT as error:
+        return DeliveryResult("transient", detail=f"no connection ({type(error).__name__})")
+    except httpx.HTTPError as error:
+        return DeliveryResult("ambiguous", detail=f"no answer ({type(error).__name__})")
+
+
+def judge_status(response: httpx.Response) -> DeliveryResult | None:
+    """Judge by the HTTP status; None for 2xx, whose body decides."""
+    status = response.status_code
+    code, detail = str(status), f"HTTP {status}"
+    if 200 <= status < 300:
+        return None
+    if status == 429:
+        return DeliveryResult("rate_limited", code, retry_after_ms=_retry_after_ms(response), detail=detail)
+    if status == 504:  # the gateway gave up waiting for a provider that may have it
+        return DeliveryResult("ambiguous", code, detail=detail)
+    if status >= 500:
+        return DeliveryResult("transient", code, detail=detail)
+    if status in (401, 403, 404, 410):
+        return DeliveryResult("bad_credential", code, detail=detail)
+    return DeliveryResult("bad_request", code, detail=detail)
+
+
+def _retry_after_ms(response: httpx.Response) -> int | None:
+    given = response.headers.get("Retry-After", "")
+    return min(int(given), 3_600) * 1_000 if given.isascii() and given.isdigit() else None

@@ -1,0 +1,50 @@
+"""What is still worth sending when its turn has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from alerting.policy.records import OVER, TOLD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alerting.policy.records import Intent, Queued, Sibling
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``send`` it, ``wait`` for what is in flight, or ``expire`` it; and why."""
+
+    what: Literal["send", "wait", "expire"]
+    reason: str = ""
+    missed: bool = False  # an end whose beginning could not be told in time: it stands for both
+
+
+def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
+    """Judge a queued intent; ``siblings`` are the incident's intents on this account that say it fires.
+
+    That an alert is over is told only where it was told that it fires. One that ended while its message
+    was already due but could not leave becomes one line for both; one that ended earlier is dropped.
+    """
+    intent = queued.intent
+    if now_ms >= intent.expires_ms:
+        return Verdict("expire", "not sent within a day")
+    if intent.kind == "update" and _all_past(intent, now_ms):
+        return Verdict("expire", "all its conversations have run out")
+    if intent.kind not in OVER or queued.again:
+        return Verdict("send")
+    states = [sibling.state for sibling in siblings]
+    if any(state in TOLD for state in states):
+        return Verdict("send")
+    if "sending" in states:
+        return Verdict("wait", "that it fires is just being sent")
+    if any(s.not_before_ms <= s.done_ms and s.state in ("expired", "failed") for s in siblings):
+        return Verdict("send", "its beginning could not be told in time", missed=True)
+    return Verdict("expire", "over before anybody was told")
+
+
+def _all_past(intent: Intent, now_ms: int) -> bool:
+    items = intent.transition.items
+    return bool(items) and all(item.deadline_ms <= now_ms for item in items)

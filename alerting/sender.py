@@ -1,0 +1,277 @@
+"""The sender: leases an account, takes what is due, renders it once, writes it down, sends it, records it.
+
+A delivery is written as ``sending`` with its payload and intents before a byte leaves, and its result
+after. So after a crash nothing whose acceptance was recorded is sent again, and the one message in flight
+is sent once more, marked. Everything that decides is in ``alerting.policy``; here is the order of things.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from alerting import limits
+from alerting.about import Style
+from alerting.errors import Fenced, StoreBusy, StoreFull
+from alerting.line import Line
+from alerting.messages import Rendered, render
+from alerting.outcome import state_of, traces_of
+from alerting.policy.compose import Draft, Ready, compose
+from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
+from alerting.policy.route import first_intents
+from alerting.policy.settle import settle
+from alerting.ports import InPlace, NoMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from alerting.channels.base import Channel, DeliveryResult
+    from alerting.policy.records import Kind, Queued
+    from alerting.policy.route import Policy
+    from alerting.ports import Clock, Directory, Metrics, Store, Worker
+    from rules.transition import Transition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Sender:
+    """Serves accounts, each in a task of its own.
+
+    Args:
+        store: Called only through ``worker``.
+        channels: Account name → channel.
+        policy: For the language of each receiver.
+        directory: Names of shops, rules and people.
+        clock: Tells the time and waits for it.
+        owner: Names this process in leases; another process must have another name.
+        worker: Where calls of the store are made.
+        on_result: Called when the desk has something new to fold.
+        metrics: Counts deliveries by account and kind.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        policy: Policy,
+        directory: Directory,
+        clock: Clock,
+        *,
+        owner: str = "sender",
+        worker: Worker | None = None,
+        on_result: Callable[[], None] = lambda: None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
+        self._owner, self._worker, self._on_result = owner, worker or InPlace(), on_result
+        self._metrics = metrics or NoMetrics()
+        self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
+
+    def wake(self) -> None:
+        """Say that there may be something new to send."""
+        for line in self.lines.values():
+            line.wake.set()
+
+    async def run(self) -> None:
+        """Serve all accounts until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for name in self.lines:
+                tasks.create_task(self._serve(name))
+
+    async def _serve(self, name: str) -> None:
+        line = self.lines[name]
+        while True:
+            line.wake.clear()
+            try:
+                until_ms = await self.turn(name)
+            except (StoreFull, StoreBusy) as error:
+                self._metrics.count("sender_store_errors", account=name, error=type(error).__name__)
+                until_ms = self._clock.now_ms() + limits.PAUSE_MS
+            except Fenced:
+                line.held = False
+                until_ms = self._clock.now_ms() + limits.LEASE_MS
+            if until_ms > self._clock.now_ms():
+                await self._clock.wait(line.wake, until_ms)
+
+    async def turn(self, name: str) -> int:
+        """Send at most one message of the account; when to look again, epoch ms.
+
+        Raises:
+            StoreFull: Nothing can be recorded; what is critical was sent all the same, saying so.
+            Fenced: Another sender took the account.
+        """
+        line, now_ms = self.lines[name], self._clock.now_ms()
+        look_again_ms = now_ms + limits.LEASE_MS // 2
+        if not await self._lease(line, now_ms):
+            return look_again_ms
+        if line.unsaved:
+            await line.unsaved()
+        open_ms = max(line.rest_until_ms, line.window.next_ms(now_ms, urgent=True))
+        if open_ms > now_ms:
+            return min(open_ms, look_again_ms)
+        due = await self._due(line, now_ms)
+        draft = await self._draft(line, due, now_ms)
+        if draft is None:
+            next_ms = await self._call(self._store.next_due_ms, name, now_ms)
+            return min(look_again_ms, next_ms or look_again_ms)
+        free_ms = line.window.next_ms(now_ms, urgent=draft.urgent)
+        if free_ms > now_ms:
+            return min(free_ms, look_again_ms)
+        await self._send(line, draft, now_ms)
+        return now_ms
+
+    async def tell_unrecorded(self, told: Iterable[Transition | Intent]) -> int:
+        """Send what is critical though the store cannot take it; how many alerts were accepted.
+
+        Give it the transitions of a step, or the intents of a fold, that could not be committed. Each is
+        told once by this process; when the store has room again it is told once more, marked.
+        """
+        waiting: dict[str, list[Ready]] = {}
+        for thing in told:
+            for intent in (thing,) if isinstance(thing, Intent) else first_intents(self._policy, thing):
+                waiting.setdefault(intent.account, []).append(Ready(intent))
+        lines = [(self.lines[name], items) for name, items in waiting.items() if name in self.lines]
+        return sum([await self._tell_unrecorded(line, items) for line, items in lines])
+
+    # One turn, step by step
+
+    async def _lease(self, line: Line, now_ms: int) -> bool:
+        if line.held and now_ms < line.renew_ms:
+            return True
+        ours = await self._call(self._store.lease, line.name, self._owner, now_ms, now_ms + limits.LEASE_MS)
+        if ours and not line.held:
+            await self._call(self._store.recover, line.name, now_ms)
+            since_ms = now_ms - line.channel.allowance.window_ms
+            known = await self._call(self._store.account, line.name, since_ms)
+            line.window.restore(known.sent)
+            line.rest_until_ms = known.closed_until_ms
+        line.held, line.renew_ms = ours, now_ms + limits.LEASE_MS // 2
+        return ours
+
+    async def _due(self, line: Line, now_ms: int) -> list[Ready]:
+        """What is due and still worth sending; the rest is settled, and the desk told."""
+        due = await self._call(self._store.due, line.name, now_ms, limits.DUE_MAX)
+        return await self._worth_sending(line, due, now_ms)
+
+    async def _worth_sending(self, line: Line, queued: Sequence[Queued], now_ms: int) -> list[Ready]:
+        over = sorted({q.intent.incident for q in queued if q.intent.kind in OVER})
+        siblings = await self._call(self._store.siblings, over, line.name) if over else {}
+        ready: list[Ready] = []
+        expired: dict[tuple[str, str], list[Intent]] = {}
+        for q in queued:
+            verdict = settle(q, siblings.get(q.intent.incident, ()), now_ms)
+            if verdict.what == "send":
+                again = q.again or q.intent.id in line.unrecorded
+                ready.append(Ready(q.intent, q.fails, again, verdict.missed))
+            elif verdict.what == "expire":
+                expired.setdefault((q.intent.receiver, verdict.reason), []).append(q.intent)
+        for (receiver, reason), intents in expired.items():
+            result = Result(now_ms, "expired", line.name, receiver, _named(intents), reason)
+            traces = [Trace(i.alert, now_ms, "settle", "expired", f"{i.kind}: {reason}") for i in intents]
+            await self._call(self._store.settle, result, traces)
+            self._on_result()
+        return ready
+
+    async def _draft(self, line: Line, due: list[Ready], now_ms: int) -> Draft | None:
+        if not due:
+            return None
+        crowded = line.window.crowded(now_ms)
+        draft = compose(due, (), crowded=crowded)
+        if draft and len(draft.items) > 1:
+            ended = await self._call(self._store.ended, line.name, limits.DUE_MAX)
+            draft = compose(due, await self._worth_sending(line, ended, now_ms), crowded=crowded)
+        return draft
+
+    def _render(self, line: Line, draft: Draft, now_ms: int, *, unrecorded: bool = False) -> Rendered:
+        receiver = self._policy.receivers.get(draft.receiver)
+        language = receiver.language if receiver else "zh"
+        # A provider that refused it as bad may count more than we do: each time half the size is tried.
+        limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
+        return render(
+            draft, self._directory, Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded)
+        )
+
+    async def _send(self, line: Line, draft: Draft, now_ms: int) -> None:
+        rendered = self._render(line, draft, now_ms)
+        draft = Draft(draft.receiver, rendered.taken)
+        intents = tuple(ready.intent for ready in draft.items)
+        payload = line.channel.payload(rendered.message)
+        delivery = Delivery(line.name, draft.receiver, intents, payload, now_ms, draft.urgent, draft.again)
+        try:
+            number = await self._call(self._store.begin, delivery, self._owner)
+        except StoreFull:
+            await self._tell_unrecorded(line, draft.items)
+            raise
+        line.window.add(now_ms, draft.urgent)
+        result = await line.channel.deliver(payload)
+        await self._record(line, draft, number, result)
+
+    async def _record(self, line: Line, draft: Draft, number: int, result: DeliveryResult) -> None:
+        now_ms = self._clock.now_ms()
+        self._metrics.count("deliveries", account=line.name, kind=result.kind)
+        line.rest(result, number, now_ms)
+        state, requeue = state_of(result, draft)
+        intents = [ready.intent for ready in draft.items]
+        outcome = Result(now_ms, state, line.name, draft.receiver, _named(intents), result.detail, number)
+
+        async def save() -> None:
+            await self._call(
+                self._store.finish,
+                number,
+                state,
+                outcome,
+                requeue=requeue,
+                code=result.provider_code,
+                provider_id=result.provider_id,
+                detail=result.detail[: limits.DETAIL_CHARS],
+                bad=result.kind == "bad_request",
+                traces=traces_of(line.name, draft, number, state, result, now_ms),
+            )
+            line.unsaved = None
+            line.unrecorded.difference_update(intent.id for intent in intents)
+            if result.kind == "rate_limited":
+                await self._call(self._store.close_account, line.name, line.rest_until_ms)
+            await self._tell_health(line, result, now_ms)
+            self._on_result()
+
+        line.unsaved = save  # until it is written, the account sends nothing more
+        await save()
+
+    async def _tell_health(self, line: Line, result: DeliveryResult, now_ms: int) -> None:
+        """An account that is broken for good is an alert, told over another; so is its recovery."""
+        broken = result.kind in ("bad_credential", "bad_request", "no_recipient")
+        if (broken and line.well is not False) or (result.accepted and not line.well):
+            line.well = not broken
+            health = Health(now_ms, line.name, not broken, result.detail)
+            await self._call(self._store.add_input, health)
+
+    async def _tell_unrecorded(self, line: Line, items: Sequence[Ready]) -> int:
+        """Send what is critical without a record; nothing else may leave while the store is full."""
+        accepted = 0
+        left = [r for r in items if r.intent.urgent and r.intent.id not in line.unrecorded]
+        while left:
+            now_ms = self._clock.now_ms()
+            draft = compose(left, (), crowded=True)
+            if draft is None or now_ms < line.rest_until_ms or not line.window.free(now_ms, urgent=True):
+                break
+            rendered = self._render(line, draft, now_ms, unrecorded=True)
+            line.window.add(now_ms, urgent=True)
+            result = await line.channel.deliver(line.channel.payload(rendered.message))
+            line.rest(result, 0, self._clock.now_ms())
+            self._metrics.count("deliveries_unrecorded", account=line.name, kind=result.kind)
+            if not result.accepted:
+                break
+            told = {ready.intent.id for ready in rendered.taken}
+            if len(line.unrecorded) < limits.UNRECORDED_MAX:
+                line.unrecorded |= told
+            left = [r for r in left if r.intent.id not in told]
+            accepted += len(told)
+        return accepted
+
+    async def _call(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._worker.run(call, *args, **kwargs)
+
+
+def _named(intents: Iterable[Intent]) -> list[tuple[str, str, Kind]]:
+    return [(intent.id, intent.alert, intent.kind) for intent in intents]

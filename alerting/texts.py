@@ -1,0 +1,192 @@
+"""The words of messages in Chinese and English, and figures put into words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from rules.pack import Share
+
+
+_ZH = {
+    "warn": "警告",
+    "crit": "严重",
+    "resolved": "已恢复",
+    "ended": "考核日结束",
+    "first": "【{badge}】{shop}：{title}，{figure}",
+    "first_over": "【{badge}】{shop}：{title}",
+    "rise": "由警告升级为严重",
+    "repeat": "仍未恢复，已持续 {duration}",
+    "still": "静默结束，仍未恢复",
+    "missed": "告警期间未能送达，现已恢复",
+    "again": "可能重复",
+    "after_the_fact": "事后补报",
+    "unrecorded": "磁盘已满，本条未记录",
+    "value": "{measure} {value}（{asked} 个，漏 {late} 个）",
+    "value_order_rate": "{measure} {value}（{asked} 单，{late} 单）",
+    "line": "，红线 {line}",
+    "budget": "现在停还可漏 {now} 个，按预测到今晚还可漏 {today} 个",
+    "budget_now": "还可漏 {now} 个",
+    "breach": "照此下去约 {minutes} 分钟后（{clock}）触线",
+    "crossed": "已越红线",
+    "items": "{n} 个会话快超时：",
+    "item": "{customer} 剩 {seconds} 秒（{clock} 前）{agent}",
+    "item_past": "{customer} 已超时 {agent}",
+    "nobody": "无人接待",
+    "items_more": "另有 {n} 个",
+    "penalty": "触线后果：{penalty}",
+    "advice": "建议：{advice}",
+    "open": "详情",
+    "lasted": "持续 {duration}（{since}–{until}）",
+    "held": "红线守住",
+    "lost": "未守住红线",
+    "comma": "，",
+    "marks": "（{marks}）",
+    "digest": "告警汇总 {n} 条：{parts}",
+    "part": "{what} {n}",
+    "rest": "其余 {n} 条随后",
+    "rest_link": "其余 {n} 条随后，见[全部告警]({url})",
+    "rest_plain": "其余 {n} 条随后，见 {url}",
+    "f_items": "{n} 个会话将超时，最快 {seconds} 秒",
+    "f_items_past": "{n} 个会话已到时限",
+    "f_over": "已超红线 {n} 个",
+    "f_today": "今日还可漏 {n} 个",
+    "f_left": "还可漏 {n} 个",
+    "f_breach": "约 {minutes} 分钟后触线",
+    "f_risk": "{n} 个会话有风险",
+    "f_wait": "最长等待 {duration}",
+    "f_silent": "已 {duration}无消息",
+    "f_value": "{value}",
+    "f_lasted": "持续 {duration}",
+    "source": "数据源 {of}",
+    "account": "通知通道 {of}",
+    "slawatch-channel": "通知通道不可用",
+}
+_EN = {
+    "warn": "Warning",
+    "crit": "Critical",
+    "resolved": "Recovered",
+    "ended": "Day over",
+    "first": "[{badge}] {shop}: {title}, {figure}",
+    "first_over": "[{badge}] {shop}: {title}",
+    "rise": "Was a warning, now critical",
+    "repeat": "Still firing, for {duration}",
+    "still": "The silence is over and it still fires",
+    "missed": "Could not be told while it fired; recovered since",
+    "again": "may be a repeat",
+    "after_the_fact": "after the fact",
+    "unrecorded": "disk full, not recorded",
+    "value": "{measure} {value} ({asked} asked, {late} missed)",
+    "value_order_rate": "{measure} {value} ({late} of {asked} orders)",
+    "line": ", line {line}",
+    "budget": "Misses left: {now} if traffic stopped now, {today} by tonight's forecast",
+    "budget_now": "Misses left: {now}",
+    "breach": "At this pace the line is reached in about {minutes} min ({clock})",
+    "crossed": "The line is crossed",
+    "items": "{n} conversations about to time out:",
+    "item": "{customer} {seconds} s left (by {clock}) {agent}",
+    "item_past": "{customer} timed out {agent}",
+    "nobody": "nobody on it",
+    "items_more": "and {n} more",
+    "penalty": "Past the line: {penalty}",
+    "advice": "Advice: {advice}",
+    "open": "Details",
+    "lasted": "Lasted {duration} ({since}–{until})",
+    "held": "line held",
+    "lost": "line not held",
+    "comma": ", ",
+    "marks": "({marks})",
+    "digest": "{n} alerts: {parts}",
+    "part": "{n} {what}",
+    "rest": "{n} more to follow",
+    "rest_link": "{n} more to follow, see [all alerts]({url})",
+    "rest_plain": "{n} more to follow, see {url}",
+    "f_items": "{n} conversations time out, the first in {seconds} s",
+    "f_items_past": "{n} conversations at their limit",
+    "f_over": "{n} past the line",
+    "f_today": "{n} misses left today",
+    "f_left": "{n} misses left",
+    "f_breach": "line in about {minutes} min",
+    "f_risk": "{n} conversations at risk",
+    "f_wait": "longest wait {duration}",
+    "f_silent": "silent for {duration}",
+    "f_value": "{value}",
+    "f_lasted": "lasted {duration}",
+    "source": "source {of}",
+    "account": "channel {of}",
+    "slawatch-channel": "channel out of order",
+}
+TEXTS = {"zh": _ZH, "en": _EN}
+
+
+def say(language: str, name: str, **values: object) -> str:
+    """The text ``name`` in ``language`` (Chinese where we do not speak it), with its values."""
+    return TEXTS.get(language, _ZH)[name].format(**values)
+
+
+def duration(language: str, ms: int) -> str:
+    """A length of time in its two largest units: 90 s, 12 min, 1 h 5 min, 2 d 3 h."""
+    seconds = max(0, ms) // 1000
+    zh = language != "en"
+    if seconds < 120:
+        return f"{seconds} 秒" if zh else f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} 分钟" if zh else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        more = (f" {minutes} 分" if zh else f" {minutes} min") if minutes else ""
+        return (f"{hours} 小时" if zh else f"{hours} h") + more
+    days, hours = divmod(hours, 24)
+    more = (f" {hours} 小时" if zh else f" {hours} h") if hours else ""
+    return (f"{days} 天" if zh else f"{days} d") + more
+
+
+def clock(at_ms: int, timezone: str, *, seconds: bool = False) -> str:
+    """The time of day in a zone."""
+    at = datetime.fromtimestamp(at_ms // 1000, ZoneInfo(timezone))
+    return at.strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def percent(of: int, per: int) -> str:
+    """A share in percent, half up from the integers: 391 of 412 is 94.9 %, 3 of 1000 is 0.3 %."""
+    hundredths = (of * 20_000 + per) // (2 * per)
+    whole, rest = divmod(hundredths, 100)
+    if whole >= 10:  # tenths are enough; rounded anew from the integers
+        tenths = (of * 2_000 + per) // (2 * per)
+        whole, rest = tenths // 10, tenths % 10 * 10
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + "%"
+
+
+def line_text(at_least: Share | None, at_most: Share | None) -> str:
+    """A line as a comparison."""
+    share = at_least or at_most
+    return f"{'≥' if at_least else '≤'}{percent(share.of, share.per)}" if share else ""
+
+
+def mask(customer: str) -> str:
+    """A customer as people may see it: ``c***42``; a short id shows nothing."""
+    return f"{customer[0]}***{customer[-2:]}" if len(customer) > 4 else "***"
+
+
+def cut(text: str, size: int) -> str:
+    """``text`` in at most ``size`` bytes of UTF-8, whole characters, "…" where something is missing."""
+    raw = text.encode()
+    if len(raw) <= size:
+        return text
+    if size < 3:
+        return ""
+    return raw[: size - 3].decode(errors="ignore") + "…"
+
+
+# What a mention or WeCom's markdown could be made of; a shop may be named anything.
+_PLAIN = str.maketrans({"<": "＜", ">": "＞"})
+_NO_MARKUP = str.maketrans({"<": "＜", ">": "＞", "*": "＊", "`": "'", "[": "［", "]": "］", "#": "＃"})
+
+
+def clean(text: str, *, markdown: bool) -> str:
+    """Somebody else's text on one line, without markup of its own."""
+    line = "".join(char if char.isprintable() else " " for char in text).strip()
+    return line.translate(_NO_MARKUP if markdown else _PLAIN)
