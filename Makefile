@@ -30,7 +30,7 @@ format: $(VENV)/.dev ## put the code in its format
 docs: $(VENV)/.dev ## make the reference of commands from the commands
 	$(BIN)/python -m monitor.commands.reference > docs/cli.md
 
-bench: $(VENV)/.dev ## the bars of docs/benchmarks, each beside its reference, in one run
+bench: $(VENV)/.dev ## the bars, each beside its reference, in one run
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.dev ## resolve the lock files anew from pyproject.toml

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,20 @@ def test_nothing_is_left_for_later_and_no_machine_is_named():
             for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
                 if LEFT_OVER.search(line) or ELSEWHERE.search(line):
                     wrong.append(f"{relative(path)}:{number}: {line.strip()[:80]}")
+    assert wrong == []
+
+
+def test_what_is_not_python_in_a_package_ships_with_it():
+    """Packs, migrations and pages are package data: a pattern in pyproject.toml covers each."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    shipped = {Path(pattern).suffix or pattern for pattern in setuptools["package-data"]["*"]}
+    wrong = [
+        relative(path)
+        for path in tracked()
+        if path.relative_to(ROOT).parts[0] in PACKAGES
+        and path.suffix != ".py"
+        and not {path.suffix, path.name} & shipped
+    ]
     assert wrong == []
 
 

@@ -123,7 +123,7 @@ def make_world(
     ranks = list(range(1, shops + 1))
     rng.shuffle(ranks)
     span_ms = until_ms - from_ms
-    dead_from_ms = from_ms + span_ms * 2 // 5
+    dead_from_ms = from_ms + min(40 * MINUTE_MS, span_ms * 2 // 5)
     promo_ms = from_ms - (from_ms + ZONE_MS) % DAY_MS + 20 * HOUR_MS
     total = sum(rank**-0.8 for rank in ranks)
     made = tuple(
