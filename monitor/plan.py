@@ -22,6 +22,7 @@ from rules.pack import Measure, Pack, Span, parse_window_ms
 EPOCH = date(1970, 1, 1)
 ZONE_YEARS = (2000, 2040)  # no event lies before; shifts of the clock after are not yet law anywhere
 
+Marks = Mapping[str, Sequence[int]]
 TrackKey = tuple[frozenset[str], bool, bool, bool, tuple[tuple[int, int], ...]]
 
 
@@ -66,7 +67,7 @@ def day_number(iso: str) -> int:
 def engine_spec(
     packs: Mapping[str, Sequence[Pack]],
     lateness_ms: int,
-    marks_ms: Sequence[int] = (),
+    marks_ms: Mapping[str, Sequence[int]] | None = None,
     shop_packs: Mapping[str, str] | None = None,
 ) -> EngineSpec:
     """Compile packs for the engine.
@@ -74,18 +75,17 @@ def engine_spec(
     Args:
         packs: Versions of each pack by pack id, sorted by ``from_date``; a version ends where the next begins.
         lateness_ms: How late an event may come and still change every figure.
-        marks_ms: A shop is looked at again so long before each deadline (from ``seconds_left`` of rules).
+        marks_ms: Measure → a rule looks at it so long before each deadline.
         shop_packs: Shop key → id of the pack it has instead of its platform's.
     """
-    compiled = {pack_id: _pack(versions) for pack_id, versions in packs.items()}
+    marks = marks_ms or {}
+    compiled = {pack_id: _pack(versions, marks) for pack_id, versions in packs.items()}
     platforms = {versions[0].platform or pack_id: compiled[pack_id] for pack_id, versions in packs.items()}
     shops = {shop: compiled[pack_id] for shop, pack_id in (shop_packs or {}).items()}
-    return EngineSpec(
-        platforms=platforms, shops=shops, lateness_ms=lateness_ms, marks_ms=tuple(sorted(set(marks_ms)))
-    )
+    return EngineSpec(platforms=platforms, shops=shops, lateness_ms=lateness_ms)
 
 
-def _pack(versions: Sequence[Pack]) -> PackSpec:
+def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
     from_days: list[int] = []
     specs: list[DaySpec] = []
     exceptions: dict[int, DaySpec] = {}
@@ -94,7 +94,7 @@ def _pack(versions: Sequence[Pack]) -> PackSpec:
         following = versions[index + 1].from_date if index + 1 < len(versions) else None
         ends = [day_number(end) for end in (pack.until_date, following) if end]
         from_days.append(first)
-        specs.append(day_spec(pack, None))
+        specs.append(day_spec(pack, None, marks_ms))
         if pack.until_date and day_number(pack.until_date) not in from_days and pack.until_date != following:
             from_days.append(day_number(pack.until_date))
             specs.append(DaySpec())
@@ -102,7 +102,7 @@ def _pack(versions: Sequence[Pack]) -> PackSpec:
         for iso in exempt:
             number = day_number(iso)
             if first <= number and all(number < end for end in ends):
-                exceptions[number] = day_spec(pack, iso)
+                exceptions[number] = day_spec(pack, iso, marks_ms)
     return PackSpec(zone_of(versions[0].timezone), tuple(from_days), tuple(specs), exceptions)
 
 
@@ -110,7 +110,7 @@ def _spans(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
     return tuple((span.start_ms, span.end_ms) for span in spans)
 
 
-def day_spec(pack: Pack, iso: str | None) -> DaySpec:
+def day_spec(pack: Pack, iso: str | None, marks_ms: Marks) -> DaySpec:
     """What a pack counts on a day; ``iso`` names a date on which some or all measures are exempt."""
     measures = [
         m
@@ -122,7 +122,7 @@ def day_spec(pack: Pack, iso: str | None) -> DaySpec:
         if measure.kind in ("reply_rate", "response_time"):
             groups.setdefault(_track_key(pack, measure), []).append(measure)
     first = next((m.id for m in pack.measures.values() if m.kind == "reply_rate"), None)
-    tracks = tuple(_track(key, members, first) for key, members in groups.items())
+    tracks = tuple(_track(key, members, first, marks_ms) for key, members in groups.items())
     orders = tuple(
         OrderSpec(m.id, m.event or "dispute.opened", frozenset(m.outcome))
         for m in measures
@@ -155,10 +155,10 @@ def _windows(measure: Measure) -> tuple[int, ...]:
     return tuple(width for width in widths if width is not None)
 
 
-def _track(key: TrackKey, members: Sequence[Measure], first: str | None) -> TrackSpec:
+def _track(key: TrackKey, members: Sequence[Measure], first: str | None, marks_ms: Marks) -> TrackSpec:
     answered_by, human_stage, session_start, opens, spans = key
     rates = [m for m in members if m.kind == "reply_rate"]
-    meters = tuple(_meter(m) for m in rates)
+    meters = tuple(_meter(m, marks_ms.get(m.id, ())) for m in rates)
     waiting = [index for index, m in enumerate(rates) if m.id == first]
     return TrackSpec(
         answered_by=answered_by,
@@ -171,10 +171,11 @@ def _track(key: TrackKey, members: Sequence[Measure], first: str | None) -> Trac
         waiting=bool(waiting),
         waiting_meter=waiting[0] if waiting else 0,
         messages=any(meter.unit == "message" for meter in meters),
+        marked=any(meter.marks_ms for meter in meters),
     )
 
 
-def _meter(measure: Measure) -> MeterSpec:
+def _meter(measure: Measure, marks_ms: Sequence[int]) -> MeterSpec:
     assert measure.within_ms is not None
     return MeterSpec(
         measure=measure.id,
@@ -183,4 +184,5 @@ def _meter(measure: Measure) -> MeterSpec:
         first_round=measure.late_if == "first_round" and measure.unit in ("session", "customer_day"),
         by_agent="agent" in measure.by,
         windows_ms=_windows(measure),
+        marks_ms=tuple(sorted(set(marks_ms))),
     )

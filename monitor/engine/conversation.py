@@ -169,7 +169,10 @@ class Conversation:
                 r.marks = [0] * len(r.marks)
                 r.blame = None
                 r.book(now_ms)
-                self.shop.arm(r, now_ms)
+                if r.ask_ms >= 0 and r.answer_ms < 0:
+                    self.shop.arm(r, now_ms)
+                    for ask_ms in r.asks or (r.ask_ms,):
+                        self.shop.arm_marks(r, ask_ms, now_ms)
         for known in self.entries:
             self.fold(known, now_ms)
         if day.late() < late:
@@ -265,6 +268,8 @@ class Conversation:
                 for position, tally in enumerate(day.tallies[index]):
                     tally.joined(r, position, now_ms)
                 self.shop.arm(r, now_ms)
+                if track.marked:
+                    self.shop.arm_marks(r, at, now_ms)
 
     def _open_round(self, day: Day, track: int) -> Round | None:
         for r in self.open:
@@ -294,6 +299,8 @@ class Conversation:
         if spec.waiting:
             day.wait_for(r, now_ms)
         self.shop.arm(r, now_ms)
+        if spec.marked:
+            self.shop.arm_marks(r, ask_ms, now_ms)
 
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
         """The robot hands the customer to a human: what is unanswered since opens a round."""

@@ -44,6 +44,10 @@ class Counts:
     def __init__(self) -> None:
         self.read = self.accepted = self.duplicates = self.late_dropped = self.rejected = 0
 
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class Engine:
     """All shops of one shard."""
@@ -55,8 +59,12 @@ class Engine:
         self.shops: dict[tuple[str, str], Shop] = {}
         self.ids = Ids(spec.lateness_ms)
         self.wheel = Wheel()
-        self.changed: dict[str, Shop] = {}
+        self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
+        self.dirty: dict[str, Shop] = {}  # state changed since the shard last looked
         self.counts = Counts()
+        self.heard: dict[str, int] = {}  # sources of the events folded since the shard last looked → period promised
+        self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
+        self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
     # -- the clock -----------------------------------------------------------------------------------------------
 
@@ -80,6 +88,7 @@ class Engine:
                 self.changed.clear()
                 for shop in changed.values():
                     shop.changed = False
+                    shop.moved()
                 if judge is not None:
                     judge(now_ms, changed)
                 for shop in changed.values():
@@ -102,25 +111,27 @@ class Engine:
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def fold(self, events: list[Event], arrival_ms: int, source: str = "") -> list[Refused]:
+    def fold(
+        self, events: list[Event], arrival_ms: int, source: str = "", position: int = 0
+    ) -> list[Refused]:
         """Fold a record's events; the clock must stand at its arrival."""
         refused = []
         counts = self.counts
         counts.read += len(events)
         for index, event in enumerate(events):
-            reason = self._take(event, arrival_ms, source)
+            reason = self._take(event, arrival_ms, source, position)
             if reason is None:
                 counts.accepted += 1
             elif reason == "duplicate":
                 counts.duplicates += 1
             elif reason == "late":
                 counts.late_dropped += 1
-            else:
+            elif reason != "skipped":
                 counts.rejected += 1
                 refused.append(Refused(index, reason))
         return refused
 
-    def _take(self, event: Event, now_ms: int, source: str) -> str | None:
+    def _take(self, event: Event, now_ms: int, source: str, position: int) -> str | None:
         at = event.at
         assert isinstance(at, int)
         if at > now_ms + limits.AHEAD_MS:
@@ -128,8 +139,11 @@ class Engine:
         if at < limits.EARLIEST_MS:
             return "before_2000"
         kind = event.type
+        name = event.source or source
         if kind == "heartbeat":
+            self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
+        self.heard.setdefault(name, 0)
         shop = self.shops.get((event.platform, event.shop_id))
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
@@ -138,9 +152,12 @@ class Engine:
         seen = self.ids.check(shop.key, event.id, content_of(event), now_ms)
         if seen is not Seen.NEW:
             return "duplicate" if seen is Seen.DUPLICATE else "reused"
-        late = at < now_ms - self.spec.lateness_ms
-        if late and not shop.takes(at, now_ms):
-            return "late"
+        if self.skips and self.skips.get(shop.key, -1) >= position:
+            return "skipped"
+        if at < now_ms - self.spec.lateness_ms:
+            self.heard_old.add(name)
+            if not shop.takes(at, now_ms):
+                return "late"
         if kind in OF_CONVERSATION and event.conversation_id:
             reason = self._converse(shop, event, at, now_ms)
             if reason is not None:
@@ -149,9 +166,9 @@ class Engine:
             shop.take_order(event)
         elif kind == "agent":
             shop.take_agent(event)
-        name = event.source or source
         if name not in shop.sources:
             shop.sources[name] = now_ms
+        shop.moved()
         return None
 
     def _converse(self, shop: Shop, event: Event, at: int, now_ms: int) -> str | None:
@@ -166,5 +183,7 @@ class Engine:
         return None if conversation.add(entry, now_ms) else "late"
 
     def _shop(self, platform: str, shop_id: str) -> Shop:
-        shop = self.shops[platform, shop_id] = Shop(platform, shop_id, self.spec, self.wheel, self.changed)
+        shop = self.shops[platform, shop_id] = Shop(
+            platform, shop_id, self.spec, self.wheel, self.changed, self.dirty
+        )
         return shop

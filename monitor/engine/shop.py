@@ -39,6 +39,7 @@ class Shop:
         "days",
         "formed",
         "key",
+        "moved_shops",
         "pack",
         "past",
         "platform",
@@ -56,13 +57,20 @@ class Shop:
     )
 
     def __init__(
-        self, platform: str, shop_id: str, spec: EngineSpec, wheel: Wheel, touched_shops: dict[str, Shop]
+        self,
+        platform: str,
+        shop_id: str,
+        spec: EngineSpec,
+        wheel: Wheel,
+        touched_shops: dict[str, Shop],
+        moved_shops: dict[str, Shop],
     ) -> None:
         self.platform = platform
         self.shop_id = shop_id
         self.key = f"{platform}:{shop_id}"
         self.wheel = wheel
         self.touched_shops = touched_shops
+        self.moved_shops = moved_shops
         self.use(spec)
         self.conversations: dict[str, Conversation] = {}  # those in which something may still change
         self.quiet: Table[bytes] = Table()  # the others, packed
@@ -93,6 +101,10 @@ class Shop:
         if not self.changed:
             self.changed = True
             self.touched_shops[self.key] = self
+
+    def moved(self) -> None:
+        """The state of the shop has changed: its rows are to be stored."""
+        self.moved_shops[self.key] = self
 
     # -- days ----------------------------------------------------------------------------------------------------
 
@@ -125,6 +137,7 @@ class Shop:
 
     def close(self, day: Day) -> None:
         """Keep only the totals of a day, and forget the conversations that were last heard of on it."""
+        self.moved()
         self.closed[day.number] = encode_totals(day.totals())
         self.closed = {number: self.closed[number] for number in sorted(self.closed)[-DAYS_KEPT:]}
         if len(day.formed):
@@ -157,6 +170,7 @@ class Shop:
 
     def rest(self, conversation: Conversation) -> None:
         """Pack a conversation in which nothing changes without a new event, and its units."""
+        self.moved()
         del self.conversations[conversation.id]
         if conversation.day is None:
             return
@@ -181,15 +195,19 @@ class Shop:
     # -- timers --------------------------------------------------------------------------------------------------
 
     def arm(self, r: Round, now_ms: int) -> None:
-        """Look at a round again when it can become late, or when a rule counts the seconds it has left."""
+        """Look at a round again when it can become late."""
         self.touched()
         deadline_ms = r.next_deadline_ms(now_ms)
-        if deadline_ms is None:
-            return
-        self.wheel.after(deadline_ms, r)
-        for mark_ms in self.spec.marks_ms:
-            if deadline_ms - mark_ms > now_ms:
-                self.wheel.at(deadline_ms - mark_ms, r)
+        if deadline_ms is not None:
+            self.wheel.after(deadline_ms, r)
+
+    def arm_marks(self, r: Round, ask_ms: int, now_ms: int) -> None:
+        """Look at a round when a rule counts the seconds it has left, or has waited."""
+        for tally in r.day.tallies[r.track]:
+            for mark_ms in tally.spec.marks_ms:
+                at_ms = ask_ms + tally.within_ms - mark_ms
+                if at_ms > now_ms:
+                    self.wheel.at(at_ms, r)
 
     # -- windows -------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class MeterSpec:
     by_agent: bool = False
     paced: bool = True  # keep when units were first asked and first late, for breach_in
     windows_ms: tuple[int, ...] = ()
+    marks_ms: tuple[int, ...] = ()  # rules look so long before each deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class TrackSpec:
     waiting: bool = False  # the pack's first reply rate is on this track
     waiting_meter: int = 0  # and its meter
     messages: bool = False  # some meter counts messages, so their times are kept
+    marked: bool = False  # some meter has marks
 
     def in_hours(self, of_day_ms: int) -> bool:
         """Whether a time of day lies in the service hours."""
@@ -133,7 +135,6 @@ class EngineSpec:
     shops: dict[str, PackSpec] = field(default_factory=dict)  # by shop key
     default: PackSpec = PackSpec(Zone((8 * 3_600_000,)))  # a platform without a pack
     lateness_ms: int = 600_000
-    marks_ms: tuple[int, ...] = ()  # a shop is looked at again so long before a deadline (seconds_left)
 
     def of(self, platform: str, key: str) -> PackSpec:
         """The pack that counts for a shop."""

@@ -1,0 +1,263 @@
+"""What rules are judged on, read from the engine when a rule asks for it and not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.engine import figures
+from monitor.engine.rounds import GOOD, LATE, OPEN
+from monitor.engine.spec import DAY_MS
+from monitor.engine.tallies import UnitTally
+from rules import budget
+from rules.reading import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.responses import Responses
+    from monitor.engine.shop import Shop
+    from monitor.engine.sources import Source
+    from rules.pack import Measure
+
+MINUTE_MS = 60_000
+
+
+class ShopReading:
+    """One measure of a shop over one period at a whole second; ``measure`` None: no figure, only who is there."""
+
+    __slots__ = ("_day", "_rate", "_responses", "blind", "complete", "measure", "now_ms", "period", "prefix", "shop")
+
+    def __init__(
+        self,
+        shop: Shop,
+        measure: Measure | None,
+        period: str,
+        prefix: Sequence[int],
+        now_ms: int,
+        day: int,
+        *,
+        blind: bool = False,
+        complete: bool = True,
+    ) -> None:
+        self.shop = shop
+        self.measure = measure
+        self.period = period
+        self.prefix = prefix  # sums of the pack's half-hour profile
+        self.now_ms = now_ms
+        self._day = day  # the service day that is read: the clock's own, or one that just ended
+        self.blind = blind
+        self.complete = complete
+        self._rate: figures.Rate | None = None
+        self._responses: Responses | None = None
+
+    def _figures(self) -> figures.Rate:
+        rate = self._rate
+        if rate is None:
+            rate = self._rate = self._read()
+        return rate
+
+    def _read(self) -> figures.Rate:
+        measure, shop = self.measure, self.shop
+        if measure is None:
+            return figures.Rate()
+        if measure.kind == "order_rate":
+            with_event, of = figures.orders(shop, measure.id, self.period, self._moment())
+            return figures.Rate(of, with_event, 0)
+        if measure.kind != "reply_rate":
+            return figures.Rate()
+        if self.period == "day":
+            tally = figures.tally_of(shop.days.get(self._day), measure.id)
+            if tally is None:
+                return figures.Rate()
+            n = tally.n
+            return figures.Rate(n[OPEN] + n[LATE] + n[GOOD], n[LATE], n[OPEN])
+        return figures.rate(shop, measure.id, self.period, self._moment())
+
+    def _moment(self) -> int:
+        """A moment of the day that is read."""
+        if self.shop.day_number(self.now_ms) == self._day:
+            return self.now_ms
+        return self.shop.zone.midnight(self._day + 1) - 1
+
+    @property
+    def asked(self) -> int:
+        """Units asked; of an order rate, orders formed."""
+        return self._figures().asked
+
+    @property
+    def late(self) -> int:
+        """Units late; of an order rate, orders with the event."""
+        return self._figures().late
+
+    @property
+    def open(self) -> int:
+        """Units that could still become late."""
+        return self._figures().open
+
+    @property
+    def at_risk(self) -> int:
+        """Open units are not late yet: each that is lost costs budget."""
+        return self._figures().open
+
+    @property
+    def expected(self) -> int:
+        """R: units still expected today; none over a window, which does not end with the day."""
+        measure = self.measure
+        if measure is None or measure.kind != "reply_rate" or figures.window_ms(self.period) is not None:
+            return 0
+        minute = self.shop.zone.local(self.now_ms) % DAY_MS // MINUTE_MS
+        if self.shop.day_number(self.now_ms) != self._day:
+            return 0
+        asked = self.asked if self.period == "day" else self._today()
+        return budget.expected(asked, self.prefix, minute)
+
+    def _today(self) -> int:
+        assert self.measure is not None
+        tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
+        return sum(tally.n[1:]) if tally is not None else 0
+
+    @property
+    def newly_asked(self) -> int:
+        """Units first asked in the last 30 minutes."""
+        return self._pace()[0]
+
+    @property
+    def newly_late(self) -> int:
+        """Units that became late in the last 30 minutes."""
+        return self._pace()[1]
+
+    def _pace(self) -> tuple[int, int]:
+        if self.measure is None:
+            return 0, 0
+        tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
+        return (tally.asked.read(self.now_ms), tally.missed.read(self.now_ms)) if tally is not None else (0, 0)
+
+    @property
+    def waiting(self) -> int:
+        """Unanswered rounds now."""
+        return figures.waiting(self.shop, self.now_ms).open
+
+    @property
+    def oldest_wait_ms(self) -> int | None:
+        """The oldest of them."""
+        return figures.waiting(self.shop, self.now_ms).oldest_ms
+
+    def _times(self) -> Responses | None:
+        if self._responses is None and self.measure is not None and self.measure.kind == "response_time":
+            self._responses = figures.responses(self.shop, self.measure.id, self.period, self._moment())
+        return self._responses
+
+    @property
+    def mean_ms(self) -> int | None:
+        """Mean response time."""
+        times = self._times()
+        return times.mean_ms() if times is not None else None
+
+    @property
+    def p50_ms(self) -> int | None:
+        """Median response time."""
+        times = self._times()
+        return times.percentile_ms(50) if times is not None else None
+
+    @property
+    def p90_ms(self) -> int | None:
+        """Response time that nine of ten are within."""
+        times = self._times()
+        return times.percentile_ms(90) if times is not None else None
+
+    @property
+    def p95_ms(self) -> int | None:
+        """Response time that nineteen of twenty are within."""
+        times = self._times()
+        return times.percentile_ms(95) if times is not None else None
+
+    @property
+    def max_ms(self) -> int | None:
+        """The longest response time."""
+        times = self._times()
+        return times.max_ms if times is not None and times.count else None
+
+    @property
+    def agents_online(self) -> int | None:
+        """Agents online; None when no agent event was ever seen."""
+        return self.shop.online()
+
+    @property
+    def in_service(self) -> bool:
+        """Whether now lies in the pack's service hours."""
+        of_day = self.shop.zone.local(self.now_ms) % DAY_MS
+        return any(start <= of_day < end for start, end in self.shop.pack.on(self._day).spans)
+
+    @property
+    def silent_ms(self) -> int:
+        """Silence is said of sources."""
+        return 0
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Open counted rounds of the measure, soonest deadline first."""
+        shop, measure = self.shop, self.measure
+        if measure is None:
+            return ()
+        found = []
+        for number, day in shop.days.items():
+            for track, tallies in enumerate(day.tallies):
+                for index, tally in enumerate(tallies):
+                    if tally.spec.measure == measure.id:
+                        for r in shop.open_rounds(track, index):
+                            deadline_ms = tally.deadline_ms(r, self.now_ms)
+                            if r.day.number == number and deadline_ms is not None and r.conversation is not None:
+                                costs = not (isinstance(tally, UnitTally) and tally.is_late(r))
+                                holder = r.conversation.holder_at(self.now_ms, day)
+                                found.append(
+                                    Item(
+                                        r.conversation.id,
+                                        r.customer.lstrip("\0"),
+                                        r.ask_ms,
+                                        deadline_ms,
+                                        holder if holder != "unassigned" else "",
+                                        costs,
+                                    )
+                                )
+        found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
+        return tuple(found)
+
+
+class SourceReading(ShopReading):
+    """A source at a whole second; its shops' figures are not read through it."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Source, now_ms: int) -> None:
+        self.source = source
+        self.now_ms = now_ms
+        self.measure = None
+        self.blind = False
+        self.complete = True
+        self._rate = figures.Rate()
+        self._responses = None
+
+    @property
+    def waiting(self) -> int:
+        """Not said of a source."""
+        return 0
+
+    @property
+    def oldest_wait_ms(self) -> int | None:
+        """Not said of a source."""
+        return None
+
+    @property
+    def agents_online(self) -> int | None:
+        """Not said of a source."""
+        return None
+
+    @property
+    def in_service(self) -> bool:
+        """Whether any of its shops is in service."""
+        return self.source.in_service_since(self.source, self.now_ms) is not None
+
+    @property
+    def silent_ms(self) -> int:
+        """For how long it has been silent in service hours."""
+        return self.source.silent_ms(self.now_ms)

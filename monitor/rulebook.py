@@ -1,0 +1,186 @@
+"""Rules as they are judged: compiled once for each version of a pack, chosen for each shop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
+from monitor.plan import day_number, engine_spec
+from monitor.watch import MINUTE_MS, Watched
+from rules.budget import prefix_sums
+from rules.conditions import comparisons
+from rules.judge import compile_rule
+from rules.pack import parse_window_ms
+from rules.rule import RuleSet, target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from monitor.engine.spec import EngineSpec
+    from rules.pack import Line, Pack
+    from rules.rule import Condition, Rule
+
+PACED = frozenset({"breach_in"})
+FORECAST = frozenset({"budget_left_today", "required_rate"})
+
+NO_PACK_SUMS = (0,) * 49
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPlan:
+    """What ``shops.yaml`` says of a shop, as far as it decides anything."""
+
+    team: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    pack: str = ""  # instead of its platform's
+    lines: tuple[Line, ...] = ()  # instead of its pack's lines of the same id
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """When a source counts as blind. Periods are milliseconds, 0: never."""
+
+    promised_ms: int = 0
+    silent_after_ms: int = 900_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a shard decides by. A change of it is a record of the log.
+
+    ``packs``: versions of each pack by id, sorted by ``from_date``. ``quiet_gaps``: files are replayed, in which a gap
+    is quiet and not time down, and silence is not blindness.
+    """
+
+    packs: Mapping[str, Sequence[Pack]]
+    rules: RuleSet = field(default_factory=RuleSet)
+    shops: Mapping[str, ShopPlan] = field(default_factory=dict)
+    sources: Mapping[str, SourcePlan] = field(default_factory=dict)
+    other_sources: SourcePlan = SourcePlan()
+    lateness_ms: int = 600_000
+    quiet_gaps: bool = False
+
+    def source(self, name: str) -> SourcePlan:
+        """What is promised of a source."""
+        return self.sources.get(name, self.other_sources)
+
+    @property
+    def name(self) -> str:
+        """A name that is equal exactly when the plans decide alike."""
+        parts = (
+            sorted((key, list(versions)) for key, versions in self.packs.items()),
+            sorted((rule.id, rule.meaning) for rule in self.rules.rules.values()),
+            sorted(self.shops.items(), key=lambda item: item[0]),
+            sorted(self.sources.items(), key=lambda item: item[0]),
+            (self.other_sources, self.lateness_ms, self.quiet_gaps),
+        )
+        return f"{xxhash.xxh3_64_intdigest(repr(parts).encode()):016x}"
+
+
+class Rulebook:
+    """The rules of a plan, compiled as they are first needed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._compiled: dict[tuple[str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
+        self._chosen: dict[tuple[str, ...], tuple[Watched, ...]] = {}
+        self._sums: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._platforms = {
+            versions[0].platform or pack_id: pack_id for pack_id, versions in plan.packs.items() if versions
+        }
+
+    def engine_spec(self) -> EngineSpec:
+        """What the engine must keep for these packs and rules."""
+        marks: dict[str, set[int]] = {}
+        for versions in self.plan.packs.values():
+            for pack in versions:
+                for watched in self._compile(pack):
+                    measure = watched.measure
+                    if watched.rule.each == "conversation" and measure is not None and measure.within_ms:
+                        marks.setdefault(measure.id, set()).update(watched.judge.marks_ms(measure.within_ms))
+        return engine_spec(
+            self.plan.packs,
+            self.plan.lateness_ms,
+            {measure: sorted(found) for measure, found in marks.items()},
+            {key: shop.pack for key, shop in self.plan.shops.items() if shop.pack},
+        )
+
+    def pack_on(self, platform: str, shop_key: str, day: int) -> Pack | None:
+        """The version of a shop's pack that counts on a service day."""
+        shop = self.plan.shops.get(shop_key)
+        pack_id = (shop.pack if shop is not None else "") or self._platforms.get(platform, "")
+        found = None
+        for pack in self.plan.packs.get(pack_id, ()):
+            if pack.from_date is None or day_number(pack.from_date) <= day:
+                found = pack
+        if found is not None and found.until_date and day_number(found.until_date) <= day:
+            return None
+        if found is not None and shop is not None and shop.lines:
+            found = replace(found, lines=found.lines | {line.id: line for line in shop.lines})
+        return found
+
+    def of_shop(
+        self, platform: str, shop_id: str, day: int
+    ) -> tuple[tuple[Watched, ...], Sequence[int]]:
+        """The rules that watch a shop on a service day, and the sums of its pack's half-hour profile."""
+        key = f"{platform}:{shop_id}"
+        pack = self.pack_on(platform, key, day)
+        if pack is None:
+            return (), NO_PACK_SUMS
+        shop = self.plan.shops.get(key, ShopPlan())
+        labels = dict(shop.labels)
+        watched = tuple(
+            w for w in self._compile(pack, shop.lines) if w.rule.shops.matches(platform, shop_id, shop.team, labels)
+        )
+        chosen = self._chosen.setdefault((pack.id, pack.version, *(w.rule.id for w in watched)), watched)
+        if shop.lines:
+            chosen = watched
+        sums = self._sums.setdefault(pack.profile, prefix_sums(pack.profile))
+        return chosen, sums
+
+    def of_sources(self) -> tuple[Watched, ...]:
+        """The rules on sources."""
+        pack = next((versions[0] for versions in self.plan.packs.values() if versions), None)
+        if pack is None:
+            return ()
+        rules = (rule for rule in self.plan.rules.rules.values() if rule.each == "source")
+        return tuple(Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, False) for r in rules)
+
+    def _compile(self, pack: Pack, lines: tuple[Line, ...] = ()) -> tuple[Watched, ...]:
+        key = (pack.id + pack.version, day_number(pack.from_date) if pack.from_date else 0, lines)
+        found = self._compiled.get(key)
+        if found is None:
+            found = self._compiled[key] = tuple(self._watched(pack))
+        return found
+
+    def _watched(self, pack: Pack) -> Iterator[Watched]:
+        for rule in self.plan.rules.rules.values():
+            if rule.each == "source":
+                continue
+            aim = target(rule, pack)
+            if aim is not None:
+                judge = compile_rule(rule, aim.measure, aim.line, pack)
+                every_ms, always = _moves(rule, judge.period, bool(aim.line and aim.line.min_count > 1))
+                yield Watched(rule, judge, aim.measure, judge.period, every_ms, always)
+
+
+def _moves(rule: Rule, period: str, forecast: bool) -> tuple[int, bool]:
+    """At which multiples of time a rule's figures move by themselves, and whether even with nobody asking."""
+    levels = [level for level in (rule.warn, rule.crit, rule.clear) if level is not None]
+    conditions: list[Condition] = [level.condition for level in levels]
+    if rule.only_if is not None:
+        conditions.append(rule.only_if)
+    figures = {comparison.figure for condition in conditions for comparison in comparisons(condition)}
+    periods = []
+    if figures & PACED:
+        periods.append(PACE_BUCKET_MS)
+    width = parse_window_ms(period)
+    if width is not None:
+        periods.append(bucket_ms(width))
+    always = any(level.during for level in levels)
+    if figures & FORECAST or forecast or always:
+        periods.append(MINUTE_MS)
+    return min(periods, default=0), always

@@ -1,0 +1,193 @@
+"""One shard: a partition of shops. State and a record of its log in, state, transitions and refusals out.
+
+A shard is a function of its log alone: the same records give the same outputs, however many it is given at a time, and
+whether or not it was stored, killed and restored between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from monitor.engine.engine import Engine
+from monitor.engine.sources import Source
+from monitor.rulebook import Plan, Rulebook
+from monitor.watch import ShopWatch, SourceWatch, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.events import Event
+    from monitor.engine.records import Record
+    from monitor.engine.shop import Shop
+    from rules.transition import Transition
+
+DOWN_MS = 5_000  # a longer gap between records is time down
+
+
+class Outputs(NamedTuple):
+    """What a step gave out."""
+
+    transitions: Sequence[Transition]
+    rejected: Sequence[tuple[Event, str]]
+    counts: dict[str, int]
+
+
+class Shard:
+    """The engine of some shops, and the rules on them."""
+
+    def __init__(self, plan: Plan, shard: int = 0) -> None:
+        self.number = shard
+        self.book = Rulebook(plan)
+        self.engine = Engine(self.book.engine_spec())
+        self.watches: dict[str, ShopWatch] = {}
+        self.sources: dict[str, SourceWatch] = {}
+        self.position = 0  # of the record that is being folded, or was last
+        self.since_ms = 0  # files: the midnight of the first event's day, from which figures are complete
+        self._told: list[Transition] = []
+        self._n = 0
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.book.plan
+
+    @property
+    def now_ms(self) -> int:
+        """The shard's clock."""
+        return self.engine.now_ms
+
+    # -- folding -------------------------------------------------------------------------------------------------
+
+    def step(self, records: Sequence[Record]) -> Outputs:
+        """Fold records, in order and without a gap."""
+        engine = self.engine
+        before = engine.counts.as_dict()
+        self._told = []
+        rejected: list[tuple[Event, str]] = []
+        for record in records:
+            rejected += self._fold(record)
+        after = engine.counts.as_dict()
+        return Outputs(self._told, rejected, {name: after[name] - before[name] for name in after})
+
+    def _fold(self, record: Record) -> list[tuple[Event, str]]:
+        engine = self.engine
+        self.position, self._n = record.position, 0
+        arrival_ms = max(record.arrival_ms, engine.now_ms)
+        if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.plan.quiet_gaps:
+            for watch in self.sources.values():
+                watch.source.go_blind()
+        self.advance(arrival_ms)
+        for name, heard_ms in (record.heard or {}).items():
+            if name in self.sources:
+                self._hear(name, min(heard_ms, arrival_ms), 0)
+        if not record.events:
+            if record.source:
+                self._hear(record.source, arrival_ms, 0)
+            return []
+        if self.plan.quiet_gaps and not self.since_ms:
+            self.since_ms = self._first_midnight(record.events[0])
+        refused = engine.fold(record.events, arrival_ms, record.source, record.position)
+        for name, promised_ms in engine.heard.items():
+            self._hear(name, arrival_ms, promised_ms)
+        engine.heard.clear()
+        for name in engine.heard_old:
+            self.sources[name].source.hear_old(arrival_ms)
+        engine.heard_old.clear()
+        return [(record.events[place], reason) for place, reason in refused]
+
+    def advance(self, to_ms: int) -> None:
+        """Move the clock on without a record: files end at a time, not at an event."""
+        self.engine.advance(to_ms, self._judge)
+
+    def _first_midnight(self, event: Event) -> int:
+        assert isinstance(event.at, int)
+        zone = self.engine.spec.of(event.platform, f"{event.platform}:{event.shop_id}").zone
+        return zone.midnight(zone.local(event.at) // 86_400_000)
+
+    def _judge(self, now_ms: int, changed: dict[str, Shop]) -> None:
+        skips = self.engine.skips
+        for key in sorted(changed):
+            shop = changed[key]
+            if skips and skips.get(key, -1) >= self.position:
+                continue
+            watch = self.watches.get(key)
+            if watch is None:
+                watch = self.watches[key] = ShopWatch(shop, self)
+            watch.look(now_ms)
+
+    # -- sources -------------------------------------------------------------------------------------------------
+
+    def _hear(self, name: str, heard_ms: int, promised_ms: int) -> None:
+        watch = self.sources.get(name) or self._source(name, heard_ms)
+        source = watch.source
+        if promised_ms and promised_ms != source.promised_ms:
+            source.promised_ms = promised_ms
+            watch.look_soon(self.engine.now_ms)
+        if watch.states and heard_ms > source.heard_ms:
+            watch.look_soon(self.engine.now_ms)
+        source.hear(heard_ms)
+
+    def _source(self, name: str, now_ms: int) -> SourceWatch:
+        promised = self.plan.source(name)
+        source = Source(
+            name,
+            now_ms,
+            promised_ms=promised.promised_ms,
+            silent_after_ms=0 if self.plan.quiet_gaps else promised.silent_after_ms,
+            in_service_since=self._in_service_since,
+            on_change=self._source_changed,
+        )
+        watch = self.sources[name] = SourceWatch(source, self.book.of_sources(), self, self.engine.wheel)
+        watch.look_soon(now_ms)
+        return watch
+
+    def _source_changed(self, source: Source) -> None:
+        for shop in self.engine.shops.values():
+            if source.name in shop.sources:
+                shop.touched()
+        self.sources[source.name].look_soon(self.engine.now_ms)
+
+    def _in_service_since(self, source: Source, now_ms: int) -> int | None:
+        """Since when the source's shops are in service; files, and sources without shops, always are."""
+        starts = []
+        for shop in self.engine.shops.values():
+            if source.name in shop.sources:
+                local = shop.zone.local(now_ms)
+                of_day = local % 86_400_000
+                for start, end in shop.pack.on(local // 86_400_000).spans:
+                    if start <= of_day < end:
+                        starts.append(now_ms - of_day + start)
+        return min(starts, default=None)
+
+    # -- what watches ask for ------------------------------------------------------------------------------------
+
+    def tell(self, told: Transition) -> None:
+        """Put a transition out, with its place in the log."""
+        self._told.append(
+            msgspec.structs.replace(told, shard=self.number, position=self.position, n=self._n)
+        )
+        self._n += 1
+
+    def rules_of(self, shop: Shop, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
+        """The rules that watch a shop on a service day, and its pack's profile in sums."""
+        return self.book.of_shop(shop.platform, shop.shop_id, day)
+
+    def is_dark(self, shop: Shop) -> bool:
+        """Whether a source of the shop is blind or catching up."""
+        sources = self.sources
+        return any(name in sources and sources[name].source.dark for name in shop.sources)
+
+    def told_late(self, shop: Shop, now_ms: int) -> bool:
+        """Whether what is told at this second is told after a backfill."""
+        sources = self.sources
+        return any(name in sources and sources[name].source.told_ms == now_ms for name in shop.sources)
+
+    def complete_from(self, shop: Shop) -> int:
+        """From when the shop's figures are complete; 0: always."""
+        if self.plan.quiet_gaps:
+            return self.since_ms
+        return max(
+            (self.sources[name].source.since_ms for name in shop.sources if name in self.sources), default=0
+        )

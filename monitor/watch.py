@@ -1,0 +1,217 @@
+"""The rules on one subject: judged when a figure changed or a timer is due, stepped, told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from monitor.readings import ShopReading, SourceReading
+from rules.judge import Judge, Judgement
+from rules.machine import Reason, RuleState, close, step, transition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from monitor.engine.shop import Shop
+    from monitor.engine.sources import Source
+    from rules.pack import Measure
+    from rules.rule import Rule
+    from rules.transition import Transition
+
+MINUTE_MS = 60_000
+SERVED = Judgement("ok")
+
+
+class Watched(NamedTuple):
+    """One rule as it is judged on shops with one pack."""
+
+    rule: Rule
+    judge: Judge
+    measure: Measure | None
+    period: str
+    every_ms: int  # its figures move by time alone at multiples of this; 0: they do not
+    always: bool  # even on a day on which nobody has asked
+
+
+class Host(Protocol):
+    """What a watch needs of its shard."""
+
+    def tell(self, told: Transition) -> None:
+        """Put a transition out."""
+
+    def rules_of(self, shop: Shop, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
+        """The rules that watch a shop on a service day, and its pack's profile in sums."""
+
+    def is_dark(self, shop: Shop) -> bool:
+        """Whether a source of the shop is blind or catching up."""
+
+    def told_late(self, shop: Shop, now_ms: int) -> bool:
+        """Whether what is told at this second is told after a backfill."""
+
+    def complete_from(self, shop: Shop) -> int:
+        """From when the shop's figures are complete."""
+
+
+class ShopWatch:
+    """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
+
+    __slots__ = ("day", "host", "next_ms", "rules", "shop", "states", "sums")
+
+    def __init__(self, shop: Shop, host: Host) -> None:
+        self.shop = shop
+        self.host = host
+        self.day = -1
+        self.rules: tuple[Watched, ...] = ()
+        self.sums: Sequence[int] = ()
+        self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
+        self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
+
+    def due(self, now_ms: int) -> None:
+        """Have the shop judged at this second."""
+        if now_ms >= self.next_ms:
+            self.next_ms = 0
+        self.shop.touched()
+
+    def look(self, now_ms: int) -> None:
+        """Judge every rule at a whole second."""
+        shop, host = self.shop, self.host
+        day = shop.day_number(now_ms)
+        if day != self.day:
+            self._enter(day, now_ms)
+        dark = host.is_dark(shop)
+        complete_from = host.complete_from(shop)
+        every_ms = 0
+        states = self.states
+        for watched in self.rules:
+            rule, judge = watched.rule, watched.judge
+            reading = self._reading(watched, now_ms, dark, complete_from)
+            state = states.get(rule.id)
+            judgement = judge(reading, state)
+            if state is not None or judgement.severity:
+                after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
+                if change is not None:
+                    facts = judge.facts(reading, judgement)
+                    late = host.told_late(shop, now_ms)
+                    told = transition(
+                        rule, {"shop": shop.key}, change, judgement, facts, now_ms, after_the_fact=late
+                    )
+                    host.tell(told)
+                self._keep(rule, after, now_ms)
+            if judge.timed and rule.each != "conversation":
+                due_ms = judge.due_ms(reading)
+                if due_ms:
+                    shop.wheel.at(due_ms, self)
+            if watched.every_ms and (watched.always or reading.asked):
+                every_ms = min(every_ms or watched.every_ms, watched.every_ms)
+        if every_ms and not self.next_ms:
+            self.next_ms = (now_ms // every_ms + 1) * every_ms
+            shop.wheel.at(self.next_ms, self)
+
+    def _reading(self, watched: Watched, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
+        shop = self.shop
+        complete = True
+        if watched.measure is not None and complete_from:
+            span = {"day": 1, "7d": 7, "30d": 30}.get(watched.period)
+            if span is not None:
+                complete = complete_from <= shop.zone.midnight(self.day - span + 1)
+        return ShopReading(
+            shop,
+            watched.measure,
+            watched.period,
+            self.sums,
+            now_ms,
+            self.day,
+            blind=dark,
+            complete=complete,
+        )
+
+    def _keep(self, rule: Rule, after: RuleState | None, now_ms: int) -> None:
+        if after is None:
+            self.states.pop(rule.id, None)
+            return
+        self.states[rule.id] = after
+        if after.due_ms > now_ms:
+            self.shop.wheel.at(after.due_ms, self)
+        self.shop.wheel.at(self.shop.zone.midnight(self.day + 1), self)
+
+    def _enter(self, day: int, now_ms: int) -> None:
+        """A service day begins: alerts on the day before end with its final figure."""
+        if self.day >= 0:
+            for watched in self.rules:
+                state = self.states.get(watched.rule.id)
+                if state is not None and watched.judge.ends_daily:
+                    reading = self._reading(watched, now_ms, dark=False, complete_from=0)
+                    self._end(watched, state, Reason.DAY_ENDED, reading, now_ms)
+        self.day = day
+        self.rules, self.sums = self.host.rules_of(self.shop, day)
+
+    def _end(
+        self, watched: Watched, state: RuleState, reason: Reason, reading: ShopReading, now_ms: int
+    ) -> None:
+        del self.states[watched.rule.id]
+        change = close(state, reason)
+        facts = watched.judge.facts(reading, SERVED, final=reason is Reason.DAY_ENDED)
+        self.host.tell(transition(watched.rule, {"shop": self.shop.key}, change, SERVED, facts, now_ms))
+
+    def reload(self, removed: Mapping[str, Watched], now_ms: int) -> None:
+        """Take another plan: alerts of rules that are gone, or mean another thing, are resolved."""
+        for rule_id, watched in removed.items():
+            state = self.states.get(rule_id)
+            if state is not None:
+                reading = self._reading(watched, now_ms, dark=False, complete_from=0)
+                self._end(watched, state, Reason.RULE_REMOVED, reading, now_ms)
+        self.rules, self.sums = self.host.rules_of(self.shop, self.day)
+        self.shop.touched()
+
+
+class SourceWatch:
+    """Whether we are blind to one source, and the rules on it."""
+
+    __slots__ = ("host", "next_ms", "rules", "source", "states", "wheel")
+
+    def __init__(self, source: Source, rules: tuple[Watched, ...], host: Host, wheel: object) -> None:
+        self.source = source
+        self.rules = rules
+        self.host = host
+        self.wheel = wheel
+        self.states: dict[str, RuleState] = {}
+        self.next_ms = 0
+
+    def due(self, now_ms: int) -> None:
+        """Look at the source at a whole second, and say when to look again."""
+        source = self.source
+        source.look(now_ms)
+        moments = []
+        for watched in self.rules:
+            rule, judge = watched.rule, watched.judge
+            reading = SourceReading(source, now_ms)
+            judgement = judge(reading)
+            state = self.states.get(rule.id)
+            after, change = step(rule, state, judgement, now_ms)
+            if change is not None:
+                facts = judge.facts(reading, judgement)
+                self.host.tell(
+                    transition(rule, {"source": source.name}, change, judgement, facts, now_ms)
+                )
+            if after is None:
+                self.states.pop(rule.id, None)
+            else:
+                self.states[rule.id] = after
+                moments.append(after.due_ms)
+            moments.append(judge.due_ms(reading))
+        if now_ms >= self.next_ms:
+            moments.append(self._again_ms(now_ms))
+            self.next_ms = min(moment for moment in moments if moment > now_ms)
+            self.wheel.at(self.next_ms, self)  # type: ignore[attr-defined]
+
+    def _again_ms(self, now_ms: int) -> int:
+        source = self.source
+        if source.backfill_until_ms:
+            return source.backfill_until_ms
+        period_ms = source.promised_ms or source.silent_after_ms or MINUTE_MS
+        silent_ms = now_ms - source.heard_ms if source.promised_ms else source.silent_ms(now_ms)
+        return now_ms + max(1000, min(MINUTE_MS, period_ms - silent_ms + 1))
+
+    def look_soon(self, now_ms: int) -> None:
+        """Look at the next whole second: it was heard, or went blind."""
+        self.next_ms = 0
+        self.wheel.after(now_ms, self)  # type: ignore[attr-defined]
