@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from rules.figures import FIGURES, FLAG, SHARE
+from rules.figures import COUNT, FIGURES, FLAG, SHARE
 from rules.limits import MAX_ALTERNATIVES
 from rules.problems import Problem
 from rules.rule import All, Compare, Condition, target
@@ -95,11 +95,13 @@ def _alerts_without_a_miss(rule: Rule) -> Iterator[Problem]:
                 break
 
 
-def _needs_a_miss(figure: str, interval: Interval) -> bool:
-    """Whether a shop with no miss can reach this comparison of the budget."""
-    if figure in ("budget_left", "budget_left_today"):
-        return 0 <= interval.high < _FAR
-    return figure in ("worst", "breach_if_lost") or (figure == "required_rate" and interval.low <= 1)
+def _needs_a_miss(name: str, interval: Interval) -> bool:
+    """Whether a shop with no miss can reach this comparison of its budget."""
+    if not FIGURES[name].without_miss:
+        return False
+    if name == "required_rate":
+        return interval.low <= 1  # with no miss it never exceeds the line itself
+    return FIGURES[name].type != COUNT or 0 <= interval.high < _FAR  # and a budget is never below 0
 
 
 def _too_early(rule: Rule, packs: Sequence[Pack]) -> Iterator[Problem]:

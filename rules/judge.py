@@ -99,6 +99,11 @@ class Judge:
             return OK if clear else NOT_CLEAR
         return PARTIAL if clear else PARTIAL_NOT_CLEAR
 
+    def marks_ms(self, within_ms: int) -> tuple[int, ...]:
+        """How long before a deadline, ``within_ms`` after its ask, an item's comparisons may turn."""
+        leads = [*self._leads_ms, *(within_ms - wait_ms for wait_ms in self._item_waits_ms)]
+        return tuple(sorted({lead - after for lead in leads for after in (0, 1)}))
+
     def due_ms(self, reading: Reading) -> int:
         """The next whole second at which the verdict may change with no figure changed; 0: none."""
         now_ms = reading.now_ms

@@ -91,11 +91,7 @@ def load_rules(
         text = _read(path, problems)
         found, wrong = read_rules(text, str(path), world) if text else ([], [])
         problems += wrong
-        for rule in found:
-            first = rules.setdefault(rule.id, rule)
-            if first is not rule:
-                what = f"rule '{rule.id}' is given twice, first at {first.file}:{first.place.line}"
-                problems.append(Problem(rule.file, *rule.place, what))
+        rules.update((rule.id, rule) for rule in found)
     if len(rules) > MAX_RULES:
         problems.append(Problem(str(paths[0]), 1, 1, f"more than {MAX_RULES} rules", str(len(rules))))
     doubts = lint(rules.values(), world.packs)

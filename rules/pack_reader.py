@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules.line_reader import SURENESS, read_lines
 from rules.pack import DAY_MS, Measure, Pack, Span, Text
+from rules.problems import closest
 from rules.reader import Fields, Reader
 from rules.yaml_marks import Mapping
 
@@ -77,11 +78,8 @@ def _pack(reader: Reader, root: Node, zones: Collection[str]) -> Pack | None:
         verified = f.get("verified", reader.date)
         timezone = f.need("timezone", reader.scalar)
         if timezone and timezone not in zones:
-            reader.note(
-                f.nodes["timezone"], "unknown time zone", found=timezone, allowed=_near(timezone, zones)
-            )
-        if from_date and until_date and until_date <= from_date:
-            reader.note(f.nodes["until"], "the pack ends before it begins", found=until_date)
+            near = closest(timezone, zones)
+            reader.note(f.nodes["timezone"], "unknown time zone", found=f"'{timezone}'", hint=near)
         service_hours = f.need("service_hours", lambda node: _hours(reader, node)) or ()
         exempt_dates = f.get("exempt_dates", reader.list_of(reader.date))
         profile = f.get("profile", lambda node: _profile(reader, node))
@@ -116,13 +114,6 @@ def within_hours(profile: Sequence[int], spans: Sequence[Span]) -> tuple[int, ..
         inside_ms = sum(max(0, min(end_ms, span.end_ms) - max(start_ms, span.start_ms)) for span in spans)
         weights.append(weight * inside_ms // slot_ms)
     return tuple(weights)
-
-
-def _near(zone: str, zones: Collection[str]) -> Collection[str] | str:
-    """A few zones to choose from: all of them would fill the screen."""
-    area = zone.partition("/")[0]
-    near = sorted(name for name in zones if name.startswith(area + "/"))
-    return near if 0 < len(near) <= 12 else "a name such as Asia/Shanghai"
 
 
 def _hours(reader: Reader, node: Node) -> tuple[Span, ...]:

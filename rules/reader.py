@@ -58,15 +58,14 @@ class Reader:
         *,
         found: str = "",
         allowed: str | Collection[str] = "",
-        severity: str = "error",
+        hint: str = "",
     ) -> None:
         """Note a problem at a node; a collection of allowed words brings its own "did you mean"."""
-        hint = ""
         if not isinstance(allowed, str):
             hint = closest(found.strip("'"), allowed)
             allowed = " ".join(allowed)
         place = (self.file, node.line, node.column)
-        self.problems.append(Problem(*place, what, found, allowed, hint, severity))
+        self.problems.append(Problem(*place, what, found, allowed, hint))
 
     def fields(self, node: Node, what: str) -> Fields:
         """The keys of a mapping; use as a context, at whose end unknown keys are noted."""

@@ -45,6 +45,7 @@ class World:
         self.receivers = receivers
         self.platforms = tuple(dict.fromkeys(pack.platform for pack in self.packs))
         self.lines = tuple(dict.fromkeys(line for pack in self.packs for line in pack.lines))
+        self.given: dict[str, str] = {}  # the rules read so far, and where
         self.measures = tuple(dict.fromkeys(name for pack in self.packs for name in pack.measures))
 
     def kinds_and_periods(
@@ -85,7 +86,7 @@ class _RuleReader:
         """The rule at a node; None after a problem in it."""
         reader, before = self.reader, len(self.reader.problems)
         with reader.fields(node, "a rule") as f:
-            rule_id = f.need("id", reader.name)
+            rule_id = f.need("id", self._id)
             title, advice = f.get("title", reader.text), f.get("advice", reader.text)
             shops = f.get("shops", self._selector) or Selector()
             line, measure, scope = self._watched(f, shops)
@@ -123,6 +124,15 @@ class _RuleReader:
             file=reader.file,
             place=Place(node.line, node.column),
         )
+
+    def _id(self, node: Node) -> str | None:
+        rule_id = self.reader.name(node)
+        if rule_id in self.world.given:
+            what = f"a rule of this id was given before, at {self.world.given[rule_id]}"
+            self.reader.note(node, what, found=f"'{rule_id}'")
+        elif rule_id:
+            self.world.given[rule_id] = f"{self.reader.file}:{node.line}"
+        return rule_id
 
     # what the rule watches
 

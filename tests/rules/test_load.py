@@ -222,7 +222,7 @@ def test_every_mistake_is_told_at_once_in_order_of_place():
     assert problems_of_pack(dedent(text)) == [
         "p.yaml:1:1: a pack needs the key 'measures'",
         "p.yaml:1:7: not a name, found '9p', allowed a letter, then letters, digits and _ . -, at most 64",
-        "p.yaml:3:11: unknown time zone, found Asia/Shanghia, allowed a name such as Asia/Shanghai",
+        "p.yaml:3:11: unknown time zone, found 'Asia/Shanghia', did you mean Asia/Shanghai?",
         """p.yaml:4:17: cannot be read, found '08:00-25:00', allowed hours such as "08:00-23:00", up to "24:00\"""",
         """p.yaml:4:32: cannot be read, found '23:00-01:00', allowed hours such as "08:00-23:00", up to "24:00\"""",
         (
@@ -325,7 +325,9 @@ def test_a_rule_given_twice_names_the_first(problems_of_rules):
       - {id: r, line: ninety, warn: {late: ">= 1"}}
       - {id: r, line: ninety, warn: {late: ">= 2"}}
     """
-    assert problems_of_rules(text) == ["r.yaml:3:5: rule 'r' is given twice, first at r.yaml:2"]
+    assert problems_of_rules(text) == [
+        "r.yaml:3:10: a rule of this id was given before, at r.yaml:2, found 'r'"
+    ]
 
 
 def test_one_wrong_rule_does_not_hide_the_mistakes_of_the_next(problems_of_rules):
