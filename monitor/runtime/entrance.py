@@ -45,7 +45,7 @@ class Entrance:
     ) -> None:
         self._journal, self._dead_letters, self._lateness_ms = journal, dead_letters, lateness_ms
         self._ids = Ids(lateness_ms)
-        self._closed = "ingest: starting, reading which ids were seen"  # why nothing is taken; empty: open
+        self.closed = "ingest: starting, reading which ids were seen"  # why nothing is taken; empty: open
         self.heard: dict[str, int] = {}  # source → when it was last heard, epoch ms
         self.accepted = 0
 
@@ -60,11 +60,11 @@ class Entrance:
         finally:
             reader.close()
         self.heard.update(heard)
-        self._closed = ""
+        self.closed = ""
 
     def close(self) -> None:
         """Take nothing any more."""
-        self._closed = "ingest: the daemon is stopping"
+        self.closed = "ingest: the daemon is stopping"
 
     async def accept(self, source: str, events: Sequence[Event], arrival_ms: int) -> Receipt:  # noqa: ARG002 - the log's own arrival, taken later, is never less
         """Make a batch durable and say what became of it; see ``EntrancePort``.
@@ -89,8 +89,8 @@ class Entrance:
         await self._dead_letters.put(source, rejected, arrival_ms)
 
     async def _put(self, source: str, events: Sequence[Event], place: int) -> Receipt:
-        if self._closed:
-            raise EntranceClosedError(self._closed, mend="send again in a moment")
+        if self.closed:
+            raise EntranceClosedError(self.closed, mend="send again in a moment")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Receipt] = loop.create_future()
 

@@ -30,3 +30,4 @@ VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: 
 
 # housekeeping
 PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention
+LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready

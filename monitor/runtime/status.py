@@ -1,0 +1,97 @@
+"""How the daemon is, for ``/readyz``, pages and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING
+
+from monitor.runtime import limits
+from monitor.web.ports import Status
+
+if TYPE_CHECKING:
+    from monitor.runtime.embedded import Embedded
+    from monitor.runtime.ports import Outputs
+    from monitor.sinks.metrics import Metrics
+    from monitor.web.ports import SourceStatus
+
+
+def lag_ms(running: Embedded) -> int:
+    """How far the shard's clock is behind; 0 while every record is folded and ticks come."""
+    behind_ms = max(0, running.clock.now_ms() - running.shard_loop.arrival_ms)
+    return 0 if running.caught_up and behind_ms < limits.LAG_TOLD_MS else behind_ms
+
+
+def status_of(
+    running: Embedded, started_ms: int, version: str, sources: tuple[SourceStatus, ...], shops: int
+) -> Status:
+    """What is wrong, and whether events are taken and judged in time."""
+    problems = list(running.health.problems.values())
+    if running.entrance.closed:
+        problems.append(running.entrance.closed)
+    if running.journal.disk_low:
+        problems.append("ingest: too little free disk; make room, alerts go on meanwhile")
+    if running.shard_loop.shard is None:
+        problems.append("shard: reading its state")
+    elif (behind_ms := lag_ms(running)) >= limits.LAG_TOLD_MS:
+        problems.append(f"shard: {behind_ms // 1000} s behind; figures are as of then until it has caught up")
+    return Status(
+        ready=not problems,
+        now_ms=running.shard_loop.arrival_ms,
+        version=version,
+        started_ms=started_ms,
+        shops=shops,
+        lag_ms=lag_ms(running),
+        sources=sources,
+        problems=tuple(problems),
+    )
+
+
+class Gauges:
+    """Keeps the metrics of what runs."""
+
+    def __init__(self, running: Embedded, metrics: Metrics) -> None:
+        self._running, self._metrics = running, metrics
+        self._failures: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Set every gauge each second."""
+        while True:
+            self.set()
+            await asyncio.sleep(1.0)
+
+    def set(self) -> None:
+        """Set every gauge as of now."""
+        it, metrics = self._running, self._metrics
+        metrics.journal_position.set(it.journal.last.position)
+        metrics.ingest_open.set(not it.entrance.closed and not it.journal.disk_low)
+        metrics.shard_position.labels(shard="0").set(it.shard_loop.position)
+        metrics.shard_lag_seconds.labels(shard="0").set(lag_ms(it) / 1000)
+        metrics.disk_free_bytes.set(shutil.disk_usage(it.journal.path.parent).free)
+        metrics.journal_bytes.set(it.journal.path.stat().st_size)
+        for part, failures in it.health.failures.items():
+            metrics.part_failures.labels(part=part).inc(failures - self._failures.get(part, 0))
+            self._failures[part] = failures
+        desk = it.desk_loop.desk
+        severities = [a.transition.severity for a in desk.books.alerts.values() if not a.over] if desk else []
+        for severity in ("warn", "crit"):
+            metrics.alerts.labels(severity=severity).set(severities.count(severity))
+
+    def count(self, outputs: Outputs) -> None:
+        """Count what a step gave out."""
+        for transition in outputs.transitions:
+            self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
+
+
+class SenderMetrics:
+    """Counts of alerting by its port's names, in the metrics of the daemon."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def count(self, name: str, n: int = 1, **labels: str) -> None:
+        """Count deliveries by account and kind; whatever else alerting counts is a failure of that name."""
+        if name == "deliveries":
+            self._metrics.deliveries.labels(channel=labels["account"], result=labels["kind"]).inc(n)
+        else:
+            self._metrics.part_failures.labels(part=name).inc(n)
