@@ -129,11 +129,15 @@ def test_pure_modules_import_values_and_arithmetic_only():
 
 def is_pure_of_ours(module: str) -> bool:
     """``a.b`` of ``from a import b`` is a module of that name, else a name in ``a``."""
+    if module.partition(".")[0] not in PACKAGES:
+        return False
     if any(within(module, pure) for pure in PURE_LIMITS):
         return True
-    stem = ROOT / module.replace(".", "/")
-    found = stem if stem.is_dir() or stem.with_suffix(".py").exists() else stem.parent
-    return is_pure(found) or is_pure(found.with_suffix(".py"))
+    for name in (module, module.rpartition(".")[0]):
+        file = ROOT / f"{name.replace('.', '/')}.py"
+        if file.exists() or file.with_suffix("").is_dir():
+            return is_pure(file if file.exists() else file.with_suffix(""))
+    return False
 
 
 def calls(path: Path) -> list[tuple[int, str]]:
