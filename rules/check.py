@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rules.figures import COUNT, FIGURES, FLAG, SHARE
 from rules.limits import MAX_ALTERNATIVES
+from rules.pack import DAY_MS
 from rules.problems import Problem
 from rules.rule import All, Compare, Condition, target
 
@@ -66,6 +67,15 @@ def _thresholds(rule: Rule) -> Iterator[Problem]:
     for name, level in levels.items():
         if level and not boxes[name]:
             yield _doubt(rule, level.place, f"'{name}' of rule '{rule.id}' can never hold", severity="error")
+        elif (
+            level
+            and level.for_ms >= DAY_MS
+            and rule.each == "shop"
+            and rule.period == "day"
+            and _watches(rule)
+        ):
+            what = f"'{name}' of rule '{rule.id}' can never hold for so long: its day is over before"
+            yield _doubt(rule, level.place, what, severity="error")
     warn, crit, clear = rule.warn, rule.crit, rule.clear
     if warn and crit and _no_later(crit, warn) and boxes["warn"]:
         past = all(any(_inside(box, other) for other in boxes["crit"]) for box in boxes["warn"])
@@ -209,6 +219,10 @@ def _no_later(level: Level, than: Level) -> bool:
     """Whether a level is looked at whenever, and no later than, another is."""
     whenever = level.during in ("", than.during) and level.min_count <= than.min_count
     return whenever and level.for_ms <= than.for_ms
+
+
+def _watches(rule: Rule) -> bool:
+    return bool(rule.line or rule.measure)
 
 
 def _doubt(rule: Rule, place: Place, what: str, *, hint: str = "", severity: str = "warning") -> Problem:

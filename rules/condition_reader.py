@@ -71,7 +71,7 @@ class ConditionReader:
         """How long a source may be silent."""
         reader = self.reader
         with reader.fields(node, "no_data") as f:
-            for_ms = f.need("for", reader.duration_ms)
+            for_ms = f.need("for", reader.lasting_ms)
             severity = f.get("severity", reader.one_of(("warn", "crit"), "severity"))
             during = f.get("during", reader.one_of(DURING, "'during'"))
         return NoData(for_ms, severity or "crit", during or self.during) if for_ms is not None else None

@@ -229,7 +229,7 @@ def _ease(
     """No level holds: forget what pended, hold what fired until it is clear for long enough."""
     if state.state == "pending":
         return None, Change("pending", "ok", "", Reason.PASSED, 0)
-    retracted = retracted or state.retracted
+    retracted = state.retracted or (retracted and state.state == "firing")
     quiet_since_ms = state.quiet_since_ms or now_ms
     clear_since_ms = (state.clear_since_ms or now_ms) if judgement.clear else 0
     due_ms = max(clear_since_ms + _for_ms(rule.clear), quiet_since_ms + rule.keep_firing_for_ms)

@@ -114,6 +114,13 @@ class Reader:
         """A duration in milliseconds."""
         return self._read(node, values.duration_ms, values.DURATION)
 
+    def lasting_ms(self, node: Node) -> int | None:
+        """A duration in milliseconds that is not nothing."""
+        found = self.duration_ms(node)
+        if found == 0:
+            self.note(node, "a duration of nothing", found=show(node), allowed="1s or more")
+        return found or None
+
     def share(self, node: Node) -> Share | None:
         """A percentage from 0 to 100, exactly."""
         found = self._read(node, values.share, values.SHARE)

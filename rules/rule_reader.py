@@ -57,10 +57,12 @@ class World:
             if platforms and pack.platform not in platforms:
                 continue
             if line in pack.lines:
-                of_line = pack.lines[line]
-                met[pack.measures[of_line.measure].kind] = (of_line.period,)
+                watched, periods = pack.measures[pack.lines[line].measure], [pack.lines[line].period]
             elif measure in pack.measures:
-                met[pack.measures[measure].kind] = pack.measures[measure].periods
+                watched, periods = pack.measures[measure], [*pack.measures[measure].periods]
+            else:
+                continue
+            met[watched.kind] = tuple(dict.fromkeys((*met.get(watched.kind, ()), *periods)))
         return met
 
 
@@ -102,7 +104,7 @@ class _RuleReader:
                 no_data=f.get("no_data", conditions.no_data),
                 only_if=f.get("only_if", conditions.only_if),
                 keep_firing_for_ms=f.get("keep_firing_for", reader.duration_ms) or 0,
-                interval_ms=f.get("interval", reader.duration_ms) or UPDATE_INTERVAL_MS,
+                interval_ms=f.get("interval", reader.lasting_ms) or UPDATE_INTERVAL_MS,
                 min_count=f.get("min_count", reader.count) or 0,
             )
             notify, shadow = f.get("notify", self._receiver), f.get("shadow", reader.flag)

@@ -62,6 +62,14 @@ def test_a_threshold_that_can_never_hold_is_an_error(doubts, level):
         doubts(f"line: ninety, warn: {level}")
 
 
+def test_a_days_alert_cannot_wait_for_longer_than_the_day(doubts):
+    with pytest.raises(
+        RulesError, match="'warn' of rule 'r' can never hold for so long: its day is over before"
+    ):
+        doubts('line: ninety, warn: {late: ">= 1", for: 1d}')
+    assert doubts('measure: rate, period: 30d, warn: {late: ">= 1", for: 1d}') == []
+
+
 def test_only_if_is_part_of_what_can_hold(doubts):
     with pytest.raises(RulesError, match="'crit' of rule 'r' can never hold"):
         doubts('line: ninety, only_if: {late: "== 0"}, crit: {late: ">= 1"}')

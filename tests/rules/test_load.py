@@ -13,6 +13,7 @@ import pytest
 from rules.load import load_pack, load_packs, load_rules, starter_rules
 from rules.pack import Share, Span
 from rules.problems import RulesError
+from rules.rule import target
 from rules.yaml_marks import YamlMistake, parse
 
 PACK = """\
@@ -177,6 +178,15 @@ def test_shops_are_selected_by_platform_id_team_and_label(tmp_path):
     assert not shops.matches("q", "s1", team="二组")
 
 
+def test_a_rule_over_several_packs_may_use_what_any_of_them_keeps(tmp_path):
+    other = load_pack(text=PACK.replace("pack: p", "pack: q").replace(", periods: [30d]", ", periods: [7d]"))
+    path = tmp_path / "r.yaml"
+    path.write_text("rules: [{id: r, measure: rate, period: 30d, warn: {value: '< 90%'}}]")
+    rule = load_rules([path], {"p": (load_pack(text=PACK),), "q": (other,)}).rules["r"]
+    assert target(rule, load_pack(text=PACK)) is not None
+    assert target(rule, other) is None, "that pack keeps no 30 days of it"
+
+
 def test_versions_of_a_pack_meet_at_midnight(tmp_path):
     for name, dates in (
         ("a", ""),
@@ -302,6 +312,7 @@ def test_a_mistake_in_a_line_is_told_with_what_is_allowed(line, told):
         ("line: ninety, each: agent, warn: {late: '> 3'}", "r.yaml:2:33: this 'each' is not supported yet, found 'agent', allowed shop conversation source"),
         ("each: conversation, warn: {seconds_left: '<= 3'}", "r.yaml:2:5: each: conversation needs a 'measure' or a 'line'"),
         ("each: conversation, measure: time, warn: {asked: '> 1'}", "r.yaml:2:42: each: conversation needs a reply rate, found response_time"),
+        ("each: source, no_data: {for: 0s}", "r.yaml:2:42: a duration of nothing, found '0s', allowed 1s or more"),
         ("no_data: {for: 5m}", "r.yaml:2:13: no_data is for sources, found each: shop, allowed each: source"),
         ("each: source, warn: {waiting: '> 3'}", "r.yaml:2:27: a rule on a source has only no_data, found 'warn'"),
         ("line: ninety, interval: 5s, warn: {late: '> 3'}", "r.yaml:2:27: an interval is for each: conversation, found each: shop"),

@@ -195,6 +195,16 @@ def test_a_miss_after_a_retraction_makes_it_an_ordinary_alert_again():
     assert change.reason is Reason.CLEARED
 
 
+def test_a_retraction_after_it_had_eased_is_not_its_reason():
+    a_rule = rule(clear=60)
+    state, _ = step(a_rule, None, WARN, START)
+    state, _ = step(a_rule, state, OK, START + 5_000)
+    state, _ = step(a_rule, state, OK, START + 6_000, retracted=True)
+    _, change = step(a_rule, state, OK, START + 65_000)
+    assert change is not None
+    assert change.reason is Reason.CLEARED
+
+
 def test_a_silent_source_fires_and_is_heard_again():
     a_rule = Rule("r", each="source", no_data=NoData(300_000))
     assert story(a_rule, (300, SILENT), (400, OK)) == [
