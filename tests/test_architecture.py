@@ -54,7 +54,6 @@ ADAPTERS = {
 }
 WIRES = {"monitor/app.py", "monitor/runtime/embedded.py"}
 OPENS_ONE = {
-    ("monitor/commands/dead_letters.py", "DeadLetters"),
     ("monitor/commands/tokens.py", "Tokens"),
     ("monitor/commands/doctor.py", "Tokens"),
 }

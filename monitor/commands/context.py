@@ -78,9 +78,9 @@ class Daemon:
         """The JSON at ``/api/v1`` + ``path``."""
         return self._ask("GET", path, params=query)
 
-    def post(self, path: str, body: Any) -> Any:
+    def post(self, path: str, body: Any, **query: str | int) -> Any:
         """What the daemon answers to JSON posted to ``/api/v1`` + ``path``."""
-        return self._ask("POST", path, json=body)
+        return self._ask("POST", path, json=body, params=query)
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         import httpx  # noqa: PLC0415 - not every command asks a daemon

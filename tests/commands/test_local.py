@@ -1,17 +1,15 @@
-"""Commands on the data directory: tokens and what was refused."""
+"""Commands on tokens, and those that ask a running daemon."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from monitor.sinks.dead_letters import DeadLetters
-from monitor.sources.wire import Rejected
 from monitor.web.tokens import Tokens
 from tests.commands.test_cli import slawatch
 
@@ -33,70 +31,100 @@ def test_a_token_is_shown_once_and_can_be_taken_back(tmp_path):
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
 
 
+LETTERS = [
+    {"id": 3, "arrival_ms": 0, "source": "erp-1", "index": 2, "code": "no_shop", "reason": "r", "raw": "{}"},
+    {
+        "id": 2,
+        "arrival_ms": 0,
+        "source": "erp-1",
+        "index": 1,
+        "code": "not_json",
+        "reason": "r",
+        "raw": "{{{",
+    },
+]
+
+
 @pytest.fixture
-def refused(tmp_path):
-    """A data directory in which two events and one line that is no JSON were refused."""
-    (tmp_path / "data").mkdir()
-    with closing(DeadLetters(tmp_path / "data" / "dead_letters.db")) as letters:
-        letters.add(
-            "erp-1",
-            [
-                Rejected(0, "no_shop", "no `shop_id`; say whose it is", b'{"id": "1"}'),
-                Rejected(1, "not_json", "not JSON at column 3", b"{{{"),
-                Rejected(2, "no_shop", "no `shop_id`; say whose it is", b'{"id": "2", "text": "hello"}'),
-            ],
-            1_794_362_400_000,
-        )
-    return tmp_path
+def daemon():
+    """A daemon's API as these commands meet it; what it was asked, and its address."""
+    asked = []
 
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, query = self._asked()
+            newest = int(query.get("before", ["9"])[0])
+            found = [one for one in LETTERS if one["id"] < newest][: int(query.get("limit", ["9"])[0])]
+            known = {"/api/v1/dead-letters": {"kept": 2, "letters": found}, "/api/v1/alerts": {"alerts": []}}
+            self._answer(known[path])
 
-def test_what_was_refused_is_listed_and_shown(refused):
-    listed = json.loads(slawatch("dead-letters", "list", "--format", "json", cwd=refused).stdout)
-    assert [(one["id"], one["code"], one["line"], one["parsed"]) for one in listed] == [
-        (3, "no_shop", 2, True),
-        (2, "not_json", 1, False),
-        (1, "no_shop", 0, True),
-    ]
-    assert slawatch("dead-letters", "show", "2", cwd=refused).stdout == "{{{\n"
-    assert "hello" not in slawatch("dead-letters", "show", "3", cwd=refused).stdout
-    table = slawatch("dead-letters", "list", "--code", "not_json", cwd=refused).stdout.splitlines()
-    assert re.match(r"id +arrived +source +line +code +reason", table[0])
-    assert len(table) == 2
-    missing = slawatch("dead-letters", "show", "9", cwd=refused)
-    assert missing.stderr == "slawatch: no dead letter 9; `slawatch dead-letters list` shows them\n"
-
-
-def test_what_is_taken_at_last_leaves_the_dead_letters(refused):
-    """Both events that parsed are sent, in their order; the one refused again stays."""
-    bodies = []
-
-    class Daemon(BaseHTTPRequestHandler):
         def do_POST(self):
-            bodies.append(
-                (self.headers["authorization"], self.rfile.read(int(self.headers["content-length"])))
-            )
-            answer = b'{"accepted": 1, "duplicates": 0, "rejected": [{"index": 1, "reason": "no"}]}'
-            self.send_response(202)
-            self.send_header("content-length", str(len(answer)))
+            path, _ = self._asked()
+            if path.endswith("/ack"):
+                error = {"code": "not_found", "what": "no open alert 'x'", "mend": "list them"}
+                self._answer({"error": error}, 404)
+            else:
+                self._answer({"id": "7", "replayed": 1, "kept": 1})
+
+        def _asked(self):
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            asked.append((parts.path, self.headers["authorization"], json.loads(body or "null")))
+            return parts.path, parse_qs(parts.query)
+
+        def _answer(self, value, status=200):
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answer)
+            self.wfile.write(body)
 
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Daemon) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        done = slawatch("dead-letters", "replay", "--url", url, "--token", "slw_x", cwd=refused)
+        yield asked, f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-    assert done.stderr == "sent 2: 1 accepted, 0 duplicates, 1 rejected\n"
-    assert [(auth, [json.loads(line)["id"] for line in body.splitlines()]) for auth, body in bodies] == [
-        ("Bearer slw_x", ["1", "2"])
+
+
+def test_what_was_refused_is_listed_shown_and_taken_in_again(daemon, tmp_path):
+    asked, url = daemon
+    at = ("--url", url, "--token", "slw_x")
+    listed = slawatch("dead-letters", "list", "--format", "json", *at, cwd=tmp_path)
+    assert json.loads(listed.stdout) == LETTERS
+    table = slawatch("dead-letters", "list", *at, cwd=tmp_path).stdout.splitlines()
+    assert re.match(r"id +arrived +source +line +code +reason", table[0])
+    assert len(table) == 3
+    assert slawatch("dead-letters", "show", "2", *at, cwd=tmp_path).stdout == "{{{\n"
+    missing = slawatch("dead-letters", "show", "9", *at, cwd=tmp_path)
+    assert missing.stderr == "slawatch: no dead letter 9; `slawatch dead-letters list` shows them\n"
+    again = slawatch("dead-letters", "replay", *at, cwd=tmp_path)
+    assert again.stderr == "1 taken in, 1 still refused\n"
+    assert {auth for _, auth, _ in asked} == {"Bearer slw_x"}
+
+
+def test_a_silence_ends_by_time_or_with_the_alerts(daemon, tmp_path):
+    asked, url = daemon
+    slawatch("silence", "shop=pinduoduo:*", "severity=warn", "--for", "2h", "--url", url, cwd=tmp_path)
+    slawatch("silence", "rule=drift", "--comment", "known", "--url", url, cwd=tmp_path)
+    assert [body for _, _, body in asked] == [
+        {"matchers": {"shop": "pinduoduo:*", "severity": "warn"}, "comment": "", "for": "2h"},
+        {"matchers": {"rule": "drift"}, "comment": "known", "until_resolved": True},
     ]
-    left = json.loads(slawatch("dead-letters", "list", "--format", "json", cwd=refused).stdout)
-    assert [one["id"] for one in left] == [3, 2]
+    wrong = slawatch("silence", "colour=red", "--url", url, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "'colour=red' is not NAME=VALUE with a name of rule, shop" in wrong.stderr
+
+
+def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
+    """What the daemon refuses is told in its words, as one line."""
+    _, url = daemon
+    done = slawatch("alerts", "ack", "x", "--url", url, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "slawatch: no open alert 'x'; list them\n")
+    assert slawatch("alerts", "list", "--url", url, cwd=tmp_path).stdout == "no open alerts\n"
 
 
 def test_a_daemon_that_is_not_there_is_one_line(tmp_path):
