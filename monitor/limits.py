@@ -19,6 +19,8 @@ INLINE_DECODE_BYTES = 1 << 18  # larger bodies are decoded in a thread, so that 
 WEBHOOK_BYTES = 1 << 20  # a larger webhook body: 413
 WEBHOOK_SKEW_S = 300  # a webhook's timestamp further off is a replay: 401
 
+FORM_BYTES = 8 << 10  # a larger form of a page: 413
+
 # Tokens.
 REQUESTS_PER_MINUTE = 6_000  # of one token; more: 429 with Retry-After
 FAILED_LOGINS_PER_MINUTE = 60  # of one address; more: 429

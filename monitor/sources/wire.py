@@ -113,16 +113,6 @@ def unpack_events(packed: bytes) -> list[Event]:
     return _unpack(packed)
 
 
-def content_of(event: Event) -> bytes:
-    """Canonical bytes of what the sender said: without ``source`` and ``received_at``, which the way adds.
-
-    Equal events in another notation (key order, time zone, milliseconds against RFC 3339) are equal here.
-    """
-    if event.source or event.received_at != "":
-        event = msgspec.structs.replace(event, source="", received_at="")
-    return _encode(event)
-
-
 def _decode_lines(lines: list[bytes], latest_ms: int, *, doubtful: bool) -> Decoded:
     """Decode each line; ``doubtful`` lines are looked at for NUL, depth and encoding one by one."""
     events: list[Event] = []

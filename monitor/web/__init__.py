@@ -1,1 +1,3 @@
 """The API, the first page and its live stream."""
+
+API = "/api/v1"

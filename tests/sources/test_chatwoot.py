@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from monitor.engine.events import content_of
 from monitor.sources.chatwoot import ChatwootSource, ForgedError, map_webhook, verify
-from monitor.sources.wire import content_of
 
 NOW_S = 1_794_363_630
 NOW_MS = NOW_S * 1_000

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.engine.events import Event
+from monitor.engine.events import Event, content_of
 from monitor.limits import BATCH_EVENTS, LINE_BYTES
 from monitor.sources.wire import (
     BodyError,
     Rejected,
-    content_of,
     decode_body,
     decode_line,
     decode_lines,

@@ -1,0 +1,187 @@
+"""Figures, alerts and what people do about them, as JSON; how the daemon is, for probes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitor import limits
+from monitor.sinks.metrics import CONTENT_TYPE
+from monitor.sources.times import parse_duration_ms, parse_time
+from monitor.web import API
+from monitor.web.ports import AlertView, Silence
+from monitor.web.problems import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.sinks.metrics import Metrics
+    from monitor.web.access import Access
+    from monitor.web.ports import DeskPort, ShopView, ViewPort, WaitingView
+    from monitor.web.tokens import Grant
+
+
+class Comment(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid")
+    comment: str = Field(default="", max_length=500)
+
+
+class SilenceRequest(BaseModel):
+    """What to mute, and until when: `for` a duration, until `ends`, or `until_resolved`."""
+
+    model_config = ConfigDict(extra="forbid")
+    matchers: dict[str, str] = Field(min_length=1, max_length=10)
+    duration: str = Field(default="", alias="for", max_length=20)
+    ends: str = Field(default="", max_length=40)
+    until_resolved: bool = False
+    comment: str = Field(default="", max_length=500)
+
+    def ends_ms(self, now_ms: int) -> int:
+        """When it ends; 0 is until resolved.
+
+        Raises:
+            ApiError: Not exactly one end is given, or it is none.
+        """
+        given = [bool(self.duration), bool(self.ends), self.until_resolved]
+        if sum(given) != 1:
+            raise ApiError(
+                422, "invalid", "a silence needs one end", "give `for`, `ends` or `until_resolved`"
+            )
+        if self.until_resolved:
+            return 0
+        length_ms = parse_duration_ms(self.duration) if self.duration else None
+        ends_ms = parse_time(self.ends) if self.ends else (now_ms + length_ms if length_ms else None)
+        if ends_ms is None or ends_ms <= now_ms:
+            raise ApiError(
+                422,
+                "invalid",
+                "the end is none, or past",
+                "give `for` as 2h or `ends` as RFC 3339 with an offset",
+            )
+        return ends_ms
+
+
+def scoped_shops(view: ViewPort, grant: Grant) -> list[ShopView]:
+    """The shops a grant may see, the nearest to a line first."""
+    shops = view.shops()
+    return shops if grant.covers_all else [shop for shop in shops if grant.covers(shop.key)]
+
+
+def scoped_waiting(view: ViewPort, grant: Grant, limit: int) -> list[WaitingView]:
+    """The conversations about to time out a grant may see."""
+    if grant.covers_all:
+        return view.at_risk(limit)
+    found = view.at_risk(limits.AT_RISK_ON_PAGE * 10)
+    return [one for one in found if grant.covers(f"{one.platform}:{one.shop_id}")][:limit]
+
+
+def scoped_alerts(view: ViewPort, grant: Grant) -> list[AlertView]:
+    """The open alerts a grant may see: of its shops, and of sources where it sees all."""
+    alerts = view.alerts()
+    return (
+        alerts if grant.covers_all else [one for one in alerts if grant.covers(one.subject.get("shop", ""))]
+    )
+
+
+def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callable[[], int]) -> APIRouter:
+    """The routes that read figures and act on alerts."""
+    routes = APIRouter(prefix=API, tags=["figures and alerts"])
+
+    @routes.get("/shops", summary="Shops, the nearest to a line first")
+    async def get_shops(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        shops = scoped_shops(view, access.require(request, "viewer"))
+        return as_json({"total": len(shops), "shops": shops[offset : offset + limit]})
+
+    @routes.get("/shops/{platform}/{shop_id:path}", summary="One shop with all its figures")
+    async def get_shop(request: Request, platform: str, shop_id: str) -> Response:
+        grant = access.require(request, "viewer")
+        shop = view.shop(platform, shop_id) if grant.covers(f"{platform}:{shop_id}") else None
+        if shop is None:
+            what = f"shop {platform}:{shop_id} was never seen, or is not within this token"
+            raise ApiError(404, "not_found", what, "GET /api/v1/shops lists those that were")
+        return as_json(shop)
+
+    @routes.get("/at-risk", summary="Conversations about to time out, the soonest first")
+    async def get_at_risk(request: Request, limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
+        grant = access.require(request, "viewer")
+        return as_json({"now_ms": view.status().now_ms, "at_risk": scoped_waiting(view, grant, limit)})
+
+    @routes.get("/alerts", summary="Open alerts, crit first")
+    async def get_alerts(request: Request) -> Response:
+        return as_json({"alerts": scoped_alerts(view, access.require(request, "viewer"))})
+
+    @routes.post("/alerts/{alert_id:path}/ack", summary="Acknowledge an alert")
+    async def post_ack(request: Request, alert_id: str, body: Comment | None = None) -> Response:
+        grant = access.require(request, "lead")
+        await acknowledge(view, desk, grant, alert_id, body.comment if body else "")
+        return as_json({"acknowledged": alert_id, "by": grant.name})
+
+    @routes.post("/silences", status_code=201, summary="Mute alerts for a while")
+    async def post_silence(request: Request, body: SilenceRequest) -> Response:
+        grant = access.require(request, "lead")
+        if not grant.covers_all and not grant.covers(body.matchers.get("shop", "")):
+            raise ApiError(
+                403,
+                "forbidden",
+                "the silence reaches beyond this token's shops",
+                "match one of them as `shop`",
+            )
+        ends_ms = body.ends_ms(clock_ms())
+        silence_id = await desk.silence(Silence(body.matchers, ends_ms, grant.name, body.comment))
+        return as_json({"id": silence_id, "ends_ms": ends_ms}, 201)
+
+    return routes
+
+
+async def acknowledge(view: ViewPort, desk: DeskPort, grant: Grant, alert_id: str, comment: str) -> None:
+    """Acknowledge an alert within the grant.
+
+    Raises:
+        ApiError: 404 when there is no such open alert for the grant.
+    """
+    known = grant.covers_all or any(one.id == alert_id for one in scoped_alerts(view, grant))
+    if not known or not await desk.acknowledge(alert_id, grant.name, comment):
+        raise ApiError(
+            404, "not_found", f"no open alert {alert_id!r}", "GET /api/v1/alerts lists the open ones"
+        )
+
+
+def probe_routes(view: ViewPort, access: Access, metrics: Metrics) -> APIRouter:
+    """What supervisors and Prometheus ask."""
+    routes = APIRouter(tags=["the daemon"])
+
+    @routes.get("/healthz", summary="Whether the process answers")
+    async def get_healthz() -> Response:
+        return as_json({"status": "alive"})
+
+    @routes.get("/readyz", summary="Whether it takes events and judges them in time")
+    async def get_readyz() -> Response:
+        status = view.status()
+        shown = {"status": "ready" if status.ready else "not ready", "problems": status.problems}
+        return as_json(shown, 200 if status.ready else 503)
+
+    @routes.get("/metrics", summary="Prometheus metrics")
+    async def get_metrics(request: Request) -> Response:
+        access.require(request, "viewer")
+        for source in view.status().sources:
+            label = metrics.source(source.name)
+            metrics.source_blind.labels(source=label).set(source.blind)
+            if source.last_heard_ms is not None:
+                metrics.source_heard.labels(source=label).set(source.last_heard_ms / 1_000)
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    return routes
+
+
+def as_json(value: object, status: int = 200) -> Response:
+    """A value of the ports as a response."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")

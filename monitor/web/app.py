@@ -1,0 +1,107 @@
+"""The web application: what answers where. ``monitor.app`` passes in what it answers from."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from monitor import limits
+from monitor.web.access import Access
+from monitor.web.api import api_routes, probe_routes
+from monitor.web.body import Bodies
+from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
+from monitor.web.pages import Pages, add_documents, page_routes, stream_routes
+from monitor.web.problems import add_handlers
+from monitor.web.shell import Shell
+from monitor.web.stream import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from monitor.sinks.dead_letters import DeadLetters
+    from monitor.sinks.metrics import Metrics
+    from monitor.sources.chatwoot import ChatwootSource
+    from monitor.web.ports import DeskPort, EntrancePort, ViewPort
+    from monitor.web.tokens import Tokens
+    from monitor.web.words import Language
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """What the configuration says about the web."""
+
+    language: Language = "zh"
+    requests_per_minute: int = limits.REQUESTS_PER_MINUTE
+    body_bytes: int = limits.BODY_BYTES
+    webhooks: Mapping[str, ChatwootSource] = field(default_factory=dict)
+    stream_interval_s: float = limits.STREAM_INTERVAL_S
+
+
+def build_app(
+    *,
+    view: ViewPort,
+    entrance: EntrancePort,
+    desk: DeskPort,
+    tokens: Tokens,
+    metrics: Metrics,
+    dead_letters: DeadLetters,
+    clock_ms: Callable[[], int],
+    options: WebOptions | None = None,
+    monotonic_s: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        view: Where pages and API read figures.
+        entrance: Where events go.
+        desk: Where acknowledgements and silences go.
+        tokens: Who may do what.
+        metrics: Counted into, and exposed.
+        dead_letters: Listed and replayed; what is refused goes there through the entrance.
+        clock_ms: The wall clock, epoch milliseconds.
+        options: From the configuration.
+        monotonic_s: For rate limits.
+
+    Returns:
+        An application whose ``state.streams.stop()`` ends the live pages; call it when the server stops.
+    """
+    options = options or WebOptions()
+    access = Access(tokens, options.requests_per_minute, monotonic_s)
+    streams = Streams(metrics.streams, options.stream_interval_s)
+    pages = Pages(view, clock_ms, options.language)
+    ingest = Ingest(entrance, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        streams.stop()
+
+    app = FastAPI(
+        title="slawatch",
+        version=version("slawatch"),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+    )
+    app.state.streams = streams
+    add_handlers(app)
+    bodies = Bodies(metrics)
+    webhooks, body_bytes = options.webhooks, options.body_bytes
+    for routes in (
+        ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks),
+        api_routes(view, desk, access, clock_ms),
+        stream_routes(view, access, streams),
+        dead_letter_routes(ingest, access, dead_letters, clock_ms),
+    ):
+        app.include_router(routes)
+    app.include_router(probe_routes(view, access, metrics))
+    app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    add_documents(app, pages)
+    app.add_middleware(Shell, metrics=metrics)
+    return app

@@ -1,0 +1,72 @@
+"""Around every request: security headers, metrics, and an answer to what nobody expected."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.web.problems import answer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from monitor.sinks.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# No script, style or connection but our own, no frame around us; nothing of a page rests in a cache.
+HEADERS = [
+    (b"content-security-policy", _POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+
+class Shell:
+    """An ASGI application around another."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; what is raised becomes a 500 that tells nothing, and a log line that does."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = time.perf_counter()
+        status = 0
+
+        async def send_shelled(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message["headers"] = list(message.get("headers", ()))
+                headers += HEADERS
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_shelled)
+        except Exception:
+            log.exception("request failed", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            mend = "try again; the daemon's log says more"
+            response = answer(500, "internal", "something went wrong here", mend)
+            await response(scope, receive, send_shelled)
+        finally:
+            # The route's pattern, never the path: a label must not grow with what people ask for.
+            route = getattr(scope.get("route"), "path", "none")
+            self._metrics.requests.labels(route=route, status=str(status)).inc()
+            self._metrics.request_seconds.labels(route=route).observe(time.perf_counter() - began_s)

@@ -1,0 +1,91 @@
+"""Words of the pages in Chinese (the default) and English, and figures as people read them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+WORDS: dict[str, tuple[str, str]] = {
+    "title": ("客服红线", "Service lines"),
+    "shops": ("店铺", "Shops"),
+    "shops_hint": ("离红线最近的在前", "nearest to a line first"),
+    "waiting": ("即将超时", "About to time out"),
+    "waiting_hint": ("最先超时的在前", "soonest first"),
+    "alerts": ("未解除告警", "Open alerts"),
+    "nobody_waits": ("没有会话在等待", "No conversation is waiting"),
+    "unknown_waits": ("看不见会话：来源失联", "Conversations cannot be seen: a source is blind"),
+    "no_alerts": ("没有未解除的告警", "No open alert"),
+    "no_shops": ("还没有收到任何店铺的事件", "No event of any shop has come yet"),
+    "more_shops": ("另有 {n} 家店铺未列出", "{n} more shops are not listed"),
+    "budget_left": ("余量", "Budget left"),
+    "tonight": ("今晚预计", "By tonight"),
+    "breach_in": ("触线", "Line in"),
+    "breached": ("已触线", "Line crossed"),
+    "at_risk": ("在途风险", "At risk"),
+    "open": ("等待", "Waiting"),
+    "oldest": ("最久", "longest"),
+    "late": ("超时", "Late"),
+    "asked": ("咨询", "Asked"),
+    "unknown_figure": ("未知", "unknown"),
+    "blind": ("失联，数据未知", "Blind: figures unknown"),
+    "no_line": ("没有红线", "No line applies"),
+    "overdue": ("已超时", "late"),
+    "nobody": ("无人接待", "nobody"),
+    "no_cost": ("该客户今日已失分", "already lost today"),
+    "acknowledge": ("确认", "Acknowledge"),
+    "acknowledged_by": ("已确认：", "Acknowledged: "),
+    "silenced": ("静默至", "Silenced until"),
+    "since": ("自", "since"),
+    "penalty": ("后果", "Penalty"),
+    "source": ("来源", "Source"),
+    "sources_ok": ("{n} 个来源正常", "{n} sources heard"),
+    "sources_blind": ("{n} 个来源失联：", "{n} sources blind: "),
+    "no_sources": ("尚无来源", "no source yet"),
+    "not_ready": ("未就绪", "Not ready"),
+    "ready": ("运行中", "Running"),
+    "lagging": ("处理滞后", "Behind by"),
+    "stale": ("连接已断，以下数据不是最新", "Connection lost: what you see is not current"),
+    "as_of": ("截至", "as of"),
+    "other_language": ("English", "中文"),
+    "theme": ("深浅色", "Light or dark"),
+    "login": ("登录", "Sign in"),
+    "login_hint": ("粘贴 slawatch tokens add 生成的令牌", "Paste a token made by slawatch tokens add"),
+    "token": ("令牌", "Token"),
+    "login_failed": ("令牌无效", "This token is not valid"),
+    "logout": ("退出", "Sign out"),
+    "api": ("接口", "API"),
+    "health_ok": ("正常", "OK"),
+    "health_warn": ("预警", "Warning"),
+    "health_crit": ("严重", "Critical"),
+    "health_unknown": ("未知", "Unknown"),
+    "health_partial": ("不完整", "Partial"),
+    "health_too_few": ("样本少", "Too few"),
+    "health_no_data": ("无数据", "No data"),
+    "state_pending": ("待定", "pending"),
+    "state_firing": ("告警中", "firing"),
+    "state_holding": ("恢复中", "recovering"),
+    "period_day": ("今日", "today"),
+    "period_7d": ("7天", "7 days"),
+    "period_30d": ("30天", "30 days"),
+}
+
+
+def word(language: Language, key: str) -> str:
+    """A word in a language."""
+    return WORDS[key][0 if language == "zh" else 1]
+
+
+def duration(language: Language, length_ms: int | None) -> str:
+    """A length of time to two units, as ``2 分 05 秒`` or ``2 min 05 s``."""
+    if length_ms is None:
+        return "–"
+    days, hours, minutes, seconds = ("天", "小时", "分", "秒") if language == "zh" else ("d", "h", "min", "s")
+    whole_s = max(0, length_ms) // 1_000
+    if whole_s < 60:
+        return f"{whole_s} {seconds}"
+    if whole_s < 3_600:
+        return f"{whole_s // 60} {minutes} {whole_s % 60:02} {seconds}"
+    if whole_s < 86_400:
+        return f"{whole_s // 3_600} {hours} {whole_s % 3_600 // 60:02} {minutes}"
+    return f"{whole_s // 86_400} {days} {whole_s % 86_400 // 3_600} {hours}"

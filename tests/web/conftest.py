@@ -1,0 +1,186 @@
+"""A real server on a free port of 127.0.0.1 over stand-ins for the runtime."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import uvicorn
+
+from monitor.sinks.dead_letters import DeadLetters
+from monitor.sinks.metrics import Metrics
+from monitor.web.app import WebOptions, build_app
+from monitor.web.ports import (
+    AlertView,
+    LineView,
+    Receipt,
+    Refused,
+    ShopView,
+    SourceStatus,
+    Status,
+    WaitingView,
+)
+from monitor.web.tokens import Tokens
+
+NOW_MS = 1_794_363_630_123  # 2026-11-11T10:20:30.123+08:00
+WELL = Status(ready=True, now_ms=NOW_MS, sources=(SourceStatus("erp", blind=False),))
+
+
+@dataclass
+class StandIn:
+    """Entrance, view and desk at once: keeps what it is given, shows what it is told."""
+
+    letters: DeadLetters
+    shown_shops: list = field(default_factory=list)
+    shown_waiting: list = field(default_factory=list)
+    shown_alerts: list = field(default_factory=list)
+    shown_status: Status = field(default_factory=lambda: WELL)
+    seen: dict = field(default_factory=dict)
+    batches: list = field(default_factory=list)
+    acknowledged: list = field(default_factory=list)
+    silences: list = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def accept(self, source, events, arrival_ms):
+        if self.failure:
+            raise self.failure
+        self.batches.append((source, list(events), arrival_ms))
+        duplicates, rejected = 0, []
+        for place, event in enumerate(events):
+            known = self.seen.setdefault(event.id, event.actor)
+            if event.id in [one.id for one in events[:place]] or known != event.actor:
+                if known != event.actor:
+                    rejected.append(
+                        Refused(place, "reused", "id came before with other content; use a new id")
+                    )
+                else:
+                    duplicates += 1
+        return Receipt(len(events) - duplicates - len(rejected), duplicates, tuple(rejected))
+
+    async def refuse(self, source, rejected, arrival_ms):
+        await asyncio.to_thread(self.letters.add, source, rejected, arrival_ms)
+
+    def shops(self):
+        return self.shown_shops
+
+    def shop(self, platform, shop_id):
+        return next(
+            (one for one in self.shown_shops if (one.platform, one.shop_id) == (platform, shop_id)), None
+        )
+
+    def at_risk(self, limit):
+        return self.shown_waiting[:limit]
+
+    def alerts(self):
+        return self.shown_alerts
+
+    def status(self):
+        return self.shown_status
+
+    async def acknowledge(self, alert_id, by, comment):
+        self.acknowledged.append((alert_id, by, comment))
+        return any(one.id == alert_id for one in self.shown_alerts)
+
+    async def silence(self, silence):
+        self.silences.append(silence)
+        return f"s{len(self.silences)}"
+
+    @property
+    def ids(self):
+        return [event.id for _, events, _ in self.batches for event in events]
+
+
+@contextmanager
+def served(app):
+    """The address of an application served on a free port."""
+    config = uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=2, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    started = threading.Event()
+    startup = server.startup
+
+    async def tell(sockets=None):
+        await startup(sockets)
+        started.set()
+
+    server.startup = tell
+    thread.start()
+    assert started.wait(20)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        app.state.streams.stop()
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@dataclass
+class House:
+    """The application with what it stands on."""
+
+    app: object
+    behind: StandIn
+    tokens: Tokens
+    metrics: Metrics
+    letters: DeadLetters
+
+
+@pytest.fixture
+def options():
+    return WebOptions(stream_interval_s=0.05)
+
+
+@pytest.fixture
+def house(tmp_path, options):
+    letters = DeadLetters(tmp_path / "dead.db")
+    behind, tokens, metrics = StandIn(letters), Tokens(tmp_path / "tokens.json"), Metrics()
+    app = build_app(
+        view=behind, entrance=behind, desk=behind, tokens=tokens, metrics=metrics, dead_letters=letters,
+        clock_ms=lambda: NOW_MS, options=options, monotonic_s=lambda: 0.0,
+    )  # fmt: skip
+    yield House(app, behind, tokens, metrics, letters)
+    letters.close()
+
+
+@pytest.fixture
+def client(house):
+    with served(house.app) as address, httpx.Client(base_url=address, timeout=30) as one:
+        yield one
+
+
+def shop(number, health="ok", *, blind=False, left=20, tonight=38, breach_in_s=None, at_risk=0, **fields):
+    known = not blind
+    line = LineView(
+        "pdd-reply-50", "reply_rate_3m", "day", "≥ 50%", {"zh": "罚 ¥1000", "en": "¥1000"},
+        budget_left=left if known else None, budget_left_today=tonight if known else None,
+        breach_in_s=breach_in_s, at_risk=at_risk, asked=412, late=21,
+    )  # fmt: skip
+    base = {"name": f"第{number}旗舰店", "waiting": 3, "oldest_wait_ms": 95_000, "lines": (line,)} | fields
+    return ShopView("pinduoduo", f"s{number}", health, blind, **base)
+
+
+def waiting(number, left_ms, **fields):
+    base = {
+        "agent_id": "客服小王",
+        "shop_name": "第1旗舰店",
+        "url": f"https://chat.example/{number}",
+    } | fields
+    ask_ms = NOW_MS + left_ms - 180_000
+    return WaitingView(
+        "pinduoduo", "s1", f"c{number}", f"u{number}", "reply_rate_3m", ask_ms, ask_ms + 180_000, **base
+    )
+
+
+def alert(number, severity="crit", **fields):
+    base = {
+        "title": {"zh": "3分钟回复率逼近红线", "en": "Reply rate near its line"},
+        "state": "firing",
+    } | fields
+    return AlertView(
+        f"pdd-reply-drift|pinduoduo:s{number}", "pdd-reply-drift", base.pop("title"),
+        {"shop": f"pinduoduo:s{number}"}, base.pop("state"), severity, NOW_MS - 300_000,
+        {"zh": "余量 3，约 18 分钟后触线", "en": "3 misses left, line in 18 min"}, **base,
+    )  # fmt: skip
