@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alerting.config import Alerting, ReceiverSettings
+from monitor.configuration import read_yaml
 from monitor.directory import load_people, load_shops
 from monitor.settings import Settings, load_settings
 from tests.commands.test_cli import slawatch
@@ -32,6 +34,7 @@ def test_what_init_writes_is_accepted_as_it_is(conf):
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stdout
     assert load_shops(conf / "shops.yaml") == {}
     assert load_people(conf / "people.yaml") == {}
+    assert Alerting.parse(read_yaml(conf / "alerting.yaml")[0]).names() == {"managers"}
 
 
 def test_every_comment_can_be_switched_on(conf):
@@ -42,6 +45,15 @@ def test_every_comment_can_be_switched_on(conf):
     assert set(settings.sources) == {"erp-1", "weekend-shop", "support"}
     assert set(load_shops(uncommented(conf / "shops.yaml"))) == {"pinduoduo:s1"}
     assert load_people(uncommented(conf / "people.yaml"))["lin"].wecom_id == "LinXiao"
+    path = conf / "alerting.yaml"
+    path.write_text(
+        path.read_text().replace("    accounts: [terminal]\n", "", 1)
+    )  # its comment takes its place
+    alerting = Alerting.parse(read_yaml(uncommented(path))[0])
+    defaults = ReceiverSettings(accounts=("ops-bot", "pager"), language="zh")
+    assert alerting.receivers["managers"] == defaults
+    assert alerting.names() == {"managers", "everybody"}
+    assert alerting.digest_after == Alerting.model_fields["digest_after"].default
 
 
 def test_every_setting_is_there(conf):
