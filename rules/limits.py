@@ -6,7 +6,6 @@ MAX_FILE_CHARACTERS = 2_000_000
 MAX_DEPTH = 24  # nested lists and mappings
 MAX_ALIASES = 200  # uses of YAML anchors in one file
 MAX_NODES = 200_000  # values in one file with every alias written out
-MAX_PROBLEMS = 200  # told of one file; the rest is only counted
 MAX_COMPARISONS = 32  # in one level of a rule
 MAX_ALTERNATIVES = 256  # ways in which one level can hold, as the lints see it
 MAX_RULES = 2_000

@@ -140,6 +140,9 @@ def _measures(reader: Reader, node: Node) -> dict[str, Measure]:
             measure = f.get(name, lambda node, name=name: _measure(reader, name, node))  # type: ignore[misc]
             if measure:
                 measures[name] = measure
+        kinds = {measure.kind for measure in measures.values()}
+        if "waiting" in kinds and "reply_rate" not in kinds:
+            reader.note(node, "a waiting measure needs a reply rate, whose rounds it looks at")
         if isinstance(node, Mapping) and not f.nodes:
             reader.note(node, "a pack needs a measure")
     return measures

@@ -20,6 +20,10 @@ _HEADS: dict[str, dict[str, tuple[str, ...]]] = {
         "en": ("figure", "compared as", "meaning", "derived", "available for"),
     },
     "reasons": {"zh": ("代码", "含义"), "en": ("code", "meaning")},
+    "pack": {
+        "zh": ("指标包", "版本", "生效", "考核时段", "时区", "查证"),
+        "en": ("pack", "version", "from", "service hours", "time zone", "looked up"),
+    },
     "measures": {
         "zh": ("指标", "名称", "怎么数", "周期", "可信度", "来源"),
         "en": ("measure", "title", "how it is counted", "periods", "sure", "source"),
@@ -58,6 +62,13 @@ def reason_table(language: str) -> str:
     """Every reason for which an alert changes its state."""
     rows = [(f"`{reason}`", text.in_language(language)) for reason, text in REASON_TEXTS.items()]
     return _table("reasons", language, rows)
+
+
+def pack_table(pack: Pack, language: str) -> str:
+    """When a pack holds, and its hours."""
+    hours = " ".join(map(span_text, pack.service_hours))
+    row = (f"`{pack.id}`", pack.version, pack.from_date or "–", hours, pack.timezone, pack.verified or "–")
+    return _table("pack", language, [row])
 
 
 def measure_table(pack: Pack, language: str) -> str:

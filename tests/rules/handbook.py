@@ -50,7 +50,7 @@ def table(what: str, language: str) -> str:
         return tables.figure_table(language)
     if name == "reasons":
         return tables.reason_table(language)
-    make = {"measures": tables.measure_table, "lines": tables.line_table}[name]
+    make = {"pack": tables.pack_table, "measures": tables.measure_table, "lines": tables.line_table}[name]
     return make(load_packs()[pack][-1], language)
 
 

@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rules.judge import compile_rule
 from rules.load import load_pack, load_packs, load_rules, starter_rules
 from rules.pack import Share, Span
-from rules.problems import RulesError
+from rules.problems import Problem, RulesError
+from rules.reading import FixedReading
 from rules.rule import target
 from rules.yaml_marks import YamlMistake, parse
 
@@ -82,6 +87,9 @@ rules:
     no_data: {for: 5m, during: service_hours}
   # later: high-risk conversations (words, amount, tag), drift against own same-hour baseline, burn rate, dependent rules
 """
+
+
+DESIGN_PACKS = {"pinduoduo": (load_pack(text=DESIGN_PACK),)}
 
 
 def problems_of_pack(text: str) -> list[str]:
@@ -269,6 +277,13 @@ def test_a_mistake_in_a_measure_is_told_with_what_is_allowed(keys, told):
     assert what == told
 
 
+def test_waiting_needs_a_reply_rate_to_look_at():
+    text = PACK.partition("measures:")[0] + "measures:\n  queue: {title: 等待, kind: waiting}\n"
+    assert problems_of_pack(text) == [
+        "p.yaml:6:3: a waiting measure needs a reply rate, whose rounds it looks at"
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -436,3 +451,65 @@ def test_the_starter_rules_load_against_the_shipped_packs():
     loaded = load_rules(starter_rules(), load_packs())
     assert not loaded.warnings, "starter rules raise no doubt and leave no line unwatched"
     assert {path.stem for path in starter_rules()} == {"pinduoduo", "taobao", "sources"}
+
+
+def test_500_rules_that_are_all_wrong_are_told_within_a_second(tmp_path):
+    rows = [
+        f'- {{id: r{n}, lin: ninety, warn: {{lat: ">= 1"}}, crit: {{budgetleft: 3}}}}' for n in range(500)
+    ]
+    path = tmp_path / "many.yaml"
+    path.write_text("\n".join(["rules:", *rows]))
+    packs = {"p": (load_pack(text=PACK),)}
+    begun = time.perf_counter()
+    with pytest.raises(RulesError) as caught:
+        load_rules([path], packs)
+    took = time.perf_counter() - begun
+    assert len(caught.value.problems) == 1500
+    assert took <= 1.0
+
+
+# whatever is written
+
+
+@st.composite
+def damaged(draw, text: str) -> str:
+    """A file somebody's cat has walked over."""
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = draw(st.integers(start, min(len(text), start + 12)))
+        inserted = draw(
+            st.text(alphabet=st.sampled_from("{}[]:,-&*!|>'\"#%@ \n\tab0189m=<é店\x00"), max_size=6)
+        )
+        text = text[:start] + inserted + text[end:]
+    return text
+
+
+def loaded_or_told(load) -> tuple[object, tuple[Problem, ...]]:
+    """What was loaded, or the problems that were told instead; any other exception is a fault of ours."""
+    try:
+        return load(), ()
+    except RulesError as error:
+        return None, error.problems
+
+
+@given(damaged(DESIGN_RULES))
+def test_any_rule_file_loads_or_is_told_what_is_wrong(text):
+    pack = DESIGN_PACKS["pinduoduo"][0]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rules.yaml"
+        path.write_text(text, "utf-8")
+        rules, problems = loaded_or_told(lambda: load_rules([path], DESIGN_PACKS).rules)
+    assert rules is not None or any(problem.severity == "error" for problem in problems)
+    lines = [problem.line for problem in problems if problem.file == str(path)]
+    assert all(1 <= line <= len(text.splitlines()) + 1 for line in lines)
+    for rule in (rules or {}).values():
+        found = target(rule, pack)
+        if found:
+            judge, reading = compile_rule(rule, found.measure, found.line, pack), FixedReading(now_ms=0)
+            assert judge.facts(reading, judge(reading)) is not None
+
+
+@given(damaged(DESIGN_PACK))
+def test_any_pack_loads_or_is_told_what_is_wrong(text):
+    pack, problems = loaded_or_told(lambda: load_pack(text=text))
+    assert problems or (pack.measures and len(pack.profile) == 48)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -266,6 +267,13 @@ def test_a_transition_carries_what_the_desk_needs():
     assert (told.rule, told.subject, told.from_state, told.to_state) == ("r", {"shop": "p:s"}, "ok", "firing")
     assert (told.verdict, told.reason, told.since_ms, told.notify) == ("warn", "reached", START, "managers")
     assert (told.shadow, told.after_the_fact, told.facts.late, len(told.items)) == (True, True, 1, 1)
+
+
+def test_a_state_is_kept_as_a_compact_row():
+    state, _ = step(rule(each="conversation"), None, items("a"), START)
+    row = msgspec.msgpack.encode(state)
+    assert len(row) < 64
+    assert msgspec.msgpack.decode(row, type=RuleState) == state
 
 
 # properties
