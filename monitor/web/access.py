@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,7 +41,7 @@ class RateLimit:
             self._left.pop(next(iter(self._left)))  # the one not heard of for longest
         if left < 1:
             self._left[name] = (left, now_s)
-            return max(1, round((1 - left) * 60 / self._per_minute + 0.5))
+            return math.ceil((1 - left) * 60 / self._per_minute)
         self._left[name] = (left - 1, now_s)
         return 0
 

@@ -7,11 +7,13 @@ request down.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +22,7 @@ import msgspec
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 Role = Literal["source", "viewer", "lead", "admin"]
@@ -108,21 +110,20 @@ class Tokens:
         Raises:
             TokenError: The name is taken or not a name, or the file cannot be written.
         """
-        self._refresh()
         source = source or (name if role == "source" else "")
         for one in (name, source):
             if one and _NAME.fullmatch(one) is None:
                 raise TokenError(f"{one!r} is not a name", mend="use small letters, digits, `_`, `.` and `-`")
-        if any(grant.name == name for grant in self._grants.values()):
-            raise TokenError(f"there is a token {name!r}", mend="revoke it first, or choose another name")
         patterns = tuple(shops)
         if not patterns or any(pattern != "*" and ":" not in pattern for pattern in patterns):
             raise TokenError(
                 f"shops {', '.join(patterns)!r} are no patterns", mend="name them as pinduoduo:* or taobao:s1"
             )
         token = PREFIX + secrets.token_urlsafe(32)
-        grant = Grant(name, role, _digest(token), source, patterns, now_ms)
-        self._write({**self._grants, grant.hash: grant})
+        with self._changing() as grants:
+            if any(grant.name == name for grant in grants.values()):
+                raise TokenError(f"there is a token {name!r}", mend="revoke it first, or choose another name")
+            grants[_digest(token)] = Grant(name, role, _digest(token), source, patterns, now_ms)
         return token
 
     def revoke(self, name: str) -> None:
@@ -131,11 +132,33 @@ class Tokens:
         Raises:
             TokenError: There is none of that name.
         """
-        self._refresh()
-        left = {key: grant for key, grant in self._grants.items() if grant.name != name}
-        if len(left) == len(self._grants):
-            raise TokenError(f"there is no token {name!r}", mend="`slawatch tokens list` shows them")
-        self._write(left)
+        with self._changing() as grants:
+            found = [digest for digest, grant in grants.items() if grant.name == name]
+            if not found:
+                raise TokenError(f"there is no token {name!r}", mend="`slawatch tokens list` shows them")
+            del grants[found[0]]
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Grant]]:
+        """The grants, to be changed; written when done. One writer at a time, in any process."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = self._path.with_suffix(".lock").open("w")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._refresh()
+            grants = dict(self._grants)
+            yield grants
+            try:
+                self._write(grants)
+            except OSError as error:
+                raise self._unwritable(error) from error
+            self._refresh()
+
+    def _unwritable(self, error: OSError) -> TokenError:
+        return TokenError(f"{self._path}: {error.strerror}", mend="make the data directory writable")
 
     def _refresh(self) -> None:
         try:
@@ -155,20 +178,14 @@ class Tokens:
 
     def _write(self, grants: dict[str, Grant]) -> None:
         """Replace the file at once and for good, readable by its owner alone."""
-        fresh = self._path.with_suffix(f".{secrets.token_hex(4)}")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(list(grants.values()))))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-        except OSError as error:
-            raise TokenError(
-                f"{self._path}: {error.strerror}", mend="make the data directory writable"
-            ) from error
-        self._refresh()
+        fresh = self._path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(list(grants.values()))))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
 
 
 def _digest(token: str) -> str:

@@ -1,0 +1,156 @@
+"""Figures, alerts, probes, documents: what is answered, and in which shape when it goes wrong."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from conftest import NOW_MS, WELL, alert, shop, waiting
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/api/v1/nothing", 404, "not_found"),
+        ("GET", "/static/../app.py", 404, "not_found"),
+        ("GET", "/api/v1/events", 405, "method_not_allowed"),
+        ("DELETE", "/", 405, "method_not_allowed"),
+        ("GET", "/api/v1/shops?limit=x", 422, "invalid"),
+        ("GET", "/api/v1/shops/pinduoduo/never", 404, "not_found"),
+        ("POST", "/api/v1/silences", 422, "invalid"),
+        ("POST", "/api/v1/alerts/none/ack", 404, "not_found"),
+        ("POST", "/api/v1/events?source=A%20B", 422, "invalid"),
+    ],
+)
+def test_every_error_has_one_shape(client, method, path, status, code):
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert (set(error), error["code"]) == ({"code", "what", "mend"}, code)
+    assert error["what"]
+    assert error["mend"]
+
+
+def test_what_nobody_expected_is_answered_in_that_shape_and_tells_no_secret(house, client):
+    house.behind.failure = RuntimeError("password=hunter2")
+    event = {"type": "heartbeat", "id": "h", "at": NOW_MS}
+    answer = client.post("/api/v1/events", json=event)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert "hunter2" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_every_answer_has_the_security_headers(client):
+    for path in ("/", "/api/v1/shops", "/static/page.js", "/nothing"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "no-referrer")
+        assert headers["cache-control"]
+
+
+def test_shops_at_risk_and_alerts_are_given_as_the_view_orders_them(house, client):
+    house.behind.shown_shops = [shop(2, "crit", left=-1), shop(1)]
+    house.behind.shown_waiting = [waiting(1, 20_000), waiting(2, 90_000)]
+    house.behind.shown_alerts = [alert(2)]
+    told = client.get("/api/v1/shops?limit=1").json()
+    assert (told["total"], [one["shop_id"] for one in told["shops"]]) == (2, ["s2"])
+    assert told["shops"][0]["lines"][0]["budget_left"] == -1
+    assert client.get("/api/v1/shops/pinduoduo/s1").json()["name"] == "第1旗舰店"
+    at_risk = client.get("/api/v1/at-risk?limit=1").json()
+    assert (at_risk["now_ms"], at_risk["at_risk"][0]["deadline_ms"]) == (NOW_MS, NOW_MS + 20_000)
+    assert client.get("/api/v1/alerts").json()["alerts"][0]["id"] == alert(2).id
+
+
+def test_an_alert_is_acknowledged_with_who_and_why(house, client):
+    house.behind.shown_alerts = [alert(1)]
+    answer = client.post(f"/api/v1/alerts/{alert(1).id}/ack", json={"comment": "on it"})
+    assert answer.json() == {"acknowledged": alert(1).id, "by": "local"}
+    assert house.behind.acknowledged == [(alert(1).id, "local", "on it")]
+
+
+@pytest.mark.parametrize(
+    ("end", "ends_ms"),
+    [
+        ({"for": "2h"}, NOW_MS + 7_200_000),
+        ({"ends": "2026-11-11T12:00:00+08:00"}, 1_794_369_600_000),
+        ({"until_resolved": True}, 0),
+    ],
+)
+def test_a_silence_has_one_end(house, client, end, ends_ms):
+    answer = client.post("/api/v1/silences", json={"matchers": {"shop": "pinduoduo:s1"}} | end)
+    assert (answer.status_code, answer.json()) == (201, {"id": "s1", "ends_ms": ends_ms})
+    assert house.behind.silences[0].ends_ms == ends_ms
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {},
+        {"for": "2h", "until_resolved": True},
+        {"for": "soon"},
+        {"ends": "2020-01-01T00:00:00Z"},
+        {"for": "0s"},
+    ],
+)
+def test_a_silence_without_one_end_is_refused(house, client, end):
+    answer = client.post("/api/v1/silences", json={"matchers": {"shop": "x:y"}} | end)
+    assert (answer.status_code, house.behind.silences) == (422, [])
+
+
+def test_readiness_says_why_not(house, client):
+    assert client.get("/readyz").json() == {"status": "ready", "problems": []}
+    house.behind.shown_status = replace(WELL, ready=False, problems=("disk is full",))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "problems": ["disk is full"]})
+
+
+def test_the_description_of_the_api_needs_no_other_host(client):
+    page = client.get("/docs").text
+    assert "POST /api/v1/events" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/api/v1/events", "/api/v1/shops", "/api/v1/stream", "/metrics"} <= set(paths)
+    assert all(one.get("summary") for path in paths.values() for one in path.values())
+
+
+def read_stream(client, path, until, change=lambda seen: None):
+    """Parts by name, as they come, until enough were seen."""
+    seen = []
+    with client.stream("GET", path) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                seen.append((name, line[6:]))
+                change(seen)
+                if until(seen):
+                    return seen
+    raise AssertionError(seen)
+
+
+def test_the_stream_sends_each_part_when_it_changes_and_the_clock_always(house, client):
+    house.behind.shown_shops = [shop(1)]
+
+    def change(seen):
+        if len([name for name, _ in seen if name == "clock"]) == 3:
+            house.behind.shown_shops = [shop(2)]
+
+    seen = read_stream(
+        client, "/api/v1/stream", lambda seen: sum(name == "shops" for name, _ in seen) == 2, change
+    )
+    assert [json.loads(data)[0]["shop_id"] for name, data in seen if name == "shops"] == ["s1", "s2"]
+    assert sum(name == "alerts" for name, _ in seen) == 1
+    assert {data for name, data in seen if name == "clock"} == {str(NOW_MS)}
+
+
+def test_a_closed_stream_is_counted_off(house, client):
+    read_stream(client, "/api/v1/stream", lambda seen: len(seen) > 2)
+    for _ in range(100):
+        if "slawatch_http_streams 0.0" in client.get("/metrics").text:
+            return
+    raise AssertionError("the stream is still counted")
