@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
@@ -50,9 +51,12 @@ class Embedded:
     desk_loop: DeskLoop
     store: SqliteStore  # used only in its thread
     thread: StoreThread
+    outputs_told: list[Callable[[Outputs], None]] = field(default_factory=list)  # after each step is durable
+    intents_told: list[Callable[[], None]] = field(default_factory=list)  # there may be something to send
     on_clock: int = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
     beat_s: float = 0.0
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _watchdog: Watchdog | None = None
 
     def part(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
         """Run one more part beside the others."""
@@ -67,10 +71,14 @@ class Embedded:
         self.part("housekeeping", self._keep_house)
         self.part("beat", self._beat)
         await self.entrance.open(self.thread)
+        self._watchdog = Watchdog(self.progress, lambda: self.beat_s)
+        self._watchdog.start()
 
     async def stop(self) -> None:
         """Take nothing more, write the shard's state, end every part."""
         self.entrance.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         shard = self._tasks.pop("shard", None)
         await self.shard_loop.stop()
         if shard is not None:
@@ -116,11 +124,12 @@ async def embedded(
     clock: Clock,
     dead_letters: DeadLetters,
     *,
-    on_outputs: Callable[[Outputs], None],
-    on_intents: Callable[[], None],
     journal_limits: JournalLimits,
+    lateness_ms: int = engine_limits.LATENESS_MS,
 ) -> AsyncIterator[Embedded]:
-    """Open the files in ``data``, run every part, and end them in the reverse order.
+    """Open the files in ``data`` and put the parts together; at the end, stop them and close the files.
+
+    The caller adds what wants to be told, then awaits ``start``.
 
     Args:
         data: The folder of ``journal.db`` and ``store.db``; one process at a time.
@@ -128,9 +137,8 @@ async def embedded(
         policy: The desk's.
         clock: Everybody's.
         dead_letters: Where refused events go.
-        on_outputs: Told of each step once it is durable.
-        on_intents: Told when there may be something to send.
         journal_limits: How much history is kept.
+        lateness_ms: How late an event may come; ids are remembered for twice this.
 
     Raises:
         MonitorError: The folder is in use.
@@ -140,10 +148,15 @@ async def embedded(
     def grown(_position: int) -> None:
         loop.call_soon_threadsafe(shard_loop.wake)
 
-    def told(outputs: Outputs) -> None:
+    def stepped(outputs: Outputs) -> None:
         if outputs.transitions:
             desk_loop.wake()
-        on_outputs(outputs)
+        for told in running.outputs_told:
+            told(outputs)
+
+    def decided() -> None:
+        for told in running.intents_told:
+            told()
 
     async with AsyncExitStack() as stack:
         stack.enter_context(_owned(data))
@@ -159,16 +172,12 @@ async def embedded(
             on_commit=grown,
         )
         stack.callback(journal.close)
-        shard_loop = ShardLoop(make_shard, store, journal, thread, clock, health=health, on_outputs=told)
+        shard_loop = ShardLoop(make_shard, store, journal, thread, clock, health=health, on_outputs=stepped)
         stack.callback(shard_loop.close)
-        desk_loop = DeskLoop(policy, store, thread, clock, health=health, on_intents=on_intents)
-        entrance = Entrance(journal, dead_letters)
+        desk_loop = DeskLoop(policy, store, thread, clock, health=health, on_intents=decided)
+        entrance = Entrance(journal, dead_letters, lateness_ms)
         running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, store, thread)
         stack.push_async_callback(running.stop)
-        await running.start()
-        watchdog = Watchdog(running.progress, lambda: running.beat_s)
-        watchdog.start()
-        stack.callback(watchdog.stop)
         yield running
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 from standin import StandIn
@@ -27,17 +28,18 @@ def events(first, last, shop="s1"):
     ]
 
 
-def running(folder, clock=None, told=None):
-    return embedded(
+@asynccontextmanager
+async def running(folder, clock=None):
+    async with embedded(
         folder,
         StandIn,
         POLICY,
         clock or ManualClock(START_MS),
         dead_letters=None,
-        on_outputs=lambda _: None,
-        on_intents=lambda: (told if told is not None else []).append(1),
         journal_limits=JournalLimits(free_disk_min=0),
-    )
+    ) as it:
+        await it.start()
+        yield it
 
 
 async def second(it):
@@ -53,7 +55,8 @@ async def due(it):
 def test_a_transition_becomes_an_intent_without_the_clock_moving(tmp_path):
     async def scene():
         told = []
-        async with running(tmp_path, told=told) as it:
+        async with running(tmp_path) as it:
+            it.intents_told.append(lambda: told.append(1))
             await it.settled()
             await it.entrance.accept("erp", events(0, 10), START_MS)
             await it.settled()

@@ -1,0 +1,272 @@
+"""The composition root: from settings to a running daemon, each part built once and passed on.
+
+settings → packs, rules → plan → shard · journal, store · desk · channels, sender · pages and API
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import ValidationError
+
+from alerting.config import Alerting
+from alerting.sender import Sender
+from monitor.configuration import ConfigurationError, explain, read_yaml
+from monitor.directory import load_people, load_shops
+from monitor.logs import configure_logging
+from monitor.runtime.clock import ManualClock, SystemClock
+from monitor.runtime.dead_letter_box import DeadLetterBox
+from monitor.runtime.desk_port import DeskDoor
+from monitor.runtime.embedded import Embedded, embedded
+from monitor.runtime.names import Names
+from monitor.runtime.passing import first_time, follow
+from monitor.runtime.plans import plan_of
+from monitor.runtime.server import serving
+from monitor.runtime.shard_figures import ShardFigures
+from monitor.runtime.status import Gauges, SenderMetrics, status_of
+from monitor.runtime.view import View
+from monitor.runtime.worker_thread import WorkerThread
+from monitor.shard import Shard
+from monitor.sinks.dead_letters import DeadLetters
+from monitor.sinks.metrics import Metrics
+from monitor.store.journal import JournalLimits
+from monitor.web.app import WebOptions, build_app
+from monitor.web.tokens import Tokens
+from rules.load import load_packs, load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from alerting.channels.base import Channel
+    from monitor.rulebook import Plan
+    from monitor.runtime.clock import Clock
+    from monitor.settings import Settings
+
+SWEEP_S = 3_600.0
+TERMINAL: dict[str, object] = {"accounts": {"console": {"type": "console"}}, "default": "console"}
+TERMINAL |= {"receivers": {"console": {"accounts": ["console"]}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Everything the files say, checked."""
+
+    settings: Settings
+    base: Path  # what relative paths in the settings start from
+    plan: Plan
+    names: Names
+    alerting: Alerting
+
+    @property
+    def data(self) -> Path:
+        """The directory of everything that is kept."""
+        return self.base / self.settings.data
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What runs, for who started it in process."""
+
+    running: Embedded
+    view: View
+    sender: Sender
+    url: str
+
+
+def configure(settings: Settings, base: Path) -> Configured:
+    """Read every file that the settings name.
+
+    Raises:
+        ConfigurationError, RulesError: With every mistake, each at its place.
+    """
+    packs = load_packs(base / settings.packs if settings.packs else None)
+    alerting = load_alerting(base / settings.alerting, settings.language)
+    rules = load_rules([base / settings.rules], packs, alerting.names())
+    shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
+    names = Names(packs, rules, shops, people, settings.public_url)
+    return Configured(settings, base, plan_of(settings, packs, rules, shops), names, alerting)
+
+
+def load_alerting(path: Path, language: str) -> Alerting:
+    """Receivers and accounts; without such a file everything is told on the terminal.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    values, places = read_yaml(path) if path.exists() else (dict(TERMINAL), {})
+    try:
+        return Alerting.parse({"language": language, **values})
+    except ValidationError as error:
+        raise explain(error, Alerting, str(path), places) from error
+
+
+async def run(
+    settings: Settings,
+    base: Path,
+    *,
+    clock_file: Path | None = None,
+    announce: Callable[[str], object] = print,
+) -> None:
+    """Run the daemon until it is told to stop (SIGTERM, SIGINT), then write its state.
+
+    Args:
+        settings: The configuration.
+        base: What relative paths in it start from.
+        clock_file: For tests: a file whose time is the daemon's.
+        announce: Told the address once it answers.
+
+    Raises:
+        MonitorError, RulesError, AlertingError: It cannot start, and why.
+    """
+    configure_logging(settings.log.format, settings.log.level)
+    configured = configure(settings, base)
+    clock: Clock = SystemClock()
+    if clock_file is not None:
+        refuse_real_channels(configured.alerting)
+        clock = ManualClock(first_time(clock_file))
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with daemon(configured, clock) as it:
+        if clock_file is not None and isinstance(clock, ManualClock):
+            it.running.part("clock", partial(follow, clock_file, clock, it.running.settled))
+        announce(it.url)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def daemon(
+    configured: Configured, clock: Clock, *, channels: Mapping[str, Channel] | None = None
+) -> AsyncIterator[Daemon]:
+    """Everything running, and at the end everything written and closed.
+
+    Args:
+        configured: What the files say.
+        clock: Of shard, desk, sender and pages.
+        channels: Account name → channel, in place of those that are configured.
+    """
+    settings, metrics, data = configured.settings, Metrics(), configured.data
+    async with AsyncExitStack() as stack:
+        tokens = Tokens(data / "tokens.json")
+        settings.require_safe(tokens=len(tokens))
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        if channels is None:
+            channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+        data.mkdir(parents=True, exist_ok=True)
+        letters_thread = WorkerThread("dead-letters")
+        stack.callback(letters_thread.close)
+        letters = DeadLetters(data / "dead_letters.db")
+        stack.callback(letters.close)
+        policy = configured.alerting.policy()
+        running = await stack.enter_async_context(
+            embedded(
+                data,
+                partial(Shard, configured.plan),
+                policy,
+                clock,
+                DeadLetterBox(letters, letters_thread),
+                journal_limits=JournalLimits(
+                    settings.journal.keep, settings.journal.keep_size, settings.low_water
+                ),
+                lateness_ms=settings.lateness,
+            )
+        )
+        sender = Sender(
+            running.store,
+            channels,
+            policy,
+            configured.names,
+            clock,
+            worker=running.thread,
+            on_result=running.desk_loop.wake,
+            metrics=SenderMetrics(metrics),
+        )
+        view = _view(running, configured.names)
+        gauges = Gauges(running, metrics)
+        running.on_clock += len(sender.lines)
+        running.outputs_told.append(gauges.count)
+        running.intents_told.append(sender.wake)
+        web = build_app(
+            view=view,
+            entrance=running.entrance,
+            desk=DeskDoor(running.desk_loop, clock),
+            tokens=tokens,
+            metrics=metrics,
+            dead_letters=letters,
+            clock_ms=clock.now_ms,
+            options=WebOptions(
+                language=settings.language,
+                requests_per_minute=settings.limits.requests_per_minute,
+                body_bytes=settings.limits.body,
+                webhooks=settings.chatwoot_sources(configured.base),
+            ),
+        )
+        url = await stack.enter_async_context(serving(web, settings.host, settings.port))
+        await running.start()
+        running.part("sender", sender.run)
+        running.part("pages", view.run)
+        running.part("metrics", gauges.run)
+        running.part("dead letters", partial(_sweep, letters, letters_thread, clock))
+        yield Daemon(running, view, sender, url)
+
+
+def _view(running: Embedded, names: Names) -> View:
+    """Pages over the shard that is live and the desk that is live."""
+    started_ms, ours = running.clock.now_ms(), version("slawatch")
+
+    def figures() -> ShardFigures | None:
+        shard = running.shard_loop.shard
+        return ShardFigures(shard) if isinstance(shard, Shard) else None
+
+    return View(figures, lambda: running.desk_loop.desk, names, partial(status_of, running, started_ms, ours))
+
+
+async def _sweep(letters: DeadLetters, thread: WorkerThread, clock: Clock) -> None:
+    """Remove expired dead letters, once an hour."""
+    while True:
+        await thread.run(letters.sweep, clock.now_ms())
+        await asyncio.sleep(SWEEP_S)
+
+
+def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
+    """The text of a secret's file, relative to the configuration.
+
+    Raises:
+        OSError: It cannot be read.
+        KeyError: It is said to be in the environment, of which only the settings are read.
+    """
+    if kind == "env":
+        raise KeyError(name)
+    return (base / name).read_text("utf-8")
+
+
+def refuse_real_channels(alerting: Alerting) -> None:
+    """Under a clock that is told, nobody outside this machine may be alerted.
+
+    Raises:
+        ConfigurationError: An account reaches further, each named.
+    """
+    problems = []
+    for name, account in alerting.accounts.items():
+        url = account.url.get_secret_value() if account.url else account.base_url
+        if account.type != "console" and not _is_loopback(urlsplit(url).hostname or ""):
+            problems.append(f"accounts.{name}: --clock is for tests; name a fake on 127.0.0.1 instead")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,30 @@
+"""Dead letters, written in a thread: refusing an event never waits for a disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.sinks.dead_letters import DeadLetters
+    from monitor.sources.wire import Rejected
+
+log = structlog.get_logger(__name__)
+
+
+class DeadLetterBox:
+    """Implements ``monitor.runtime.ports.DeadLetters``."""
+
+    def __init__(self, letters: DeadLetters, thread: WorkerThread) -> None:
+        self._letters, self._thread = letters, thread
+
+    async def put(self, source: str, rejected: Sequence[Rejected], arrival_ms: int) -> None:
+        """Keep refused lines; what cannot be kept is counted in the log, since the sender was told why."""
+        try:
+            await self._thread.run(self._letters.add, source, rejected, arrival_ms)
+        except Exception:
+            log.exception("dead letters not kept", source=source, lines=len(rejected))

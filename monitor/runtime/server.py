@@ -1,0 +1,64 @@
+"""The HTTP server inside the daemon's event loop; signals are the daemon's business, not the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from fastapi import FastAPI
+
+GRACE_S = 5  # requests under way may take so long to end
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: the daemon stops the server, then writes its state."""
+        yield
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
+    """Serve ``app``; gives the address, ``http://host:port`` with the port that was taken.
+
+    Raises:
+        MonitorError: The address cannot be listened on.
+    """
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE_S
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        bound = listener.getsockname()
+        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        try:
+            yield f"http://{shown}:{bound[1]}"
+        finally:
+            app.state.streams.stop()
+            server.should_exit = True
+            await task
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise MonitorError(
+            f"listen: {host}:{port}: {error.strerror}",
+            mend="stop who listens there, or choose another port",
+            code="address",
+        ) from error
+    with listener:
+        yield listener

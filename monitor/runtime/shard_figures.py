@@ -1,0 +1,75 @@
+"""Reads a shard's figures for pages, between two steps: implements ``monitor.runtime.ports.Figures``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.readings import ShopReading
+from monitor.runtime.ports import SourceHeard, Watched
+
+if TYPE_CHECKING:
+    from monitor.engine.shop import Shop
+    from monitor.shard import Shard
+    from rules.pack import Measure
+
+SPAN_DAYS = {"day": 1, "7d": 7, "30d": 30}
+
+
+class ShardFigures:
+    """Figures as of the last whole second of the shard's clock."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    @property
+    def now_ms(self) -> int:
+        """The shard's clock."""
+        return self._shard.now_ms
+
+    def shop_keys(self) -> list[str]:
+        """Every shop seen."""
+        return [shop.key for shop in self._shard.engine.shops.values()]
+
+    def watched(self, shop: str) -> list[Watched]:
+        """Every line of the shop's pack, then every measure over each of its periods."""
+        platform, _, shop_id = shop.partition(":")
+        found = self._shard.engine.shops.get((platform, shop_id))
+        if found is None:
+            return []
+        second_ms = self._shard.now_ms // 1000 * 1000
+        day = found.day_number(second_ms)
+        pack = self._shard.book.pack_on(platform, shop, day)
+        if pack is None:
+            return []
+        lines = [
+            Watched(m, line.period, line, self._reading(found, m, line.period, second_ms, day))
+            for line in pack.lines.values()
+            if (m := pack.measures[line.measure])
+        ]
+        figures = [
+            Watched(m, period, None, self._reading(found, m, period, second_ms, day))
+            for m in pack.measures.values()
+            for period in m.periods
+        ]
+        return lines + figures
+
+    def sources(self) -> list[SourceHeard]:
+        """Every source seen, by name."""
+        found = sorted(self._shard.sources.items())
+        return [SourceHeard(name, watch.source.blind, watch.source.heard_ms) for name, watch in found]
+
+    def _reading(self, shop: Shop, measure: Measure, period: str, second_ms: int, day: int) -> ShopReading:
+        shard = self._shard
+        _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
+        since_ms = shard.complete_from(shop)
+        first_ms = shop.zone.midnight(day - SPAN_DAYS.get(period, 1) + 1)
+        return ShopReading(
+            shop,
+            measure,
+            period,
+            sums,
+            second_ms,
+            day,
+            blind=shard.is_dark(shop),
+            complete=not since_ms or since_ms <= first_ms,
+        )
