@@ -80,6 +80,8 @@ def _pack(reader: Reader, root: Node, zones: Collection[str]) -> Pack | None:
         if timezone and timezone not in zones:
             near = closest(timezone, zones)
             reader.note(f.nodes["timezone"], "unknown time zone", found=f"'{timezone}'", hint=near)
+        if from_date and until_date and until_date <= from_date:
+            reader.note(f.nodes["until"], "the pack ends before it begins", found=f"'{until_date}'")
         service_hours = f.need("service_hours", lambda node: _hours(reader, node)) or ()
         exempt_dates = f.get("exempt_dates", reader.list_of(reader.date))
         profile = f.get("profile", lambda node: _profile(reader, node))

@@ -244,6 +244,15 @@ def test_a_countdown_says_how_far_ahead_it_looks_and_when_it_is_due(judge):
     assert countdown.due_ms(reading()) == 0
 
 
+def test_the_horizon_is_that_of_what_must_hold(judge):
+    def horizon_ms(level: str) -> int:
+        return judge(f"each: conversation, measure: rate, warn: {level}").horizon_ms
+
+    assert horizon_ms('{all: [{seconds_left: "<= 80"}, {wait: ">= 5s"}]}') == 80_000
+    assert horizon_ms('{any: [{seconds_left: "<= 80"}, {wait: ">= 5s"}]}') == 86_400_000
+    assert horizon_ms('{any: [{seconds_left: "<= 80"}, {seconds_left: "< 90"}]}') == 90_000
+
+
 @given(st.lists(st.integers(-5_000, 200_000), max_size=6), st.sampled_from(["<=", "<"]))
 def test_between_now_and_due_no_second_changes_the_verdict(lefts, op):
     from rules.condition_reader import parse_comparison

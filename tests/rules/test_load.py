@@ -210,6 +210,27 @@ def test_versions_of_a_pack_meet_at_midnight(tmp_path):
     ]
 
 
+def test_a_version_may_end_on_the_day_on_which_the_next_begins(tmp_path):
+    (tmp_path / "a.yaml").write_text("until: 2026-06-01\n" + PACK)
+    (tmp_path / "b.yaml").write_text("from: 2026-06-01\n" + PACK)
+    assert len(load_packs(tmp_path)["p"]) == 2
+
+
+def test_a_version_that_ends_before_it_begins_is_an_error():
+    told = "p.yaml:2:8: the pack ends before it begins, found '2026-06-01'"
+    assert problems_of_pack("from: 2026-06-01\nuntil: 2026-06-01\n" + PACK) == [told]
+
+
+def test_service_hours_may_touch_and_must_not_overlap():
+    def hours(text: str) -> str:
+        return PACK.replace('["08:00-23:00"]', text)
+
+    spans = load_pack(text=hours('["12:00-24:00", "08:00-12:00"]')).service_hours
+    assert spans == (Span(8 * 3_600_000, 12 * 3_600_000), Span(12 * 3_600_000, 24 * 3_600_000))
+    assert problems_of_pack(hours('["08:00-12:00", "11:59-18:00"]')) == ["p.yaml:4:16: service hours overlap"]
+    assert "cannot be read, found '08:00-08:00'" in problems_of_pack(hours('["08:00-08:00"]'))[0]
+
+
 def test_versions_that_overlap_are_an_error(tmp_path):
     (tmp_path / "a.yaml").write_text("from: 2026-03-01\nuntil: 2026-07-01\n" + PACK)
     (tmp_path / "b.yaml").write_text("from: 2026-06-01\n" + PACK)

@@ -134,6 +134,16 @@ def test_an_alert_returns_at_the_severity_of_the_moment():
     assert changes[4][1:] == ("holding", "firing", "crit", "rose")
 
 
+def test_a_critical_alert_returns_as_one_without_waiting_its_for_again():
+    changes = story(rule(warn=None, crit=30, keep=300), (0, CRIT), (60, OK), (70, CRIT), (71, CRIT))
+    assert changes[2:] == [
+        (60, "firing", "holding", "crit", "eased"),
+        (70, "holding", "firing", "crit", "returned"),
+    ]
+    changes = story(rule(crit=30, keep=300), (0, CRIT), (60, OK), (70, CRIT), (71, CRIT))
+    assert changes[-1] == (70, "holding", "firing", "crit", "returned")
+
+
 def test_partial_and_too_few_end_an_alert_as_ok_does():
     for verdict in (PARTIAL, TOO_FEW):
         assert story(rule(), (0, WARN), (9, verdict))[-1] == (9, "firing", "ok", "warn", "cleared")
