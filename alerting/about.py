@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from alerting import limits
 from alerting.policy.route import CHANNEL_RULE
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
+from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rules.pack import Text
     from rules.reading import Item
     from rules.transition import Transition
+
+_TELLING = (Reason.LATE_REPLY, Reason.RULE_REMOVED)  # ends that are not a plain recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +81,33 @@ class About:
 
     def figure(self) -> str:
         """The one figure that says how bad it is: what the rule compared, else what is known."""
-        f, say_, language = self.t.facts, self.style.say, self.style.language
+        f, say_ = self.t.facts, self.style.say
         left_s = self._seconds_left(self.t.items[0]) if self.t.items else 0
         n = len(self.t.items)
         known = {
             "seconds_left": (say_("f_items", n=n, seconds=left_s) if left_s else say_("f_items_past", n=n))
             if n
             else "",
-            "budget_left": self._left(f.budget_left, "f_left"),
             "budget_left_today": self._left(f.budget_left_today, "f_today"),
-            "breach_in": say_("f_breach", minutes=-(-f.breach_in_s // 60))
-            if f.breach_in_s is not None
-            else "",
+            "budget_left": self._left(f.budget_left, "f_left"),
+            "breach_in": "" if f.breach_in_s is None else say_("f_breach", minutes=-(-f.breach_in_s // 60)),
             "at_risk": say_("f_risk", n=f.at_risk) if f.at_risk else "",
-            "oldest_wait": say_("f_wait", duration=duration(language, f.oldest_wait_ms))
-            if f.oldest_wait_ms
-            else "",
-            "silent": say_("f_silent", duration=duration(language, f.silent_ms)) if f.silent_ms else "",
+            "oldest_wait": self._long("f_wait", f.oldest_wait_ms),
+            "silent": self._long("f_silent", f.silent_ms),
+            "value": self._rate() if f.asked else "",
+            "late": say_("f_late", n=f.late) if f.late else "",
         }
-        compared = known.get(f.condition.partition(" ")[0], "")
-        return compared or next(
-            (text for text in known.values() if text), self._clean(f.condition) or self.t.verdict
-        )
+        compared = {part.split(" ", 1)[0] for part in f.condition.split(", ")}
+        best = next((text for name, text in known.items() if text and name in compared - {"late"}), "")
+        telling = self._clean(f.condition) if compared - {"late", ""} else ""
+        return best or telling or next((text for text in known.values() if text), "") or self.t.verdict
+
+    def _long(self, name: str, ms: int | None) -> str:
+        return self.style.say(name, duration=duration(self.style.language, ms)) if ms else ""
+
+    def _rate(self) -> str:
+        f = self.t.facts
+        return percent(f.late if self.rule.kind == "order_rate" else f.asked - f.late, f.asked)
 
     def _left(self, n: int | None, name: str) -> str:
         if n is None:
@@ -124,11 +132,9 @@ class About:
         f = self.t.facts
         if not f.asked or self.rule.kind not in ("reply_rate", "order_rate", ""):
             return []
-        orders = self.rule.kind == "order_rate"
-        shown = percent(f.late if orders else f.asked - f.late, f.asked)
-        name = "value_order_rate" if orders else "value"
+        name = "value_order_rate" if self.rule.kind == "order_rate" else "value"
         measure = self._text(self.rule.measure) or self._clean(f.measure)
-        value = self.style.strong(shown)
+        value = self.style.strong(self._rate())
         text = self.style.say(name, measure=measure, value=value, asked=f.asked, late=f.late)
         if self.rule.line:
             text += self.style.say("line", line=line_text(self.rule.line.at_least, self.rule.line.at_most))
@@ -193,7 +199,9 @@ class About:
 
     def over(self) -> list[tuple[int, str]]:
         """How long it lasted, and at the end of a day whether the line was held."""
-        t, found = self.t, []
+        t = self.t
+        told = REASON_TEXTS.get(Reason(t.reason)) if t.reason in _TELLING else None
+        found = [(1, self._text(told))] if told else []
         if t.facts.held is not None:
             found.append((1, self.style.say("held" if t.facts.held else "lost")))
         elif t.facts.budget_left is not None and t.facts.budget_left >= 0:

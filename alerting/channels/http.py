@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,6 +12,10 @@ from alerting.channels.base import DeliveryResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# Both write whole addresses, and with them keys, at INFO and DEBUG.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 TIMEOUT = httpx.Timeout(limits.ANSWER_S, connect=limits.CONNECT_S)
 # Nothing of the request had left: the provider cannot have it.

@@ -229,7 +229,7 @@ class Ledger:
     def hold(self, alert: Alert, at_ms: int) -> tuple[int, str, str]:
         """Until when the alert is held (0: it is not), by which step, and why."""
         if alert.state == "holding":
-            return limits.NEVER_MS, "inhibit", "its figures are unknown"
+            return limits.NEVER_MS, "inhibit", "it has eased and is not clear yet"
         return self.would_hold(alert.transition, at_ms)
 
     def would_hold(self, t: Transition, at_ms: int) -> tuple[int, str, str]:

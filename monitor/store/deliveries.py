@@ -8,14 +8,14 @@ import msgspec
 
 from alerting import limits
 from alerting.errors import Fenced
-from alerting.policy.records import AccountState, Intent, Queued, Sibling
+from alerting.policy.records import AccountState, Intent, Queued, Result, Sibling
 from monitor.store.desk import add_input, add_traces
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from alerting.policy.records import Delivery, Result, State, Trace
+    from alerting.policy.records import Delivery, State, Trace
     from monitor.store.database import Database
 
 _intent = msgspec.msgpack.Decoder(Intent)
@@ -27,7 +27,7 @@ _LEASE = (
 )
 _FLIGHT = (
     "update delivery set state = 'ambiguous', done_ms = ?, detail = 'its sender died'"
-    " where account = ? and state = 'sending' returning id"
+    " where account = ? and state = 'sending' returning id, receiver"
 )
 _DUE = (
     "select body, fails, again, not_before_ms from intent"
@@ -52,11 +52,12 @@ _FINISH = (
 )
 # A second try that ended in the dark again is not tried a third time.
 _AGAIN = (
-    "update intent set again = 1, delivery = 0,"
+    "update intent set again = 1, delivery = case when again then delivery else 0 end,"
     " done_ms = case when again then :now else 0 end,"
     " state = case when again then 'ambiguous' else 'queued' end"
     " where delivery = :delivery and state = 'sending'"
 )
+_LEFT = "select id, alert, kind from intent where delivery = ? and state = 'ambiguous' order by id"
 
 
 class DeliveryTables:
@@ -74,8 +75,12 @@ class DeliveryTables:
         """Make what a dead sender left in flight ambiguous; see ``SenderStore``."""
         with self._db.transaction() as run:
             flight = run.execute(_FLIGHT, (now_ms, account)).fetchall()
-            for (delivery,) in flight:
+            for delivery, receiver in flight:
                 run.execute(_AGAIN, {"delivery": delivery, "now": now_ms})
+                left = run.execute(_LEFT, (delivery,)).fetchall()
+                if left:
+                    died = Result(now_ms, "ambiguous", account, receiver, left, "its sender died", delivery)
+                    add_input(run, died)
         return len(flight)
 
     def account(self, account: str, since_ms: int) -> AccountState:

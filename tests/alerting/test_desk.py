@@ -226,7 +226,7 @@ def test_a_blind_source_mutes_its_shops_until_it_is_heard(desk, shard):
     assert any(t.verdict == "released" for t in desk.traces)
 
 
-def test_an_alert_whose_figures_are_unknown_is_held(desk, shard):
+def test_an_alert_that_has_eased_is_held_until_it_returns(desk, shard):
     desk.fold(shard(0), shard(10, "holding"))
     assert desk.queued()[0][2] > 10**9
     desk.fold(shard(50))

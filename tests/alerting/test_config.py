@@ -1,0 +1,128 @@
+"""``alerting.yaml``: every mistake named with its place, and secrets that are never shown."""
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from alerting.channels.console import Console
+from alerting.channels.webhook import Webhook
+from alerting.channels.wecom_bot import WecomBot
+from alerting.config import Alerting
+from alerting.errors import ConfigError
+from monitor.configuration import explain, read_yaml
+
+GOOD = """
+accounts:
+  night-bot: {type: wecom_bot, key_file: night.key}
+  phones: {type: wecom_bot, key_env: PHONES, format: text, mention_mobiles: ["@all"]}
+  erp: {type: webhook, url_env: ERP_URL, secret_file: erp.secret, allow_private: true}
+  screen: {type: console}
+receivers:
+  managers: {accounts: [night-bot, screen], group_by: [rule, platform], group_wait: 0s, repeat_interval: 2h}
+  leads: {accounts: [phones], language: en}
+routes:
+  everybody: [managers, leads]
+default: managers
+self_alerts: leads
+digest_after: 8h
+"""
+SECRETS = {
+    ("file", "night.key"): "night-key\n",
+    ("env", "PHONES"): "phones-key",
+    ("env", "ERP_URL"): "https://erp.example/in?token=t",
+    ("file", "erp.secret"): "signing",
+}
+
+
+def read(tmp_path, text):
+    """The model, or the lines a person is shown."""
+    path = tmp_path / "alerting.yaml"
+    path.write_text(text, "utf-8")
+    values, places = read_yaml(path)
+    try:
+        return Alerting.parse(values)
+    except ValidationError as error:
+        return [
+            line.removeprefix(f"{tmp_path}/") for line in explain(error, Alerting, str(path), places).problems
+        ]
+
+
+def test_policy(tmp_path):
+    made = read(tmp_path, GOOD).policy({"pinduoduo:s1": "erp"})
+    managers, leads = made.receivers["managers"], made.receivers["leads"]
+    assert (managers.accounts, managers.group_by) == (("night-bot", "screen"), ("rule", "platform"))
+    assert (managers.group_wait_ms, managers.group_interval_ms, managers.repeat_interval_ms) == (
+        0,
+        120_000,
+        7_200_000,
+    )
+    assert (managers.language, leads.language) == ("zh", "en")
+    assert (made.default, made.self_receiver, made.digest_after_ms) == ("managers", "leads", 28_800_000)
+    assert made.routes == {"everybody": ("managers", "leads")}
+    assert made.sources == {"pinduoduo:s1": "erp"}
+
+
+def test_names_that_a_rule_may_notify(tmp_path):
+    assert read(tmp_path, GOOD).names() == {"managers", "leads", "everybody"}
+
+
+def test_channels(tmp_path):
+    made = read(tmp_path, GOOD).channels(httpx.AsyncClient(), None, lambda kind, name: SECRETS[kind, name])
+    assert {name: type(channel) for name, channel in made.items()} == {
+        "night-bot": WecomBot,
+        "phones": WecomBot,
+        "erp": Webhook,
+        "screen": Console,
+    }
+    assert (made["night-bot"].limit_bytes, made["phones"].limit_bytes) == (4096, 2048)
+
+
+def test_secrets_that_cannot_be_read_are_all_named(tmp_path):
+    def read_secret(kind, name):
+        if kind == "file":
+            raise FileNotFoundError(2, "No such file or directory")
+        raise KeyError(name)
+
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, GOOD).channels(httpx.AsyncClient(), None, read_secret)
+    assert caught.value.problems == [
+        "accounts.night-bot: `key_file` night.key: No such file or directory; name a readable file",
+        "accounts.phones: `key_env`: PHONES is not set; set it or use `key_file`",
+        "accounts.erp: `url_env`: ERP_URL is not set; set it or use `url_file`",
+    ]
+
+
+def test_an_empty_secret_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r"accounts\.night-bot: `key` is empty"):
+        read(tmp_path, GOOD).channels(httpx.AsyncClient(), None, lambda kind, name: " \n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("default: managers", "default: mangers", "12:1: `default`: no receiver mangers, did you mean"),
+        ("[managers, leads]", "[managers, lead]", "everybody.1`: no receiver lead, did you mean leads?"),
+        ("accounts: [phones]", "accounts: [phone]", "accounts.0`: no account phone, did you mean phones?"),
+        ("key_file:", "kye_file:", "3:32: unknown key `accounts.night-bot.kye_file`, did you mean key_file?"),
+        ("{type: console}", "{type: consol}", "6:12: `accounts.screen.type`: Input should be"),
+        ("{type: console}", "{type: console, key: x}", "`accounts.screen`: a console takes no `key`"),
+        (", key_file: night.key", "", "a wecom_bot needs one of `key_file`, `key_env` or `key`"),
+        (", secret_file: erp.secret", "", "a webhook needs one of `secret_file`, `secret_env` or `secret`"),
+        ("group_wait: 0s", "group_wait: soon", "`receivers.managers.group_wait`: not a duration such as 30s"),
+        ("group_wait: 0s", "group_wait: 11m", "managers.group_wait`: Input should be less than or equal"),
+        ("[rule, platform]", "[rules]", "no group rules, did you mean rule?"),
+        ("format: text, ", "", "`mention_mobiles` needs `format: text`"),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path, before, after, problem):
+    assert before in GOOD
+    (line,) = read(tmp_path, GOOD.replace(before, after))
+    assert line.startswith("alerting.yaml:")
+    assert problem in line
+
+
+def test_no_mistake_shows_a_secret(tmp_path):
+    lines = read(tmp_path, GOOD.replace("key_file: night.key", "key: hush-hush, key_env: X"))
+    assert "hush" not in "".join(lines)
+    shown = repr(read(tmp_path, GOOD.replace("key_file: night.key", "key: hush-hush")))
+    assert "hush" not in shown
