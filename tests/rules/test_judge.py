@@ -280,6 +280,9 @@ def test_the_oldest_wait_is_due_when_it_reaches_its_limit(judge):
     assert oldest(reading(oldest_wait_ms=119_400)) == OK
     assert oldest.due_ms(reading(oldest_wait_ms=119_400)) == NOW + 1_000
     assert oldest(reading(oldest_wait_ms=120_000)) == WARN
+    longer = judge('warn: {oldest_wait: "> 2m"}')
+    assert longer(reading(oldest_wait_ms=120_000)) == OK
+    assert longer.due_ms(reading(oldest_wait_ms=120_000)) == NOW + 1_000
 
 
 # sources

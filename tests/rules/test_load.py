@@ -429,6 +429,12 @@ def test_what_is_not_utf8_is_told_with_its_place(tmp_path):
         load_pack(path)
 
 
+def test_a_byte_order_mark_from_windows_is_no_mistake(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + PACK.encode())
+    assert load_pack(path).id == "p"
+
+
 def test_a_missing_file_is_a_problem_like_any_other(tmp_path):
     with pytest.raises(RulesError, match=r"nowhere\.yaml:1:1: no such file or directory"):
         load_rules([tmp_path / "nowhere.yaml"], {})
