@@ -26,6 +26,7 @@ RESTART_PAUSE_MAX_S = 60.0  # … up to this
 DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
 # pages
+VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
 
 # housekeeping

@@ -136,6 +136,7 @@ class ShardLoop:
             )
         self._epoch, self.shard = lease.epoch, shard
         self._move_to(max(lease.floor - 1, 0))
+        self.arrival_ms = lease.floor_clock_ms or self._journal.last.arrival_ms or self._clock.now_ms()
         self._journal.keep_from = lease.floor
         self._checkpoint_ms, self._checkpoint_to, self._bytes = self._clock.now_ms(), None, 0
         log.info("shard restored", floor=lease.floor, position=lease.position, last=last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from monitor import limits as monitor_limits
@@ -12,7 +13,7 @@ from monitor.runtime.show import nearness, shop_health, shop_view, waiting_views
 from monitor.web.ports import AlertView, SourceStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from alerting.desk import Desk
     from alerting.policy.state import Alert
@@ -43,15 +44,16 @@ class View:
         self._shops: list[ShopView] = []
         self._at_risk: list[WaitingView] = []
         self._asked = asyncio.Event()
+        self._read_at_s = 0  # the shard's second of which the lists are, where they were made at once
 
     def shops(self) -> list[ShopView]:
         """Every shop, the nearest to a line first; at most a few seconds old."""
-        self._asked.set()
+        self._ask()
         return self._shops
 
     def at_risk(self, limit: int) -> list[WaitingView]:
         """Open rounds of all shops, the soonest deadline first."""
-        self._asked.set()
+        self._ask()
         return self._at_risk[:limit]
 
     def shop(self, platform: str, shop_id: str) -> ShopView | None:
@@ -83,7 +85,8 @@ class View:
     async def run(self) -> None:
         """Make the lists anew while somebody asks, using at most a tenth of the time."""
         while True:
-            await self._asked.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), limits.VIEW_AGE_S)
             self._asked.clear()
             took_s = await self.refresh()
             await asyncio.sleep(max(1.0, 9 * took_s))
@@ -91,23 +94,50 @@ class View:
     async def refresh(self) -> float:
         """Make the lists of all shops, a slice at a time; seconds of the loop it took."""
         figures, severities = self._figures(), self._severities()
-        if figures is None:
-            return 0.0
         shops: list[ShopView] = []
         waiting: list[WaitingView] = []
         took_s = 0.0
-        keys = figures.shop_keys()
+        keys = figures.shop_keys() if figures else []
         for first in range(0, len(keys), limits.VIEW_SLICE_SHOPS):
+            if first:
+                await asyncio.sleep(0)
             began = time.perf_counter()
-            for key in keys[first : first + limits.VIEW_SLICE_SHOPS]:
-                watched, info = figures.watched(key), self._directory.shop(key)
-                shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
-                waiting += waiting_views(key, watched, info)
+            assert figures is not None
+            self._read(figures, keys[first : first + limits.VIEW_SLICE_SHOPS], severities, shops, waiting)
             took_s += time.perf_counter() - began
-            await asyncio.sleep(0)
+        self._keep(shops, waiting)
+        return took_s
+
+    def _ask(self) -> None:
+        """Have the lists made; at once where that is short and they are not of this second."""
+        self._asked.set()
+        figures = self._figures()
+        if figures is None or figures.now_ms // 1000 == self._read_at_s:
+            return
+        keys = figures.shop_keys()
+        if len(keys) <= limits.VIEW_SLICE_SHOPS:
+            shops: list[ShopView] = []
+            waiting: list[WaitingView] = []
+            self._read(figures, keys, self._severities(), shops, waiting)
+            self._keep(shops, waiting)
+            self._read_at_s = figures.now_ms // 1000
+
+    def _read(
+        self,
+        figures: Figures,
+        keys: Sequence[str],
+        severities: Mapping[str, list[str]],
+        shops: list[ShopView],
+        waiting: list[WaitingView],
+    ) -> None:
+        for key in keys:
+            watched, info = figures.watched(key), self._directory.shop(key)
+            shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
+            waiting += waiting_views(key, watched, info)
+
+    def _keep(self, shops: list[ShopView], waiting: list[WaitingView]) -> None:
         self._shops = sorted(shops, key=nearness)
         self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
-        return took_s
 
     def _severities(self) -> dict[str, list[str]]:
         """The severities of the alerts that fire on each shop."""
