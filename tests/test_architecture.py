@@ -55,6 +55,8 @@ ADAPTERS = {
 WIRES = {"monitor/app.py", "monitor/runtime/embedded.py"}
 OPENS_ONE = {
     ("monitor/commands/tokens.py", "Tokens"),
+    ("monitor/commands/notify_test.py", "SystemClock"),
+    ("monitor/commands/doctor.py", "SystemClock"),
     ("monitor/commands/doctor.py", "Tokens"),
 }
 READS_ENVIRONMENT = "monitor/settings.py"

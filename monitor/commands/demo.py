@@ -104,6 +104,7 @@ async def _watch(world: World, settings: Settings, data: Path, speed: float, *, 
         click.echo(it.url)
         note(f"{len(world.shops)} shops, {speed:g} seconds of their day a second; Ctrl-C ends it")
         played = await it.play(speed)
-        note(f"the day is over: {played} events, {len(it.inbox)} messages; the page stays, Ctrl-C ends it")
+        note(f"the day is over: {played} events, {len(it.inbox)} messages")
         if not once:
+            note("the page stays; Ctrl-C ends it")
             await asyncio.Event().wait()

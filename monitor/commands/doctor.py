@@ -7,10 +7,12 @@ import socket
 import sqlite3
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from alerting.errors import AlertingError
 from monitor.commands.context import DEFAULT, Configuration, load_configuration
 from monitor.commands.output import format_option, print_json
 from monitor.errors import MonitorError
@@ -66,7 +68,9 @@ def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
         yield Finding("warn", f"no {DEFAULT} here: the defaults hold", "`slawatch init DIR` writes one")
     else:
         yield Finding("ok", f"configuration {configuration.path}")
-    yield from _rules(configuration)
+    told, receivers = _alerting(configuration)
+    yield from told
+    yield from _rules(configuration, receivers)
     yield from _names(configuration)
     yield _data(configuration, setup=setup)
     yield _disk(configuration)
@@ -80,14 +84,41 @@ def _sqlite() -> Finding:
     return Finding("fail", f"{found} is too old", f"use a Python with {'.'.join(map(str, SQLITE))} or newer")
 
 
-def _rules(configuration: Configuration) -> Iterator[Finding]:
+def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[str] | None]:
+    """The channels with their secrets; and the names rules may give, None where the file is wrong."""
+    import httpx  # noqa: PLC0415
+
+    from monitor.app import load_alerting, read_secret  # noqa: PLC0415
+    from monitor.runtime.clock import SystemClock  # noqa: PLC0415
+
+    path = configuration.place(configuration.settings.alerting)
+    try:
+        alerting = load_alerting(path, configuration.settings.language)
+    except MonitorError as error:
+        return [Finding("fail", line) for line in str(error).splitlines()], None
+    found = []
+    if not path.exists():
+        found.append(
+            Finding("warn", f"no {path}: alerts go to the terminal only", "`slawatch init DIR` writes one")
+        )
+    try:
+        read = partial(read_secret, configuration.base)
+        channels = alerting.channels(httpx.AsyncClient(), SystemClock(), read)
+    except AlertingError as error:
+        found += [Finding("fail", f"{path}: {line}") for line in str(error).splitlines()]
+    else:
+        found.append(Finding("ok", f"channels: {', '.join(channels)}; `slawatch notify-test` proves them"))
+    return found, alerting.names()
+
+
+def _rules(configuration: Configuration, receivers: frozenset[str] | None) -> Iterator[Finding]:
     from rules.load import load_packs, load_rules  # noqa: PLC0415 - beside its only use
 
     settings = configuration.settings
     directory = configuration.place(settings.rules)
     try:
         packs = load_packs(configuration.place(settings.packs) if settings.packs else None)
-        found = load_rules([directory], packs)
+        found = load_rules([directory], packs, receivers)
     except RulesError as error:
         yield from (Finding("fail", str(problem)) for problem in error.problems)
         return

@@ -32,7 +32,7 @@ class Conversation:
         self._rng = rng
         self._shop = shop
         self._customer = customer
-        self._customer_id = f"u{customer}"
+        self._customer_id = _customer_id(customer)
         self._conversation_id = f"c{conversation}"
         self._now_ms = start_ms
         self._haste = haste  # factor on everybody's waits: how overrun the shop is
@@ -179,9 +179,14 @@ def _order_event(shop: Shop, customer: int, order: int, kind: str, action: str, 
         at=at_ms,
         platform=shop.platform,
         shop_id=shop.shop_id,
-        customer_id=f"u{customer}",
+        customer_id=_customer_id(customer),
         order_id=f"o{order}",
         refund_id=f"r{order}" if kind == "refund" else "",
         dispute_id=f"d{order}" if kind == "dispute" else "",
         action=action,
     )
+
+
+def _customer_id(customer: int) -> str:
+    """Long enough to be told apart when masked."""
+    return f"u{customer:07}"
