@@ -1,0 +1,73 @@
+"""What ``replay`` and ``explain`` share: which packs and rules an offline run takes, and its times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.commands.context import load_configuration
+from monitor.commands.output import note, progress
+from monitor.engine.limits import EARLIEST_MS
+from monitor.limits import LATEST_MS
+from monitor.sources.files import total_bytes
+from monitor.sources.times import parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from monitor.shard import Shard
+    from monitor.workbench.replay import Replayed
+
+
+def _read_time(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """Epoch milliseconds of RFC 3339 with offset, or of milliseconds."""
+    if text is None:
+        return None
+    at_ms = int(text) if text.isascii() and text.isdigit() else parse_time(text)
+    if at_ms is None or not EARLIEST_MS <= at_ms <= LATEST_MS:
+        example = "2026-11-11T23:10:00+08:00, or epoch milliseconds"
+        raise click.BadParameter(f"{text!r} is not a time such as {example}", ctx, param)
+    return at_ms
+
+
+pack_option = click.option(
+    "--pack",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A pack that serves every shop, whatever its platform.",
+)
+at_option = click.option(
+    "--at",
+    "at_ms",
+    metavar="TIME",
+    callback=_read_time,
+    help="The clock at the end, as 2026-11-11T23:10:00+08:00 or in ms.  [default: the last arrival]",
+)
+
+
+def configured_shard(ctx: click.Context, pack: Path | None, rules: Sequence[Path]) -> Shard:
+    """A shard of the current configuration, or of what the options say."""
+    from monitor.workbench.offline import offline_shard  # noqa: PLC0415 - packs, rules and settings
+
+    found = load_configuration(ctx)
+    return offline_shard(found.settings, found.base, pack=pack, rules=rules)
+
+
+def run_files(shard: Shard, files: Sequence[str], at_ms: int | None) -> Replayed:
+    """Replay files with a progress bar, and say what was refused."""
+    from monitor.workbench.replay import replay  # noqa: PLC0415
+
+    with progress("reading", total_bytes(files)) as advance:
+        found = replay(files, shard, at_ms=at_ms, progress=advance)
+    _say_dead(found, note)
+    return found
+
+
+def _say_dead(found: Replayed, say: Callable[[str], object]) -> None:
+    for dead in found.dead:
+        say(str(dead))
+    refused = found.events["rejected"]
+    if refused:
+        more = refused - len(found.dead)
+        say(f"{refused} events refused" + (f", {more} of them not listed" if more else ""))

@@ -1,0 +1,79 @@
+"""What an offline run decides by: the current configuration's packs, rules and shops, or one pack for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from monitor.directory import load_shops
+from monitor.engine.engine import Engine
+from monitor.rulebook import Rulebook
+from monitor.runtime.plans import plan_of
+from monitor.shard import Shard
+from rules.load import load_pack, load_packs, load_rules, starter_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from monitor.engine.spec import EngineSpec
+    from monitor.rulebook import Plan
+    from monitor.settings import Settings
+    from rules.pack import Pack
+
+
+def offline_shard(
+    settings: Settings, base: Path, *, pack: Path | None = None, rules: Sequence[Path] = ()
+) -> Shard:
+    """Make a shard that replays files, in which a gap is quiet and not time down.
+
+    Args:
+        settings: The configuration: lateness, packs, shops and, if there are such files, rules.
+        base: What relative paths in it start from.
+        pack: Serves every shop, whatever its platform, in place of all other packs.
+        rules: Files or directories, in place of the configuration's.
+
+    Raises:
+        RulesError, ConfigurationError: With every mistake, each at its place.
+    """
+    packs = load_packs(base / settings.packs if settings.packs else None)
+    shops = load_shops(base / settings.shops)
+    one = load_pack(pack) if pack is not None else None
+    known = dict(packs)
+    if one is not None:
+        # Rules may be written for other packs too: those that fit none of this one's lines watch nothing.
+        known[one.id] = (*packs.get(one.id, ()), one)
+        shops = {key: shop.model_copy(update={"pack": None, "lines": {}}) for key, shop in shops.items()}
+    chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
+    plan = plan_of(settings, packs if one is None else {one.id: (one,)}, chosen, shops)
+    return _shard(replace(plan, quiet_gaps=True), one)
+
+
+def default_rules(configured: Path) -> list[Path]:
+    """The configured directory if there are rules in it, else those that ship to start from."""
+    return [configured] if any(configured.glob("*.y*ml")) else starter_rules()
+
+
+def _shard(plan: Plan, pack: Pack | None) -> Shard:
+    shard = Shard(plan)
+    if pack is not None:
+        shard.book = _ForEveryShop(plan, pack)
+        shard.engine = Engine(shard.book.engine_spec())
+    return shard
+
+
+class _ForEveryShop(Rulebook):
+    """The rulebook of a plan whose one pack serves shops of all platforms."""
+
+    def __init__(self, plan: Plan, pack: Pack) -> None:
+        super().__init__(plan)
+        self._platform = pack.platform or pack.id
+
+    def engine_spec(self) -> EngineSpec:
+        """As the plan says it of the pack's platform, for all."""
+        spec = super().engine_spec()
+        return replace(spec, platforms={}, default=spec.platforms[self._platform])
+
+    def pack_on(self, platform: str, shop_key: str, day: int) -> Pack | None:  # noqa: ARG002 - whatever it is
+        """The pack, on the days on which it holds."""
+        return super().pack_on(self._platform, shop_key, day)

@@ -1,0 +1,134 @@
+"""Replay: events from files through a shard, at full speed, on the clock of their arrivals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from monitor.engine.day import Day
+from monitor.engine.records import Record
+from monitor.engine.rounds import Round
+from monitor.sources.files import read_arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from monitor.engine.events import Event
+    from monitor.shard import Outputs, Shard
+    from monitor.sources.files import Progress
+    from monitor.sources.wire import Rejected
+    from rules.transition import Transition
+
+BATCH_RECORDS = 1_000  # records of one step: a call costs nothing any more, and memory holds few events
+LISTED = 10  # refused events that are kept to be listed; all are counted
+
+# What the shard refuses of what could be read, in words; limits and the like are said by their names.
+REASONS = {
+    "reused": "this id came before with other content",
+    "ahead": "`at` is more than 5 minutes after its arrival",
+    "before_2000": "`at` is before 2000",
+    "limit_shops": "more shops than are kept",
+    "limit_conversations": "more open conversations in this shop than are kept",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """An event that was refused: where it is, and why."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A shard at the end of its files, what its rules told, and what was refused.
+
+    ``unread`` counts lines that could not be read, which the shard never saw; ``dead`` holds the first
+    few of what was refused, there or by the shard.
+    """
+
+    shard: Shard
+    transitions: list[Transition] = field(default_factory=list)
+    unread: int = 0
+    dead: list[Dead] = field(default_factory=list)
+
+    @property
+    def events(self) -> dict[str, int]:
+        """What became of every line: ``read`` is the sum of the others."""
+        counts = self.shard.engine.counts
+        return {
+            "read": counts.read + self.unread,
+            "accepted": counts.accepted,
+            "duplicates": counts.duplicates,
+            "late_dropped": counts.late_dropped,
+            "rejected": counts.rejected + self.unread,
+        }
+
+    def _refuse(self, place: str, reason: str) -> None:
+        if len(self.dead) < LISTED:
+            self.dead.append(Dead(place, reason))
+
+    def _refuse_line(self, path: str, line: int, bad: Rejected) -> None:
+        self.unread += 1
+        self._refuse(f"{path}:{line}", bad.reason)
+
+    def _take(self, outputs: Outputs) -> None:
+        self.transitions += outputs.transitions
+        for event, reason in outputs.rejected:
+            place = f"event {event.id} of {event.platform}:{event.shop_id}"
+            self._refuse(place, REASONS.get(reason, reason))
+
+
+def replay(
+    paths: Sequence[str], shard: Shard, *, at_ms: int | None = None, progress: Progress | None = None
+) -> Replayed:
+    """Fold files into a shard.
+
+    Args:
+        paths: NDJSON files, gzipped or not; ``-`` is standard input.
+        shard: A new one, of a plan with quiet gaps.
+        at_ms: The clock at the end: what arrives later is left out. None: the last arrival.
+        progress: Told of bytes read.
+
+    Raises:
+        FileError: A file cannot be read, or mixes lines with and without ``received_at``.
+    """
+    found = Replayed(shard)
+    arrivals = read_arrivals(paths, refused=found._refuse_line, progress=progress)  # noqa: SLF001 - our own
+    fold(found, arrivals, at_ms)
+    return found
+
+
+def fold(found: Replayed, arrivals: Iterable[tuple[int, list[Event]]], at_ms: int | None = None) -> None:
+    """Fold arrivals, a record each, and run the clock on to ``at_ms``."""
+    shard = found.shard
+    records: list[Record] = []
+    position = 0
+    for arrival_ms, events in arrivals:
+        if at_ms is not None and arrival_ms > at_ms:
+            break
+        position += 1
+        records.append(Record(position, arrival_ms, events))
+        if len(records) >= BATCH_RECORDS:
+            found._take(shard.step(records))  # noqa: SLF001 - our own
+            records = []
+    if at_ms is not None:
+        records.append(Record(position + 1, at_ms))
+    found._take(shard.step(records))  # noqa: SLF001 - our own
+    _pass_deadlines(shard)
+
+
+def _pass_deadlines(shard: Shard) -> None:
+    """Count what fell due since the last whole second, at which the shard last looked.
+
+    Figures are those of the clock to the millisecond; rules are judged at whole seconds only.
+    """
+    now_ms = shard.now_ms
+    for what in shard.engine.wheel.take(now_ms // 1000 + 1) or ():
+        if isinstance(what, (Round, Day)):
+            what.due(now_ms)
