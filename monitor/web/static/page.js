@@ -43,6 +43,12 @@ function tick() {
   }
 }
 
+function count() {
+  for (const shown of document.querySelectorAll("[data-rows]")) {
+    shown.textContent = place(shown.dataset.rows).querySelectorAll(".row").length;
+  }
+}
+
 function listen() {
   const source = new EventSource(`/live?lang=${language}`);
   source.addEventListener("clock", (event) => {
@@ -52,6 +58,7 @@ function listen() {
   for (const part of ["status", "waiting", "shops", "alerts"]) {
     source.addEventListener(part, (event) => {
       place(part).innerHTML = event.data; // rendered and escaped by our own server
+      count();
       tick();
     });
   }
@@ -73,6 +80,7 @@ place("theme").addEventListener("click", () => {
   setTheme(next);
 });
 
+count();
 tick();
 setInterval(tick, 250);
 listen();
