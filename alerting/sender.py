@@ -20,7 +20,7 @@ from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
-from alerting.ports import InPlace, NoMetrics
+from alerting.ports import ByIds, InPlace, NoMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,6 +48,8 @@ class Sender:
         worker: Where calls of the store are made.
         on_result: Called when the desk has something new to fold.
         metrics: Counts deliveries by account and kind.
+        on_error: Told of what should not have happened while serving an account, which goes on after a
+            pause; without it such an error ends ``run``.
     """
 
     def __init__(
@@ -62,10 +64,11 @@ class Sender:
         worker: Worker | None = None,
         on_result: Callable[[], None] = lambda: None,
         metrics: Metrics | None = None,
+        on_error: Callable[[str, Exception], object] | None = None,
     ) -> None:
         self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
         self._owner, self._worker, self._on_result = owner, worker or InPlace(), on_result
-        self._metrics = metrics or NoMetrics()
+        self._metrics, self._on_error = metrics or NoMetrics(), on_error
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
 
     def wake(self) -> None:
@@ -91,6 +94,11 @@ class Sender:
             except Fenced:
                 line.held = False
                 until_ms = self._clock.now_ms() + limits.LEASE_MS
+            except Exception as error:
+                if self._on_error is None:
+                    raise
+                self._on_error(name, error)
+                until_ms = self._clock.now_ms() + limits.PAUSE_MS
             if until_ms > self._clock.now_ms():
                 await self._clock.wait(line.wake, until_ms)
 
@@ -188,9 +196,14 @@ class Sender:
         language = receiver.language if receiver else "zh"
         # A provider that refused it as bad may count more than we do: each time half the size is tried.
         limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
-        return render(
-            draft, self._directory, Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded)
-        )
+        style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded)
+        try:
+            return render(draft, self._directory, style)
+        except Exception as error:  # one alert's names must not keep the others from being told
+            if self._on_error is None:
+                raise
+            self._on_error(line.name, error)
+            return render(draft, ByIds(), style)
 
     async def _send(self, line: Line, draft: Draft, now_ms: int) -> None:
         rendered = self._render(line, draft, now_ms)

@@ -63,6 +63,7 @@ _ZH = {
     "source": "数据源 {of}",
     "account": "通知通道 {of}",
     "slawatch-channel": "通知通道不可用",
+    "prove": "slawatch 测试消息：{receiver} 通过 {account} 能收到告警（{clock}）",
 }
 _EN = {
     "warn": "Warning",
@@ -117,6 +118,7 @@ _EN = {
     "source": "source {of}",
     "account": "channel {of}",
     "slawatch-channel": "channel out of order",
+    "prove": "slawatch test message: {receiver} can be reached on {account} ({clock})",
 }
 TEXTS = {"zh": _ZH, "en": _EN}
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alerting.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
 
@@ -74,6 +74,16 @@ class Database:
                 if connection.in_transaction:  # a full disk may already have rolled back
                     connection.execute("rollback")
                 raise
+
+    def read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with _told(self.path):
+            return self.connection.execute(query, values).fetchall()
+
+    def each(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one by one; nothing may be written meanwhile."""
+        with _told(self.path):
+            yield from self.connection.execute(query, values)
 
     def backup(self, path: Path | str) -> None:
         """Copy the database to ``path``, consistent, while it is in use."""

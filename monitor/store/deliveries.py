@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -85,11 +85,11 @@ class DeliveryTables:
 
     def account(self, account: str, since_ms: int) -> AccountState:
         """Attempts at or after ``since_ms``, and until when the account is closed."""
-        run = self._db.connection.execute
+        read = self._db.read
         query = "select sent_ms, crit from delivery where account = ? and sent_ms >= ? order by sent_ms, id"
-        sent = tuple((at_ms, bool(crit)) for at_ms, crit in run(query, (account, since_ms)))
-        row = run("select closed_until_ms from account where name = ?", (account,)).fetchone()
-        return AccountState(sent, row[0] if row else 0)
+        sent = tuple((at_ms, bool(crit)) for at_ms, crit in read(query, account, since_ms))
+        rows = read("select closed_until_ms from account where name = ?", account)
+        return AccountState(sent, rows[0][0] if rows else 0)
 
     def close_account(self, account: str, until_ms: int) -> None:
         """Remember that the provider refuses everything until then."""
@@ -98,11 +98,11 @@ class DeliveryTables:
 
     def due(self, account: str, now_ms: int, limit: int) -> list[Queued]:
         """Queued intents that may be sent now: crit first, then the oldest."""
-        return _queued(self._db.connection.execute(_DUE, (account, now_ms, limit)))
+        return _queued(self._db.read(_DUE, account, now_ms, limit))
 
     def ended(self, account: str, limit: int) -> list[Queued]:
         """Queued intents that name an ended alert, due or not: they ride with a digest."""
-        return _queued(self._db.connection.execute(_ENDED, (account, limit)))
+        return _queued(self._db.read(_ENDED, account, limit))
 
     def next_due_ms(self, account: str, now_ms: int) -> int | None:
         """When the next queued intent after now becomes due."""
@@ -110,14 +110,14 @@ class DeliveryTables:
             "select min(not_before_ms) from intent"
             " where account = ? and state = 'queued' and not_before_ms > ?"
         )
-        at_ms: int | None = self._db.connection.execute(query, (account, now_ms)).fetchone()[0]
+        at_ms: int | None = self._db.read(query, account, now_ms)[0][0]
         return None if at_ms == limits.NEVER_MS else at_ms
 
     def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
         """What became of the intents of incidents that say the alert fires, by incident."""
-        run = self._db.connection.execute
         return {
-            incident: [Sibling(*row) for row in run(_SIBLINGS, (incident, account))] for incident in incidents
+            incident: [Sibling(*row) for row in self._db.read(_SIBLINGS, incident, account)]
+            for incident in incidents
         }
 
     def begin(self, delivery: Delivery, owner: str) -> int:
@@ -171,7 +171,7 @@ class DeliveryTables:
             add_traces(run, traces)
 
 
-def _queued(rows: sqlite3.Cursor) -> list[Queued]:
+def _queued(rows: Sequence[tuple[Any, ...]]) -> list[Queued]:
     return [
         Queued(msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, bool(again))
         for body, fails, again, at_ms in rows

@@ -45,25 +45,25 @@ class DeskTables:
 
     def desk_rows(self) -> Iterator[tuple[str, str, bytes]]:
         """All desk rows: kind, key, body."""
-        yield from self._db.connection.execute("select kind, key, body from desk_row order by kind, key")
+        yield from self._db.each("select kind, key, body from desk_row order by kind, key")
 
     def transitions_after(self, cursor: Cursor) -> list[Transition]:
         """Transitions past the cursor, by shard and position; all of a record or none."""
-        run = self._db.connection.execute
+        read = self._db.read
         found: list[Transition] = []
-        for (shard,) in run("select shard from shard order by shard").fetchall():
+        for (shard,) in read("select shard from shard order by shard"):
             after = cursor.positions.get(shard, -1)
-            rows = run(_PAST, (shard, after, limits.READ_ROWS)).fetchall()
+            rows = read(_PAST, shard, after, limits.READ_ROWS)
             found += (_transition.decode(body) for body, _ in rows)
             if len(rows) == limits.READ_ROWS:  # the last record may have been cut: take the rest of it
                 last = found[-1]
-                found += (_transition.decode(b) for (b,) in run(_SAME, (shard, last.position, last.n)))
+                found += (_transition.decode(b) for (b,) in read(_SAME, shard, last.position, last.n))
         return found
 
     def inputs_after(self, seq: int) -> list[tuple[int, Input]]:
         """Inputs past ``seq``, in order, with their sequence."""
         query = "select seq, body from desk_input where seq > ? order by seq limit ?"
-        rows = self._db.connection.execute(query, (seq, limits.READ_ROWS))
+        rows = self._db.read(query, seq, limits.READ_ROWS)
         return [(number, _input.decode(body)) for number, body in rows]
 
     def add_input(self, item: Input) -> int:
@@ -99,7 +99,7 @@ class DeskTables:
         query = (
             "select alert, at_ms, step, verdict, reason from trace where alert = ? order by id desc limit ?"
         )
-        return [Trace(*row) for row in self._db.connection.execute(query, (alert, limit)).fetchall()][::-1]
+        return [Trace(*row) for row in self._db.read(query, alert, limit)][::-1]
 
 
 def add_input(run: sqlite3.Connection, item: Input) -> int:

@@ -37,7 +37,7 @@ class ShardTables:
     def owned(self, shard: int, epoch: int) -> bool:
         """Whether ``epoch`` is still the shard's."""
         query = "select 1 from shard where shard = ? and epoch = ?"
-        return self._db.connection.execute(query, (shard, epoch)).fetchone() is not None
+        return bool(self._db.read(query, shard, epoch))
 
     def commit_step(self, shard: int, epoch: int, position: int, transitions: Iterable[Transition]) -> int:
         """Write a step's transitions and position; see ``ShardStore``."""
@@ -71,7 +71,7 @@ class ShardTables:
     def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
         """All state rows of the shard, by key and part."""
         query = "select key, part, applied, data from shard_state where shard = ? order by key, part"
-        yield from self._db.connection.execute(query, (shard,))
+        yield from self._db.each(query, shard)
 
     def put_plan(self, plan_hash: str, body: bytes) -> None:
         """Keep a compiled plan; a known hash changes nothing."""
@@ -92,8 +92,8 @@ class ShardTables:
         return self._value("select value from meta where key = ?", key)
 
     def _value(self, query: str, key: str) -> bytes | None:
-        row: tuple[bytes] | None = self._db.connection.execute(query, (key,)).fetchone()
-        return row[0] if row else None
+        rows = self._db.read(query, key)
+        return rows[0][0] if rows else None
 
 
 def _position(run: sqlite3.Connection, shard: int, epoch: int) -> int:

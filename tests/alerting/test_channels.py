@@ -16,6 +16,8 @@ from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import WecomBot, judge_body
 from alerting.fakes.http import Answer, FakeServer, Fault
 from alerting.fakes.wecom import FakeWecom
+from alerting.policy.route import Receiver
+from alerting.prove import prove
 
 KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
 SECRET = b"shared-secret"
@@ -302,6 +304,25 @@ def test_a_name_that_does_not_resolve_is_transient(monkeypatch):
         return await send(channel)
 
     assert talk(scene, hook, allow_private=False).kind == "transient"
+
+
+# Proof
+
+
+def test_a_receiver_is_proven_by_the_answers_code():
+    group = Group()
+
+    async def scene(channel):
+        receiver = Receiver("managers", ("bot", "screen"))
+        channels = {"bot": channel, "screen": Console(lambda _: None)}
+        good = await prove(receiver, channels, Clock())
+        group.wecom.keys = ()
+        return good, await prove(receiver, channels, Clock())
+
+    good, bad = talk(scene, group)
+    assert [result.kind for result in good.values()] == ["ok", "ok"]
+    assert {name: result.kind for name, result in bad.items()} == {"bot": "bad_credential", "screen": "ok"}
+    assert group.texts() == ["slawatch 测试消息：managers 通过 bot 能收到告警（10:00:00）"]
 
 
 # Console

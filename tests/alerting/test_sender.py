@@ -464,6 +464,24 @@ def test_a_result_that_cannot_be_written_stops_the_account_until_it_is(tmp_path)
     play(tmp_path, scene)
 
 
+def test_names_that_cannot_be_looked_up_do_not_keep_an_alert_from_being_told(tmp_path):
+    async def scene(w):
+        def fail(_key):
+            raise RuntimeError("shops.yaml is gone")
+
+        told = []
+        w.sender._directory.shop = fail
+        w.sender._on_error = lambda account, error: told.append((account, str(error)))
+        w.commit(w.shard(0, severity="crit"))
+        await w.run_to(1)
+        assert w.wecom.texts()[0].splitlines()[0] == (
+            '**<font color="warning">【严重】pinduoduo:s1：drift，还可漏 20 个</font>**'
+        )
+        assert told == [("bot", "shops.yaml is gone")]
+
+    play(tmp_path, scene)
+
+
 # The storm
 
 

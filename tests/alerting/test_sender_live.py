@@ -26,6 +26,10 @@ class Counts:
         if name == "sender_store_errors":
             self.failed.set()
 
+    def error(self, account, error):
+        self.seen.append((account, str(error)))
+        self.failed.set()
+
 
 def play(tmp_path, scene):
     async def main():
@@ -47,7 +51,14 @@ def play(tmp_path, scene):
         async with httpx.AsyncClient(trust_env=False) as client:
             bot = WecomBot(client, SecretStr("test-key"), base_url=url)
             sender = Sender(
-                store, {"bot": bot}, policy(), People(), clock, on_result=results.set, metrics=metrics
+                store,
+                {"bot": bot},
+                policy(),
+                People(),
+                clock,
+                on_result=results.set,
+                metrics=metrics,
+                on_error=metrics.error,
             )
             running = asyncio.create_task(sender.run())
             try:
@@ -89,5 +100,21 @@ def test_it_goes_on_after_the_store_has_room_again(tmp_path):
         await results.wait()
         assert len(wecom.inbox) == 1
         assert store.due("bot", T0 + SECOND, 9) == []
+
+    play(tmp_path, scene)
+
+
+def test_an_error_nobody_thought_of_is_told_and_the_account_goes_on(tmp_path):
+    async def scene(wecom, store, shard, tell, clock, results, metrics):
+        await clock.all_wait(1)
+        due, store.due = store.due, lambda *_: [] + None
+        tell(shard(0, severity="crit"))
+        await metrics.failed.wait()
+        assert metrics.seen[0][0] == "bot"
+        store.due = due
+        await clock.all_wait(1)
+        clock.move_to(T0 + SECOND)
+        await results.wait()
+        assert len(wecom.inbox) == 1
 
     play(tmp_path, scene)
