@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, note, print_json, print_table
+from monitor.commands.output import format_option, local_time, note, print_json, print_table
 
 
 @click.group()
@@ -34,13 +33,12 @@ def list_alerts(ctx: click.Context, url: str | None, token: str | None, form: st
 
 
 def _row(alert: dict[str, Any]) -> tuple[object, ...]:
-    since = datetime.fromtimestamp(alert["since_ms"] / 1000).astimezone()
     subject = " ".join(f"{kind} {name}" for kind, name in alert["subject"].items())
     return (
         alert["id"],
         alert["severity"],
         alert["state"],
-        f"{since:%m-%d %H:%M:%S}",
+        local_time(alert["since_ms"]),
         subject,
         alert["rule"],
         alert["reason"].get("en") or alert["reason"].get("zh", ""),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, note, print_json, print_table
+from monitor.commands.output import format_option, local_time, note, print_json, print_table
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -52,7 +51,14 @@ def list_letters(
     print_table(
         ("id", "arrived", "source", "line", "code", "reason"),
         [
-            (one["id"], _local(one["arrival_ms"]), one["source"], one["index"], one["code"], one["reason"])
+            (
+                one["id"],
+                local_time(one["arrival_ms"]),
+                one["source"],
+                one["index"],
+                one["code"],
+                one["reason"],
+            )
             for one in found
         ],
         empty="nothing was refused",
@@ -84,7 +90,3 @@ def replay(
     """
     answer = Daemon(ctx, url, token).post("/dead-letters/replay", None, limit=limit, source=source, code=code)
     note(f"{answer['replayed']} taken in, {answer['kept']} still refused")
-
-
-def _local(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%m-%d %H:%M:%S}"

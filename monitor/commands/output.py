@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +59,11 @@ def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda amount: bar.advance(task, amount)
+
+
+def local_time(at_ms: int) -> str:
+    """A time as the clock on the wall shows it."""
+    return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%m-%d %H:%M:%S}"
 
 
 def note(text: str) -> None:

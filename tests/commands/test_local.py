@@ -55,7 +55,12 @@ def daemon():
             path, query = self._asked()
             newest = int(query.get("before", ["9"])[0])
             found = [one for one in LETTERS if one["id"] < newest][: int(query.get("limit", ["9"])[0])]
-            known = {"/api/v1/dead-letters": {"kept": 2, "letters": found}, "/api/v1/alerts": {"alerts": []}}
+            steps = [{"at_ms": 0, "step": "route", "verdict": "routed", "reason": str(sorted(query.items()))}]
+            known = {
+                "/api/v1/why": {"steps": steps},
+                "/api/v1/dead-letters": {"kept": 2, "letters": found},
+                "/api/v1/alerts": {"alerts": []},
+            }
             self._answer(known[path])
 
         def do_POST(self):
@@ -117,6 +122,14 @@ def test_a_silence_ends_by_time_or_with_the_alerts(daemon, tmp_path):
     wrong = slawatch("silence", "colour=red", "--url", url, cwd=tmp_path)
     assert wrong.returncode == 2
     assert "'colour=red' is not NAME=VALUE with a name of rule, shop" in wrong.stderr
+
+
+def test_why_walks_the_steps_of_a_shop_or_a_source(daemon, tmp_path):
+    _, url = daemon
+    shop = slawatch("why", "pinduoduo:s1", "drift", "--url", url, "--format", "json", cwd=tmp_path)
+    assert json.loads(shop.stdout)[0]["reason"] == "[('rule', ['drift']), ('shop', ['pinduoduo:s1'])]"
+    source = slawatch("why", "erp-1", "source-silent", "--url", url, cwd=tmp_path)
+    assert "('source', ['erp-1'])" in source.stdout
 
 
 def test_the_daemons_own_words_are_the_error(daemon, tmp_path):

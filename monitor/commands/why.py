@@ -1,0 +1,34 @@
+"""``slawatch why``: why somebody was told of an alert, or was not; also of a rule that does not fire."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.commands.context import Daemon, daemon_options
+from monitor.commands.output import format_option, local_time, print_json, print_table
+
+
+@click.command()
+@click.argument("subject", metavar="SHOP|SOURCE")
+@click.argument("rule")
+@daemon_options
+@format_option
+@click.pass_context
+def command(
+    ctx: click.Context, subject: str, rule: str, url: str | None, token: str | None, form: str
+) -> None:
+    """Walk the steps from RULE on a shop (platform:shop_id) or a source to the phones it reached.
+
+    First how it came so, as the daemon noted each step; then how it stands now. For a rule that does not
+    fire: what would become of it if it did.
+    """
+    kind = "shop" if ":" in subject else "source"
+    steps = Daemon(ctx, url, token).get("/why", rule=rule, **{kind: subject})["steps"]
+    if form == "json":
+        print_json(steps)
+        return
+    print_table(
+        ("at", "step", "verdict", "reason"),
+        [(local_time(step["at_ms"]), step["step"], step["verdict"], step["reason"]) for step in steps],
+        empty="no step was noted yet",
+    )
