@@ -24,7 +24,7 @@ AS_FAST_AS_IT_GOES = 1e9
 
 def test_a_day_played_into_the_daemon_shows_its_truth(tmp_path):
     """Journal, ticks, engine and pages between: asked, late and open of each shop are the generator's."""
-    world = make_world(8, 3, TEN_MS, TEN_MS + HOUR_MS // 2, conversations=400)
+    world = make_world(8, 3, TEN_MS, TEN_MS + HOUR_MS // 2, conversations=1_000)
     settings = Settings(data=Path("demo"), listen="127.0.0.1:0", language="zh")
 
     async def play():
