@@ -111,8 +111,7 @@ class Desk:
         if before:
             self._void(before, t.at_ms, "fires again before its end was told")
             for way in ways:
-                earlier = before.way(way.receiver, way.account)
-                way.told_ms = earlier.told_ms if earlier else 0
+                way.told_ms = _told_ms(before, way)
         alert = Alert(key, incident, "firing", since_ms, t, ways)
         self.books.enter(alert)
         for way in alert.ways:
@@ -280,6 +279,12 @@ class Desk:
                 self.books.leave(alert)
             else:
                 self._begin(alert.key, alert, msgspec.structs.replace(alert.transition, at_ms=at_ms))
+
+
+def _told_ms(alert: Alert, way: Way) -> int:
+    """When the receiver of ``way`` was last told of ``alert`` on that account."""
+    same = alert.way(way.receiver, way.account)
+    return same.told_ms if same else 0
 
 
 def _only_repeats(way: Way) -> bool:

@@ -3,7 +3,7 @@
 # The desk
 SILENCES_MAX = 1_000  # active silences; a further one is refused with its reason
 SILENCE_MS_MAX = 30 * 86_400_000  # a longer silence is cut to this
-INTENT_LIFE_MS = 86_400_000  # an intent not sent within a day expires, and `why` says so
+INTENT_LIFE_MS = 86_400_000  # an intent not sent within a day of being due expires, and `why` says so
 NEVER_MS = 1 << 52  # "not before": held until something releases it (about the year 144 000)
 FORGET_MS = 86_400_000  # ended silences and quiet groups are forgotten this long after their end
 
@@ -11,6 +11,7 @@ FORGET_MS = 86_400_000  # ended silences and quiet groups are forgotten this lon
 TRANSITIONS_KEPT_MS = 35 * 86_400_000
 DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents
 TRACES_KEPT_MS = 7 * 86_400_000
+TRACES_MAX = 1_000_000  # about 200 MB; beyond it the oldest go early
 INPUTS_KEPT_MS = 7 * 86_400_000  # only what the desk has folded
 PRUNE_ROWS = 5_000  # rows of one table a prune takes at most, so that no step waits long for it
 READ_ROWS = 5_000  # transitions or inputs read at once; a record's transitions are never divided

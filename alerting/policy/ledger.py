@@ -184,7 +184,6 @@ class Ledger:
             severity=t.severity,
             created_ms=at_ms,
             not_before_ms=not_before_ms,
-            expires_ms=max(base_ms, at_ms) + limits.INTENT_LIFE_MS,
             transition=t,
         )
         self._made += 1

@@ -34,7 +34,7 @@ def short_id(incident: str) -> str:
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tell ``receiver`` on ``account`` of one alert, not before a time; nothing is told after ``expires_ms``.
+    """Tell ``receiver`` on ``account`` of one alert, not before a time.
 
     ``incident`` is one firing of the alert from its beginning to its end; ``group`` says which intents
     of a receiver may share a message.
@@ -50,7 +50,6 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     severity: str
     created_ms: int
     not_before_ms: int
-    expires_ms: int
     transition: Transition
 
     @property

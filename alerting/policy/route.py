@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from alerting import limits
 from alerting.policy.group import group_key
 from alerting.policy.records import Intent, alert_key
 
@@ -104,7 +103,6 @@ def first_intents(policy: Policy, t: Transition) -> list[Intent]:
             severity=t.severity,
             created_ms=t.at_ms,
             not_before_ms=t.at_ms,
-            expires_ms=t.at_ms + limits.INTENT_LIFE_MS,
             transition=t,
         )
         for number, (receiver, account) in enumerate(route(policy, t).ways)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from alerting import limits
 from alerting.policy.records import OVER, TOLD
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
     was already due but could not leave becomes one line for both; one that ended earlier is dropped.
     """
     intent = queued.intent
-    if now_ms >= intent.expires_ms:
+    if now_ms - intent.not_before_ms >= limits.INTENT_LIFE_MS:
         return Verdict("expire", "not sent within a day")
     if intent.kind == "update" and _all_past(intent, now_ms):
         return Verdict("expire", "all its conversations have run out")

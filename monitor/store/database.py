@@ -47,6 +47,7 @@ class Database:
         run("pragma journal_mode = wal")
         run("pragma synchronous = full")  # what was answered survives a power cut
         run("pragma wal_autocheckpoint = 2000")
+        run("pragma journal_size_limit = 67108864")
         steps = migrations()
         (version,) = run("pragma user_version").fetchone()
         if version > len(steps):

@@ -32,6 +32,10 @@ _DELIVERIES = (
     " where sent_ms < ? and state != 'sending' limit ?)"
 )
 _TRACES = "delete from trace where id in (select id from trace where at_ms < ? limit ?)"
+_TOO_MANY = (
+    "delete from trace where id in (select id from trace"
+    " where id <= (select max(id) from trace) - ? order by id limit ?)"
+)
 _PRUNE = (
     (_TRANSITIONS, limits.TRANSITIONS_KEPT_MS),
     (_INPUTS, limits.INPUTS_KEPT_MS),
@@ -60,6 +64,8 @@ class SqliteStore(ShardTables, DeskTables, DeliveryTables):
         for statement, kept_ms in _PRUNE:
             with self._db.transaction() as run:
                 gone += run.execute(statement, (now_ms - kept_ms, limits.PRUNE_ROWS)).rowcount
+        with self._db.transaction() as run:
+            gone += run.execute(_TOO_MANY, (limits.TRACES_MAX, limits.PRUNE_ROWS)).rowcount
         return gone
 
     def backup(self, path: Path | str) -> None:

@@ -39,7 +39,7 @@ def ready(t, kind="fire", **flags):
     key = alert_key(t.rule, t.subject)
     intent = Intent(
         f"0.{t.position}.0-0", key, f"{key}@{T0}", "managers", "bot", "g", kind, t.severity,
-        t.at_ms, t.at_ms, t.at_ms + HOUR, t,
+        t.at_ms, t.at_ms, t,
     )  # fmt: skip
     return Ready(intent, **flags)
 

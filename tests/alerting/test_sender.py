@@ -223,6 +223,33 @@ def test_what_is_silenced_or_acknowledged_is_not_in_the_group(tmp_path):
     play(tmp_path, scene)
 
 
+def test_at_the_end_of_a_long_silence_what_still_fires_is_told_once(tmp_path):
+    async def scene(w):
+        w.hear(Silence(T0, "s", {}, T0 + 72 * HOUR, "李"))
+        w.commit(w.shard(1, severity="crit"))
+        await w.run_to(72 * 3600 - 1)
+        assert w.wecom.inbox == []
+        await w.run_to(72 * 3600 + 60)
+        assert len(w.wecom.inbox) == 1
+
+    play(tmp_path, scene)
+
+
+def test_what_could_not_be_sent_for_a_day_expires_and_is_told_as_a_repeat(tmp_path, monkeypatch):
+    monkeypatch.setattr("alerting.limits.BACKOFF_MS_MAX", HOUR)
+
+    async def scene(w):
+        await w.wecom.close()
+        w.commit(w.shard(0, severity="crit"))
+        await w.run_to(25 * 3600)
+        assert w.states() == [("fire", "expired"), ("repeat", "queued")]
+        await w.wecom.start()
+        await w.run_to(40 * 3600)
+        assert "仍未恢复，已持续" in w.wecom.texts()[0]
+
+    play(tmp_path, scene)
+
+
 def test_an_update_whose_conversations_have_run_out_is_not_sent(tmp_path):
     async def scene(w):
         w.commit(w.shard(0, items=(item(80),)))

@@ -33,9 +33,7 @@ def store(tmp_path):
 
 
 def intent(name, at_ms=0, severity="crit", kind="fire", incident="r|shop=p:s@1"):
-    return Intent(
-        name, "r|shop=p:s", incident, "managers", "bot", "g", kind, severity, at_ms, at_ms, at_ms + DAY_MS, T
-    )
+    return Intent(name, "r|shop=p:s", incident, "managers", "bot", "g", kind, severity, at_ms, at_ms, T)
 
 
 def put(store, *intents, **changes):
@@ -256,6 +254,13 @@ def test_prune_takes_what_is_old_and_folded_and_nothing_else(store):
     assert [seq for seq, _ in store.inputs_after(0)] == [2, 3]
     assert store.recover("bot", 1) == 1
     assert due(store) == ["queued"]
+
+
+def test_traces_are_bounded_in_number(store, monkeypatch):
+    monkeypatch.setattr(limits, "TRACES_MAX", 3)
+    put(store, traces=[Trace("x", i, "rule", "ok", "") for i in range(8)])
+    assert store.prune(0) == 5
+    assert [trace.at_ms for trace in store.traces("x")] == [5, 6, 7]
 
 
 def test_prune_is_bounded(store, monkeypatch):
