@@ -27,6 +27,7 @@ from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.embedded import Embedded, embedded
+from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow
 from monitor.runtime.plans import plan_of
@@ -138,6 +139,7 @@ async def run(
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with daemon(configured, clock) as it:
+        it.running.part("memory", collect_seldom)
         if clock_file is not None and isinstance(clock, ManualClock):
             it.running.part("clock", partial(follow, clock_file, clock, it.running.settled))
         announce(it.url)
@@ -179,6 +181,8 @@ async def daemon(
                     settings.journal.keep, settings.journal.keep_size, settings.low_water
                 ),
                 lateness_ms=settings.lateness,
+                observe_commit=metrics.append_seconds.observe,
+                observe_step=metrics.step_seconds.observe,
             )
         )
         sender = Sender(

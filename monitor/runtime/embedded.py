@@ -126,6 +126,8 @@ async def embedded(
     *,
     journal_limits: JournalLimits,
     lateness_ms: int = engine_limits.LATENESS_MS,
+    observe_commit: Callable[[float], object] = lambda _took_s: None,
+    observe_step: Callable[[float], object] = lambda _took_s: None,
 ) -> AsyncIterator[Embedded]:
     """Open the files in ``data`` and put the parts together; at the end, stop them and close the files.
 
@@ -139,13 +141,16 @@ async def embedded(
         dead_letters: Where refused events go.
         journal_limits: How much history is kept.
         lateness_ms: How late an event may come; ids are remembered for twice this.
+        observe_commit: Told the seconds of each group commit of the journal, from its thread.
+        observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
 
     Raises:
         MonitorError: The folder is in use.
     """
     loop, health = asyncio.get_running_loop(), Health()
 
-    def grown(_position: int) -> None:
+    def grown(_position: int, took_s: float) -> None:
+        observe_commit(took_s)
         loop.call_soon_threadsafe(shard_loop.wake)
 
     def stepped(outputs: Outputs) -> None:
@@ -172,7 +177,16 @@ async def embedded(
             on_commit=grown,
         )
         stack.callback(journal.close)
-        shard_loop = ShardLoop(make_shard, store, journal, thread, clock, health=health, on_outputs=stepped)
+        shard_loop = ShardLoop(
+            make_shard,
+            store,
+            journal,
+            thread,
+            clock,
+            health=health,
+            on_outputs=stepped,
+            observe_step=observe_step,
+        )
         stack.callback(shard_loop.close)
         desk_loop = DeskLoop(policy, store, thread, clock, health=health, on_intents=decided)
         entrance = Entrance(journal, dead_letters, lateness_ms)

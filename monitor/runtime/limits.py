@@ -32,3 +32,9 @@ VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: 
 # housekeeping
 PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention
 LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready
+
+# memory
+YOUNG_OBJECTS = 50_000  # made since the last look before the young are looked at: about 5 ms
+YOUNG_ROUNDS = 20  # looks at the youngest before those that survived them
+NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
+FULL_COLLECTION_S = 21_600.0  # … but so often

@@ -53,6 +53,7 @@ class ShardLoop:
         clock: When checkpoints are due.
         health: Told of a store that does not take a step.
         on_outputs: Called after a step's transitions are durable.
+        observe_step: Told the seconds for which a step or a slice held the event loop.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class ShardLoop:
         *,
         health: Health,
         on_outputs: Callable[[Outputs], None],
+        observe_step: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
     ) -> None:
         self._make_shard, self._store, self._journal = make_shard, store, journal
         self._thread, self._clock, self._health = thread, clock, health
-        self._on_outputs = on_outputs
+        self._on_outputs, self._observe_step = on_outputs, observe_step
         self._number = shard
         self._reader = journal.reader()
         self._epoch = 0
@@ -83,7 +85,6 @@ class ShardLoop:
         self.shard: ShardPort | None = None  # None until it is restored
         self.position = 0  # last record folded and, with its transitions, stored
         self.arrival_ms = 0  # of that record
-        self.step_ms_max = 0.0  # longest time a step or a slice held the event loop
 
     def wake(self) -> None:
         """Say that the journal has grown."""
@@ -207,7 +208,7 @@ class ShardLoop:
         self._journal.keep_from = taken.floor
         return taken
 
-    def _held_loop(self, began: float) -> float:
-        took_ms = (time.perf_counter() - began) * 1000
-        self.step_ms_max = max(self.step_ms_max, took_ms)
-        return took_ms
+    def _held_loop(self, began_s: float) -> float:
+        took_s = time.perf_counter() - began_s
+        self._observe_step(took_s)
+        return took_s * 1000

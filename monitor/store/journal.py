@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Journal:
         clock: Now, in epoch milliseconds.
         limits: What is kept and what room is left.
         synced: Whether a commit waits for the disk; else a dead process loses nothing, a dead machine may.
-        on_commit: Called from the writer's thread with the last position after each commit.
+        on_commit: Called from the writer's thread after a commit, with its last position and seconds taken.
         free_disk: Free bytes beside a path.
     """
 
@@ -85,7 +86,7 @@ class Journal:
         *,
         limits: JournalLimits = JournalLimits(),
         synced: bool = True,
-        on_commit: Callable[[int], None] = lambda _position: None,
+        on_commit: Callable[[int, float], None] = lambda _position, _took_s: None,
         free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
         self.path = path
@@ -202,6 +203,7 @@ class Journal:
         arrival_ms = max(self._clock(), self.last.arrival_ms)
         first = self.last.position + 1
         failure: JournalError = self._disk_low_error()
+        began_s = time.perf_counter()
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -228,7 +230,7 @@ class Journal:
             self.pending_bytes -= sum(len(item.body) for item in group)
         if taken:
             self.last = Appended(first + len(taken) - 1, arrival_ms)
-            self._on_commit(self.last.position)
+            self._on_commit(self.last.position, time.perf_counter() - began_s)
         for position, item in enumerate(taken, first):
             item.future.set_result(Appended(position, arrival_ms))
         for item in refused:

@@ -167,7 +167,7 @@ def test_a_journal_of_a_newer_schema_is_refused_with_the_mend(path):
 
 def test_many_threads_share_commits(path):
     commits = []
-    with Journal(path, Clock(), on_commit=commits.append) as journal:
+    with Journal(path, Clock(), on_commit=lambda position, _: commits.append(position)) as journal:
 
         def client():
             for _ in range(50):

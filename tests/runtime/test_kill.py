@@ -15,7 +15,7 @@ from waiting import eventually, pass_real_time
 
 from alerting.fakes.wecom import FakeWecom
 
-KILLS = int(os.environ.get("SLAWATCH_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("TEST_KILLS", "10"))
 SHOPS = 12
 BATCH = 25
 
@@ -98,7 +98,7 @@ def counted(live: Live) -> dict[str, int]:
 @pytest.mark.live
 @pytest.mark.slow
 def test_killed_at_random_under_ingest_every_event_counts_once_and_every_alert_is_told(tmp_path):
-    chance = random.Random(os.environ.get("SLAWATCH_TEST_SEED", "kill"))
+    chance = random.Random(os.environ.get("TEST_SEED", "kill"))
     with Wecom() as wecom:
         live = Live(tmp_path, wecom.url)
         live.start()

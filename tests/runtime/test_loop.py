@@ -47,7 +47,7 @@ class House:
         self.journal = Journal(
             self.folder / "journal.db",
             self.clock.now_ms,
-            on_commit=lambda _: loop.call_soon_threadsafe(self.loop.wake),
+            on_commit=lambda *_: loop.call_soon_threadsafe(self.loop.wake),
             free_disk=lambda _: self.free[0],
         )
         self.outputs = []
