@@ -22,11 +22,12 @@ WEBHOOK_SKEW_S = 300  # a webhook's timestamp further off is a replay: 401
 FORM_BYTES = 8 << 10  # a larger form of a page: 413
 
 # Tokens.
-REQUESTS_PER_MINUTE = 6_000  # of one token; more: 429 with Retry-After
+REQUESTS_PER_MINUTE = 60_000  # of one token; more: 429 with Retry-After
 FAILED_LOGINS_PER_MINUTE = 60  # of one address; more: 429
 
 # Dead letters. Full: the oldest go first, and are counted.
 DEAD_LETTERS = 100_000
+DEAD_LETTERS_BYTES = 512 << 20
 DEAD_LETTER_BYTES = 64 << 10  # of one that does not parse; the rest is cut
 DEAD_LETTER_DAYS_UNPARSED = 7  # what does not parse may hold a message text: it is kept this long
 DEAD_LETTER_DAYS = 35  # as long as the journal by default

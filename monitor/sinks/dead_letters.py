@@ -52,13 +52,19 @@ class DeadLetter:
 class DeadLetters:
     """A bounded store of refused lines in an SQLite file of its own; safe to call from any thread."""
 
-    def __init__(self, path: Path | str, *, letters_max: int = limits.DEAD_LETTERS) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        letters_max: int = limits.DEAD_LETTERS,
+        bytes_max: int = limits.DEAD_LETTERS_BYTES,
+    ) -> None:
         """Open or make the file; ``":memory:"`` keeps nothing.
 
         Raises:
             MonitorError: The file is of a newer version, or is not one of ours.
         """
-        self._letters_max = letters_max
+        self._letters_max, self._bytes_max = letters_max, bytes_max
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
         try:
@@ -76,7 +82,7 @@ class DeadLetters:
                 f"dead letters {path}: written by a newer slawatch (version {version})",
                 mend="update slawatch, or move the file away",
             )
-        self._kept = self._count()
+        self._kept, self._bytes = self._measure()
 
     def add(self, source: str, rejected: Sequence[Rejected], arrival_ms: int) -> None:
         """Keep refused lines; at the limit the oldest make room."""
@@ -97,7 +103,7 @@ class DeadLetters:
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     rows,
                 )
-                self._make_room(len(rows))
+                self._make_room(len(rows), sum(len(row[-1]) for row in rows))
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
@@ -107,7 +113,7 @@ class DeadLetters:
         """Remove what has expired; how many those were. Meant for once an hour."""
         with self._lock:
             gone = self._db.execute("DELETE FROM letters WHERE expires_ms <= ?", (now_ms,)).rowcount
-            self._kept -= gone
+            self._kept, self._bytes = self._measure() if gone else (self._kept, self._bytes)
         return gone
 
     def list(
@@ -128,7 +134,7 @@ class DeadLetters:
             removed = self._db.executemany(
                 "DELETE FROM letters WHERE id = ?", [(one,) for one in ids]
             ).rowcount
-            self._kept -= removed
+            self._kept, self._bytes = self._measure()
         return removed
 
     @property
@@ -147,20 +153,20 @@ class DeadLetters:
         with self._lock:
             self._db.close()
 
-    def _make_room(self, added: int) -> None:
-        self._kept += added
-        surplus = self._kept - self._letters_max
-        if surplus > 0:
-            # A tenth more than needed, so that a flood does not delete for each line.
-            surplus += self._letters_max // 10
+    def _make_room(self, letters: int, size: int) -> None:
+        """Remove the oldest past a limit, a tenth more than needed: a flood must not delete line by line."""
+        self._kept, self._bytes = self._kept + letters, self._bytes + size
+        while self._kept > self._letters_max or self._bytes > self._bytes_max:
+            surplus = max(self._kept - self._letters_max, 0) + self._kept // 10 + 1
             self._db.execute(
                 "DELETE FROM letters WHERE id IN (SELECT id FROM letters ORDER BY id LIMIT ?)", (surplus,)
             )
-            self._kept = self._count()
+            self._kept, self._bytes = self._measure()
 
-    def _count(self) -> int:
-        count: int = self._db.execute("SELECT count(*) FROM letters").fetchone()[0]
-        return count
+    def _measure(self) -> tuple[int, int]:
+        """How many letters there are, and how many bytes of them."""
+        kept, size = self._db.execute("SELECT count(*), total(length(raw)) FROM letters").fetchone()
+        return int(kept), int(size)
 
 
 def _without_texts(raw: bytes) -> bytes | None:

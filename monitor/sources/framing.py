@@ -10,7 +10,7 @@ Framing = Literal["lines", "array", "object"]
 
 # 10,000 events of 30 fields are 900,000 tokens: strings, commas and brackets.
 TOKENS_MAX = 2_000_000
-_LINE_TYPES = ("ndjson", "jsonl", "json-lines", "json-seq")
+_LINE_TYPES = ("ndjson", "jsonl", "json-lines")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _TOKEN = re.compile(_STRING.pattern + rb"|[\[\]{},]", re.DOTALL)
 _DEEPER, _SHALLOWER = b"[{", b"]}"

@@ -134,7 +134,8 @@ def page_routes(
     @routes.get("/live")
     async def get_live(request: Request) -> Response:
         grant = access.require(request, "viewer")
-        return streams.answer(partial(pages.parts, grant, pages.language(request)))
+        parts = partial(pages.parts, grant, pages.language(request))
+        return streams.answer(parts, partial(access.holds, grant))
 
     @routes.post("/login")
     async def post_login(request: Request) -> Response:
@@ -189,7 +190,7 @@ def stream_routes(view: ViewPort, access: Access, streams: Streams) -> APIRouter
                 "clock": str(status.now_ms),
             }
 
-        return streams.answer(parts)
+        return streams.answer(parts, partial(access.holds, grant))
 
     return routes
 

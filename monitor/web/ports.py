@@ -98,6 +98,7 @@ class LineView:
     at_risk: int = 0
     asked: int = 0
     late: int = 0
+    title: dict[str, str] = field(default_factory=dict)  # of its measure: zh, en
 
 
 @dataclass(frozen=True, slots=True)

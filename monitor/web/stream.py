@@ -31,8 +31,8 @@ class Streams:
         """End all streams, so that the server can."""
         self._stopping.set()
 
-    def answer(self, parts: Parts) -> StreamingResponse:
-        """A response that goes on until the client leaves.
+    def answer(self, parts: Parts, allowed: Callable[[], bool]) -> StreamingResponse:
+        """A response that goes on until the client leaves or is no longer allowed.
 
         Raises:
             ApiError: 503 when too many are open.
@@ -46,18 +46,18 @@ class Streams:
                 {"Retry-After": "30"},
             )
         return StreamingResponse(
-            self._events(parts),
+            self._events(parts, allowed),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def _events(self, parts: Parts) -> AsyncIterator[str]:
+    async def _events(self, parts: Parts, allowed: Callable[[], bool]) -> AsyncIterator[str]:
         self._open += 1
         self._gauge.set(self._open)
         sent: dict[str, str] = {}
         try:
             yield "retry: 2000\n\n"
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and allowed():
                 for name, text in parts().items():
                     if sent.get(name) != text or name == "clock":
                         sent[name] = text

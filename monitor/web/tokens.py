@@ -83,6 +83,10 @@ class Tokens:
         self._refresh()
         return len(self._grants)
 
+    def __contains__(self, grant: Grant) -> bool:
+        self._refresh()
+        return self._grants.get(grant.hash) == grant
+
     def list(self) -> list[Grant]:
         """All grants, by name."""
         self._refresh()

@@ -72,7 +72,9 @@ WORDS: dict[str, tuple[str, str]] = {
 
 
 def word(language: Language, key: str) -> str:
-    """A word in a language."""
+    """A word in a language; of a state or verdict that is new to us, its own name."""
+    if key not in WORDS:
+        return key.partition("_")[2]
     return WORDS[key][0 if language == "zh" else 1]
 
 

@@ -51,6 +51,16 @@ def test_at_the_limit_the_oldest_make_room_and_the_count_goes_on(letters):
     assert letters.counts == {("erp", "bad_field"): 300}
 
 
+def test_the_bytes_kept_are_bounded_too(tmp_path):
+    store = DeadLetters(tmp_path / "dead.db", bytes_max=10_000)
+    for number in range(20):
+        store.add("erp", [refused(number, b"{" + b"x" * 1_000)], 0)
+    kept = [one.place for one in store.list()]
+    assert kept[0] == 19
+    assert 5 <= len(kept) <= 9
+    store.close()
+
+
 def test_letters_are_listed_newest_first_by_page_source_and_code(letters):
     letters.add("erp", [refused(0, b"{}"), refused(1, b"{}", "nul")], 0)
     letters.add("crm", [refused(2, b"{}")], 0)

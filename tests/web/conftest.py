@@ -157,6 +157,7 @@ def shop(number, health="ok", *, blind=False, left=20, tonight=38, breach_in_s=N
         "pdd-reply-50", "reply_rate_3m", "day", "≥ 50%", {"zh": "罚 ¥1000", "en": "¥1000"},
         budget_left=left if known else None, budget_left_today=tonight if known else None,
         breach_in_s=breach_in_s, at_risk=at_risk, asked=412, late=21,
+        title={"zh": "3分钟人工回复率", "en": "3-minute human reply rate"},
     )  # fmt: skip
     base = {"name": f"第{number}旗舰店", "waiting": 3, "oldest_wait_ms": 95_000, "lines": (line,)} | fields
     return ShopView("pinduoduo", f"s{number}", health, blind, **base)

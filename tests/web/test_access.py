@@ -117,6 +117,18 @@ def test_a_viewer_sees_only_its_shops(house, client):
     assert "第1旗舰店" not in page
 
 
+def test_a_live_page_ends_when_its_token_is_revoked(house, client):
+    token = house.tokens.add("wall", role="viewer", now_ms=0)
+    with client.stream("GET", "/live", headers=bearer(token)) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry")
+        house.tokens.revoke("wall")
+        house.tokens.add("other", role="viewer", now_ms=0)
+        for _ in lines:
+            pass  # ends by itself
+    assert client.get("/live", headers=bearer(token)).status_code == 401
+
+
 class TestRates:
     @pytest.fixture
     def options(self):

@@ -44,7 +44,8 @@ def busy(house):
 def test_the_page_shows_budgets_countdowns_and_alerts(busy, client):
     page = text_of(client.get("/").text)
     for shown in (
-        "第1旗舰店", "余量 -2", "今晚预计 -5", "已触线", "触线 18 分 00 秒", "12 秒", "1 分 35 秒", "已超时",
+        "第1旗舰店", "3分钟人工回复率 ≥ 50% 今日",
+        "余量 -2", "今晚预计 -5", "已触线", "触线 18 分 00 秒", "12 秒", "1 分 35 秒", "已超时",
         "无人接待", "该客户今日已失分", "3分钟回复率逼近红线", "余量 3，约 18 分钟后触线", "请组长加人",
         "已确认：王经理", "1 个来源失联：front",
     ):  # fmt: skip
