@@ -147,7 +147,13 @@ class Sender:
     async def _lease(self, line: Line, now_ms: int) -> bool:
         if line.held and now_ms < line.renew_ms:
             return True
-        ours = await self._call(self._store.lease, line.name, self._owner, now_ms, now_ms + limits.LEASE_MS)
+        until_ms = now_ms + limits.LEASE_MS
+        try:
+            ours = await self._call(self._store.lease, line.name, self._owner, now_ms, until_ms)
+        except StoreFull:
+            if not line.held:
+                raise
+            return True  # nobody else can take it either, and what is critical must leave
         if ours and not line.held:
             await self._call(self._store.recover, line.name, now_ms)
             since_ms = now_ms - line.channel.allowance.window_ms

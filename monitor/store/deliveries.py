@@ -25,6 +25,8 @@ _LEASE = (
     " on conflict (name) do update set owner = :owner, lease_until_ms = :until"
     " where owner = :owner or lease_until_ms <= :now"
 )
+# A lease that ran out and that nobody took is still its owner's.
+_RENEW = "update account set lease_until_ms = max(lease_until_ms, ?) where name = ? and owner = ?"
 _FLIGHT = (
     "update delivery set state = 'ambiguous', done_ms = ?, detail = 'its sender died'"
     " where account = ? and state = 'sending' returning id, receiver"
@@ -123,9 +125,8 @@ class DeliveryTables:
     def begin(self, delivery: Delivery, owner: str) -> int:
         """Write a delivery as ``sending``; see ``SenderStore``."""
         d = delivery
-        held = "select 1 from account where name = ? and owner = ? and lease_until_ms > ?"
         with self._db.transaction() as run:
-            if run.execute(held, (d.account, owner, d.sent_ms)).fetchone() is None:
+            if run.execute(_RENEW, (d.sent_ms + limits.LEASE_MS, d.account, owner)).rowcount != 1:
                 raise Fenced(f"account {d.account}: another sender took it over; this one stops")
             (number,) = run.execute(
                 _BEGIN, (d.account, d.receiver, d.crit, d.again, d.sent_ms, d.payload)

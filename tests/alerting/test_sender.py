@@ -475,6 +475,33 @@ def test_with_the_disk_full_at_the_delivery_too(tmp_path):
     play(tmp_path, scene)
 
 
+def test_with_the_disk_full_for_minutes_critical_alerts_still_leave(tmp_path):
+    async def scene(w):
+        await w.run_to(0)
+        w.commit(w.shard(0, severity="crit"), w.shard(0, severity="crit", shop="s3"))
+        w.now = T0 + 5 * MINUTE  # the lease ran out long ago
+        w.store._db.transaction = full(w.store._db.transaction)
+        with pytest.raises(StoreFull):
+            await w.sender.turn("bot")
+        (text,) = w.wecom.texts()
+        assert "未记录" in text
+        assert "s3 " in text
+
+    play(tmp_path, scene)
+
+
+def full(transaction):
+    """A disk that takes nothing: every transaction fails at its commit."""
+
+    @contextlib.contextmanager
+    def failing():
+        with transaction() as run:
+            yield run
+            raise StoreFull("full")
+
+    return failing
+
+
 def test_a_result_that_cannot_be_written_stops_the_account_until_it_is(tmp_path):
     async def scene(w):
         w.commit(w.shard(0, severity="crit"), w.shard(0, severity="crit", rule="other"))
