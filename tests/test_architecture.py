@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -277,6 +279,30 @@ def test_what_is_not_python_in_a_package_ships_with_it():
         and not {path.suffix, path.name} & shipped
     ]
     assert wrong == []
+
+
+def declared(*groups: str) -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][group] for group in groups)]
+    return {re.split(r"[\[<>=! ]", one)[0].lower() for requirements in lists for one in requirements}
+
+
+@pytest.mark.parametrize(("folders", "groups"), [(PACKAGES, ()), (("tests", "benchmarks"), ("dev",))])
+def test_what_is_imported_is_declared(folders, groups):
+    """A fresh machine has what pyproject.toml names, and nothing that came with it by chance."""
+    known = packages_distributions()
+    ours = {*PACKAGES, "tests", "benchmarks"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    imported = {
+        module.partition(".")[0]
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        for _, module in imports(path)
+    }
+    needed = {
+        known.get(name, [name])[0].lower().replace("_", "-")
+        for name in imported - set(sys.stdlib_module_names) - ours
+    }
+    assert needed - declared(*groups) == set()
 
 
 def test_no_test_sleeps():
