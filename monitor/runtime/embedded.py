@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
 
-DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
-
 
 @dataclass(slots=True)
 class Embedded:
@@ -82,7 +80,7 @@ class Embedded:
         shard = self._tasks.pop("shard", None)
         await self.shard_loop.stop()
         if shard is not None:
-            await asyncio.wait([shard], timeout=DRAIN_S)
+            await asyncio.wait([shard], timeout=limits.DRAIN_S)
         for task in [*self._tasks.values(), *([shard] if shard else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

@@ -38,3 +38,6 @@ YOUNG_OBJECTS = 50_000  # made since the last look before the young are looked a
 YOUNG_ROUNDS = 20  # looks at the youngest before those that survived them
 NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
 FULL_COLLECTION_S = 21_600.0  # … but so often
+
+# stop
+DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise MonitorError(
-            f"listen: {host}:{port}: {error.strerror}",
+            f"listen: {host}:{port}: {os.strerror(error.errno or 0)}",
             mend="stop who listens there, or choose another port",
             code="address",
         ) from error

@@ -1,0 +1,242 @@
+"""The daemon in process, with real HTTP on both sides and a clock that is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from live import ALERTING, PACK, RULES
+
+from alerting.fakes.wecom import FakeWecom
+from monitor.app import configure, daemon, refuse_real_channels
+from monitor.configuration import ConfigurationError
+from monitor.errors import MonitorError
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.passing import pass_time
+from monitor.settings import Settings, load_settings
+
+TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
+
+
+def folder(place: Path, wecom_url: str, settings: str = "") -> Path:
+    files = {
+        "packs/mall.yaml": PACK,
+        "rules/rules.yaml": RULES,
+        "alerting.yaml": ALERTING.replace("WECOM", wecom_url),
+        "slawatch.yaml": f"listen: 127.0.0.1:0\npacks: packs\nlow_water: 1MB\n{settings}",
+    }
+    for name, text in files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(text, "utf-8")
+    return place
+
+
+def configured(place: Path):
+    return configure(load_settings(place / "slawatch.yaml"), place)
+
+
+@asynccontextmanager
+async def living(place: Path, clock: ManualClock, settings: str = ""):
+    """A daemon, its clock's mover, and a client for its address; the fake outlives nothing."""
+    wecom = FakeWecom(clock.now_ms)
+    folder(place, await wecom.start(), settings)
+    try:
+        async with (
+            daemon(configured(place), clock) as it,
+            httpx.AsyncClient(base_url=it.url) as client,
+        ):
+            await it.running.settled()
+            yield it, client, wecom
+    finally:
+        await wecom.close()
+
+
+def message(n, at_ms, actor="customer", shop="s1"):
+    event = {"type": "message", "id": f"{actor}{n}", "at": at_ms, "platform": "mall", "shop_id": shop}
+    return event | {"conversation_id": f"c{n}", "customer_id": f"u{n}", "actor": actor, "text": "在吗"}
+
+
+async def post(client, *events):
+    answer = await client.post("/api/v1/events", content="\n".join(map(json.dumps, events)))
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def line_of(client, shop="s1"):
+    return (await client.get(f"/api/v1/shops/mall/{shop}")).json()["lines"][0]
+
+
+def test_a_question_nobody_answers_reaches_the_group_at_its_deadline(tmp_path):
+    """Asked at 10:00:00, limit 2 s: in time up to and including 10:00:02, late after."""
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            assert (await post(client, message(1, TEN_MS)))["accepted"] == 1
+            await pass_time(clock, TEN_MS + 2_000, it.running.settled)
+            assert wecom.inbox == []
+            assert [
+                w["conversation_id"] for w in (await client.get("/api/v1/at-risk")).json()["at_risk"]
+            ] == ["c1"]
+            await pass_time(clock, TEN_MS + 3_000, it.running.settled)
+            assert len(wecom.inbox) == 1
+            assert "mall:s1" in wecom.texts()[0]
+            assert (await line_of(client))["late"] == 1
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            assert (alert["rule"], alert["state"], alert["severity"]) == ("a-miss", "firing", "crit")
+            ready = await client.get("/readyz")
+            assert (ready.status_code, ready.json()["problems"]) == (200, [])
+
+    asyncio.run(scene())
+
+
+def test_a_restart_goes_on_where_it_was_and_tells_nothing_twice(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        for turn in range(3):
+            async with living(tmp_path, clock) as (it, client, wecom):
+                await post(client, message(turn, clock.now_ms()), message(0, TEN_MS))
+                await pass_time(clock, clock.now_ms() + 4_000, it.running.settled)
+                line = await line_of(client)
+                assert (line["asked"], line["late"]) == (turn + 1, turn + 1)
+                assert len(wecom.inbox) == (1 if turn == 0 else 0)
+
+    asyncio.run(scene())
+
+
+def test_midnight_ends_the_day_of_a_shop(tmp_path):
+    async def scene():
+        midnight_ms = TEN_MS + 14 * 3_600_000
+        clock = ManualClock(midnight_ms - 60_000)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, clock.now_ms()))
+            await pass_time(clock, midnight_ms - 10_000, it.running.settled)
+            assert (await line_of(client))["asked"] == 1
+            await pass_time(clock, midnight_ms + 1_000, it.running.settled)
+            assert (await line_of(client))["asked"] == 0
+            assert (await client.get("/api/v1/alerts")).json()["alerts"] == []
+
+    asyncio.run(scene())
+
+
+def test_an_acknowledged_alert_says_who_has_it(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            answer = await client.post(f"/api/v1/alerts/{alert['id']}/ack", json={"comment": "on it"})
+            assert answer.status_code == 200, answer.text
+            await it.running.settled()
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            assert alert["acknowledged_by"] == "local: on it"
+            assert (await client.post("/api/v1/alerts/none/ack", json={})).status_code == 404
+
+    asyncio.run(scene())
+
+
+def test_free_disk_under_the_mark_closes_ingest_while_alerts_go_on(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await post(client, message(1, TEN_MS))
+            it.running.journal._free_disk = lambda _: 0
+            await pass_time(clock, TEN_MS + 1_000, it.running.settled)
+            refused = await client.post("/api/v1/events", content=json.dumps(message(2, TEN_MS)))
+            assert refused.status_code == 503
+            assert "make room" in refused.json()["error"]["mend"]
+            ready = await client.get("/readyz")
+            assert ready.status_code == 503
+            assert "too little free disk" in ready.json()["problems"][0]
+            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            assert len(wecom.inbox) == 1
+
+    asyncio.run(scene())
+
+
+def test_a_channel_that_is_down_stops_neither_shard_nor_ingest(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await wecom.close()
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 10_000, it.running.settled)
+            await post(client, message(2, clock.now_ms()))
+            await pass_time(clock, TEN_MS + 20_000, it.running.settled)
+            assert (await line_of(client))["asked"] == 2
+            await wecom.start()
+
+    asyncio.run(scene())
+
+
+def test_metrics_tell_of_the_journal_and_the_shard(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            text = (await client.get("/metrics")).text
+            assert 'slawatch_transitions_total{severity="crit",to_state="firing"} 1.0' in text
+            assert 'slawatch_deliveries_total{channel="group",result="ok"} 1.0' in text
+
+    asyncio.run(scene())
+
+
+def test_an_address_in_use_is_told_with_the_mend(tmp_path):
+    async def scene():
+        async with living(tmp_path, ManualClock(TEN_MS)) as (it, _, _):
+            other = tmp_path / "other"
+            other.mkdir()
+            folder(other, "http://127.0.0.1:1", "")
+            settings = load_settings(other / "slawatch.yaml").model_copy(
+                update={"listen": it.url.removeprefix("http://")}
+            )
+            with pytest.raises(MonitorError, match="Address already in use; stop who listens there"):
+                async with daemon(configure(settings, other), ManualClock(TEN_MS)):
+                    pass
+
+    asyncio.run(scene())
+
+
+def test_a_told_clock_is_refused_with_channels_that_reach_people(tmp_path):
+    refuse_real_channels(configured(folder(tmp_path, "http://127.0.0.1:9")).alerting)
+    real = configured(folder(tmp_path, "https://qyapi.weixin.qq.com")).alerting
+    with pytest.raises(ConfigurationError, match=r"accounts.group: --clock is for tests"):
+        refuse_real_channels(real)
+
+
+def test_without_alerting_yaml_everything_is_told_on_the_terminal(tmp_path):
+    (folder(tmp_path, "http://127.0.0.1:9") / "alerting.yaml").unlink()
+    alerting = configured(tmp_path).alerting
+    assert [account.type for account in alerting.accounts.values()] == ["console"]
+    assert alerting.policy().default == "console"
+
+
+def test_a_shop_that_names_what_there_is_not_is_told(tmp_path):
+    folder(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / "shops.yaml").write_text(
+        "shops:\n  mall:s1: {pack: moll}\n  mall:s2: {lines: {mall-51: {at_least: 60%}}}\n"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        configured(tmp_path)
+    assert caught.value.problems == (
+        "shop mall:s1: no pack 'moll'; there are mall",
+        "shop mall:s2: no line 'mall-51' in its pack",
+    )
+
+
+def test_listening_to_others_needs_a_token(tmp_path):
+    folder(tmp_path, "http://127.0.0.1:9")
+    settings = Settings(listen="0.0.0.0:0", packs=Path("packs"))
+
+    async def scene():
+        async with daemon(configure(settings, tmp_path), ManualClock(TEN_MS)):
+            pass
+
+    with pytest.raises(ConfigurationError, match="there is no token"):
+        asyncio.run(scene())
