@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -86,6 +87,7 @@ def engine_spec(
 
 
 def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
+    versions = _with_all_windows(versions)
     from_days: list[int] = []
     specs: list[DaySpec] = []
     exceptions: dict[int, DaySpec] = {}
@@ -104,6 +106,24 @@ def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
             if first <= number and all(number < end for end in ends):
                 exceptions[number] = day_spec(pack, iso, marks_ms)
     return PackSpec(zone_of(versions[0].timezone), tuple(from_days), tuple(specs), exceptions)
+
+
+def _with_all_windows(versions: Sequence[Pack]) -> Sequence[Pack]:
+    """A window reaches over the midnight at which two versions meet: each keeps the windows of both."""
+    windows: dict[str, set[str]] = {}
+    for pack in versions:
+        for measure in pack.measures.values():
+            windows.setdefault(measure.id, set()).update(p for p in measure.periods if parse_window_ms(p))
+    return [
+        replace(
+            pack,
+            measures={
+                m.id: replace(m, periods=(*m.periods, *sorted(windows[m.id] - set(m.periods))))
+                for m in pack.measures.values()
+            },
+        )
+        for pack in versions
+    ]
 
 
 def _spans(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:

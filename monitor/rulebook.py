@@ -122,9 +122,7 @@ class Rulebook:
             found = replace(found, lines=found.lines | {line.id: line for line in shop.lines})
         return found
 
-    def of_shop(
-        self, platform: str, shop_id: str, day: int
-    ) -> tuple[tuple[Watched, ...], Sequence[int]]:
+    def of_shop(self, platform: str, shop_id: str, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
         """The rules that watch a shop on a service day, and the sums of its pack's half-hour profile."""
         key = f"{platform}:{shop_id}"
         pack = self.pack_on(platform, key, day)
@@ -133,7 +131,9 @@ class Rulebook:
         shop = self.plan.shops.get(key, ShopPlan())
         labels = dict(shop.labels)
         watched = tuple(
-            w for w in self._compile(pack, shop.lines) if w.rule.shops.matches(platform, shop_id, shop.team, labels)
+            w
+            for w in self._compile(pack, shop.lines)
+            if w.rule.shops.matches(platform, shop_id, shop.team, labels)
         )
         chosen = self._chosen.setdefault((pack.id, pack.version, *(w.rule.id for w in watched)), watched)
         if shop.lines:

@@ -189,9 +189,7 @@ class SourceWatch:
             after, change = step(rule, state, judgement, now_ms)
             if change is not None:
                 facts = judge.facts(reading, judgement)
-                self.host.tell(
-                    transition(rule, {"source": source.name}, change, judgement, facts, now_ms)
-                )
+                self.host.tell(transition(rule, {"source": source.name}, change, judgement, facts, now_ms))
             if after is None:
                 self.states.pop(rule.id, None)
             else:

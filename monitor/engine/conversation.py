@@ -52,7 +52,7 @@ class RoundRow(msgspec.Struct, array_like=True):
     served: int
     asks: list[int] | None
     marks: list[int] | None  # of a round whose answer does not tell them
-    key: tuple[int, int, int, int, str] | None
+    key: tuple[int, int, str] | None
 
 
 class ConversationRow(msgspec.Struct, array_like=True):
@@ -92,6 +92,7 @@ class Conversation:
         "holders",
         "human",
         "id",
+        "latest_ms",
         "open",
         "rounds",
         "shop",
@@ -105,6 +106,7 @@ class Conversation:
         self.base_last: tuple[int, int, str] | None = None  # order of the last entry in the base
         self.entries: list[Entry] = []
         self.checkpoint: tuple[bytes, int] | None = None  # packed after so many of the entries
+        self.latest_ms = 0  # the latest time or arrival of an entry: all is final lateness after it
         self._begin()
 
     def _begin(self) -> None:
@@ -127,6 +129,9 @@ class Conversation:
             False when it is too late: an equal or later one is in the base (decision 1).
         """
         entries = self.entries
+        latest_ms = entry[3] if entry[3] > entry[0] else entry[0]
+        if latest_ms > self.latest_ms:
+            self.latest_ms = latest_ms
         last = entries[-1] if entries else self.base_last
         if last is None or entry[0] > last[0] or _order(entry) > order_of(last[0], last[1], last[2]):
             entries.append(entry)
@@ -144,6 +149,8 @@ class Conversation:
         order = _order(entry)
         if self.base_last is not None and order <= order_of(*self.base_last):
             return True
+        if any(known[:3] == entry[:3] for known in self.entries):
+            return True  # a repeat whose id was forgotten
         if entry[0] >= oldest_ms:
             return False
         for known in self.entries:
@@ -174,7 +181,8 @@ class Conversation:
                     for ask_ms in r.asks or (r.ask_ms,):
                         self.shop.arm_marks(r, ask_ms, now_ms)
         for known in self.entries:
-            self.fold(known, now_ms)
+            if self.shop.takes(known[0], now_ms):  # a closed day left nothing that could change
+                self.fold(known, now_ms)
         if day.late() < late:
             self.shop.retracted = True
         self.shop.touched()
@@ -239,7 +247,7 @@ class Conversation:
 
     def _ask(self, day: Day, entry: Entry, now_ms: int) -> None:
         at = entry[0]
-        of_day = day.of_day(at)
+        of_day = at - day.start_ms if day.plain else day.of_day(at)
         if self.first_ms < 0:
             self.first_ms = of_day
         for index, track in enumerate(day.spec.tracks):
@@ -389,9 +397,10 @@ class Conversation:
 
     def _hold(self, at: int, agent: str, assigned: bool, now_ms: int) -> None:
         holders = self.holders
-        for _, holder, was_assigned in reversed(holders):
+        assert self.day is not None
+        for since, holder, was_assigned in reversed(holders):
             if was_assigned == assigned:
-                if holder == agent and (assigned or self._same_day(holders, assigned)):
+                if holder == agent and since >= self.day.start_ms:
                     return
                 break
         holders.append((at, agent, assigned))
@@ -401,20 +410,16 @@ class Conversation:
                     for index, tally in enumerate(r.day.tallies[r.track]):
                         tally.reblame(r, index)
 
-    def _same_day(self, holders: list[tuple[int, str, bool]], assigned: bool) -> bool:
-        day = self.day
-        assert day is not None
-        return any(at >= day.start_ms for at, _, was_assigned in holders if was_assigned == assigned)
-
     def holder_at(self, at_ms: int, day: Day) -> str:
         """Who held the conversation at a moment, for a round of ``day`` (decision 6)."""
         wrote = ""
         for since, agent, assigned in reversed(self.holders):
-            if since <= at_ms:
+            if since < day.start_ms:
+                break
+            if since <= at_ms and since < day.end_ms:
                 if assigned:
                     return agent
-                if not wrote and day.start_ms <= since < day.end_ms:
-                    wrote = agent
+                wrote = wrote or agent
         return wrote or UNASSIGNED
 
     # -- at rest -------------------------------------------------------------------------------------------------
@@ -444,10 +449,9 @@ class Conversation:
         )
 
     def _held(self, day: Day) -> list[tuple[int, str, bool]]:
-        """The holders that a deadline of this day or the one before can ask for."""
-        first = day.start_ms - 86_400_000
-        before = [holder for holder in self.holders if holder[0] < first and holder[2]]
-        return before[-1:] + [holder for holder in self.holders if holder[0] >= first]
+        """The holders that a round of this day or the one before can ask for."""
+        first_ms = day.start_ms - 86_400_000
+        return [holder for holder in self.holders if holder[0] >= first_ms]
 
     def _customer_unit(self) -> str:
         return self.customer or NOBODY + self.id
@@ -467,7 +471,7 @@ class Conversation:
             r.served_ms - start if r.served_ms >= 0 else -1,
             [ask - start for ask in r.asks] if r.asks is not None else None,
             list(r.marks) if r.answer_ms < 0 or r.overnight else None,
-            r.key,
+            (r.key[0], r.key[1], r.key[4]) if r.key is not None else None,
         )
 
     def unpack(self, packed: bytes) -> None:
@@ -478,6 +482,8 @@ class Conversation:
 
     def _restore(self, row: ConversationRow) -> None:
         shop = self.shop
+        if not shop.keeps(row.day):
+            return
         self.day = shop.day(row.day)
         self.customer = row.customer
         self.human = bool(row.flags & 1)
@@ -493,7 +499,7 @@ class Conversation:
             r = Round(
                 self, day, packed.track, start + packed.opened, packed.customer or self._customer_unit()
             )
-            r.key = packed.key
+            r.key = order_of(*packed.key) if packed.key is not None else None
             r.ask_ms = start + packed.ask if packed.ask >= 0 else -1
             r.answer_ms = start + packed.answer if packed.answer >= 0 else -1
             r.by = packed.by
@@ -516,20 +522,19 @@ class Conversation:
 
     # -- timers --------------------------------------------------------------------------------------------------
 
-    def quiet_at_ms(self) -> int:
-        """From when on it may rest, if nothing else comes."""
-        moments = [max(known[0], known[3]) for known in self.entries]
-        return max(moments, default=0) + self.shop.spec.lateness_ms
-
     def due(self, now_ms: int) -> None:
         """Rest if nothing can change; else look again when it might."""
-        if self.shop.conversations.get(self.id) is not self:
+        shop = self.shop
+        if shop.conversations.get(self.id) is not self:
             return
-        for r in self.open:
-            r.judge(now_ms)
-        deadlines = [r.next_deadline_ms(now_ms) for r in self.open if r.ask_ms >= 0]
-        again_ms = max([self.quiet_at_ms(), *(deadline for deadline in deadlines if deadline is not None)])
+        again_ms = self.latest_ms + shop.spec.lateness_ms
+        if again_ms < now_ms:
+            for r in self.open:
+                r.judge(now_ms)
+                deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
+                if deadline_ms is not None and deadline_ms > again_ms:
+                    again_ms = deadline_ms
         if again_ms >= now_ms:
-            self.shop.wheel.after(again_ms, self)
+            shop.wheel.after(again_ms, self)
         else:
-            self.shop.rest(self)
+            shop.rest(self)

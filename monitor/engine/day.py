@@ -61,9 +61,11 @@ class Day:
         "formed",
         "keyed",
         "number",
+        "plain",
         "responses",
         "settles_ms",
         "shop",
+        "soonest_ms",
         "spec",
         "start_ms",
         "tallies",
@@ -77,6 +79,7 @@ class Day:
         self.spec = spec
         self.start_ms = zone.midnight(number)
         self.end_ms = zone.midnight(number + 1)
+        self.plain = len(zone.offsets) == 1  # local time of day is the time since midnight
         self.settles_ms = (
             self.end_ms - 1 + shop.spec.lateness_ms
         )  # the earliest that a round of it is settled
@@ -88,6 +91,7 @@ class Day:
             tuple(Answers(response, index, shop.wait_logs(response)) for response in track.responses)
             for index, track in enumerate(spec.tracks)
         )
+        self.soonest_ms = tuple(min((m.within_ms for m in t.meters), default=-1) for t in spec.tracks)
         self.keyed = any(isinstance(tally, FirstTally) for tallies in self.tallies for tally in tallies)
         self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
         self.formed = Keys()  # orders first formed on this day
@@ -135,6 +139,7 @@ class Day:
         if now_ms > self.settles_ms:
             settled_ms = self.waits_until_ms(r)
             if now_ms > settled_ms:
+                self.waiting.pop(r.conversation.id, None)
                 return
             self.shop.wheel.after(settled_ms, self)
         self.waiting[r.conversation.id] = r.ask_ms

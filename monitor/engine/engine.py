@@ -62,7 +62,9 @@ class Engine:
         self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
         self.dirty: dict[str, Shop] = {}  # state changed since the shard last looked
         self.counts = Counts()
-        self.heard: dict[str, int] = {}  # sources of the events folded since the shard last looked → period promised
+        self.heard: dict[
+            str, int
+        ] = {}  # sources of the events folded since the shard last looked → period promised
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
         self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
@@ -70,7 +72,10 @@ class Engine:
 
     def advance(self, to_ms: int, judge: Second | None = None) -> None:
         """Move the clock on, second by second; ``judge`` is called for each one at which something changed."""
-        to_ms = max(to_ms, self.now_ms)
+        if to_ms < self.judged_ms + 1000:
+            if to_ms > self.now_ms:
+                self.now_ms = to_ms
+            return
         second, last = self.judged_ms // 1000 + 1, to_ms // 1000
         if not self.judged_ms:
             second = last
@@ -156,13 +161,15 @@ class Engine:
             return "skipped"
         if at < now_ms - self.spec.lateness_ms:
             self.heard_old.add(name)
-            if not shop.takes(at, now_ms):
+            if shop.measured and not shop.takes(at, now_ms):
                 return "late"
-        if kind in OF_CONVERSATION and event.conversation_id:
+        if not shop.measured:
+            pass  # a platform without a pack: accepted, nothing is counted
+        elif kind in OF_CONVERSATION and event.conversation_id:
             reason = self._converse(shop, event, at, now_ms)
             if reason is not None:
                 return reason
-        elif kind in OF_ORDER:
+        elif kind in OF_ORDER and event.order_id:
             shop.take_order(event)
         elif kind == "agent":
             shop.take_agent(event)

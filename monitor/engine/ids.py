@@ -46,7 +46,8 @@ class Ids:
         """
         order = self._order
         if not order or order[-1][0] != arrival_ms:
-            self._forget(arrival_ms)
+            if order and (order[0][0] < arrival_ms - self._horizon_ms or len(self._content) > limits.IDS_MAX):
+                self._forget(arrival_ms)
             order.append((arrival_ms, []))
         key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}".encode())
         mark = xxhash.xxh3_64_intdigest(content)

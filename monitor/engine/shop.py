@@ -39,6 +39,7 @@ class Shop:
         "days",
         "formed",
         "key",
+        "measured",
         "moved_shops",
         "pack",
         "past",
@@ -95,6 +96,7 @@ class Shop:
         self.spec = spec
         self.pack: PackSpec = spec.of(self.platform, self.key)
         self.zone: Zone = self.pack.zone
+        self.measured = bool(self.pack.specs)
 
     def touched(self) -> None:
         """A figure of the shop has changed: its rules look again at the next whole second."""
@@ -197,7 +199,12 @@ class Shop:
     def arm(self, r: Round, now_ms: int) -> None:
         """Look at a round again when it can become late."""
         self.touched()
-        deadline_ms = r.next_deadline_ms(now_ms)
+        soonest_ms = r.day.soonest_ms[r.track]
+        if soonest_ms < 0:
+            return
+        deadline_ms: int | None = r.ask_ms + soonest_ms
+        if r.ask_ms + soonest_ms < now_ms:
+            deadline_ms = r.next_deadline_ms(now_ms)
         if deadline_ms is not None:
             self.wheel.after(deadline_ms, r)
 

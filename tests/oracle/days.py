@@ -85,6 +85,11 @@ class DayRule:
     def exempt(self) -> bool:
         return self.day.isoformat() in (*self.pack.exempt_dates, *self.measure.exempt_dates)
 
+    @property
+    def is_first_rate(self) -> bool:
+        rates = [m.id for m in self.pack.measures.values() if m.kind == "reply_rate"]
+        return rates[:1] == [self.measure.id]
+
     def in_hours(self, at_ms: int) -> bool:
         hours = self.measure.service_hours
         spans = self.pack.service_hours if hours is None else hours

@@ -5,7 +5,7 @@ with the engine. Where the text admits two readings, this is the one taken:
 
 1. Ids: a valid event is remembered even when it is then dropped as late; a repeat does not renew the
    memory; remembered while ``clock - arrival <= 2 * lateness``. Content is every field but ``source`` and
-   ``received_at``. A repeat that comes after the memory ended, and that the base does not stop, counts again.
+   ``received_at``. A repeat that comes after the memory ended is dropped as late.
 2. Arrival is the clock after the arrival: ``max(clock, arrival)``; a rejected event advances it too.
 3. "Its conversation" in decision 1 and "any of its events" in §4: events of type message, conversation,
    rating and complaint that name the conversation, of any day.
@@ -18,13 +18,13 @@ with the engine. Where the text admits two readings, this is the one taken:
    deadline. A hand-over that opened a round is its customer message. A round without an ask ends at midnight.
 8. The robot's stage after midnight is the new day's; a round opened by a hand-over was opened in the human
    stage; after ``handed_back`` a round that was once handed over stays so.
-9. ``assigned`` and ``transferred`` of any day make a holder, "that service day" is said of who wrote only.
+9. ``assigned`` and ``transferred`` of that service day make a holder, as who wrote does.
    Who wrote is an ``agent`` (a human) with an ``agent_id``. An answer without one is credited to nobody.
 10. Unit ``message``: an agent's ``late`` is in messages, ``answered`` in rounds; sliding windows in rounds.
 11. Measures shown are those of the pack of the clock's day; each earlier day counts by its own pack's measure
-    of the same id and kind. ``waiting`` is of that pack's first reply rate: counted rounds unanswered and not
+    of the same id and kind. ``waiting`` is of each day's pack's first reply rate: counted rounds unanswered and not
     settled, of any day; the oldest wait is never below 0.
-12. An order is the same one up to and including 7 x 24 h after its first forming, by ``at``.
+12. An order is the same one on the service day of its first forming and the six after it.
 13. A response time's percentile is an upper edge, also where that is above the exact maximum.
 """
 
@@ -50,7 +50,7 @@ YEAR_2000_MS = 946_684_800_000
 AHEAD_MS = 300_000
 OF_CONVERSATION = ("message", "conversation", "rating", "complaint")
 NEWLY_MS = 1_800_000
-SAME_ORDER_MS = 7 * DAY_MS
+SAME_ORDER_DAYS = 7
 
 Figures = dict[str, Any]
 
@@ -201,6 +201,8 @@ class Shop:
             return True
         if new.event.type not in OF_CONVERSATION or not new.event.conversation_id:
             return False
+        if any(old.order == new.order for old in self.conversation(new.event.conversation_id)):
+            return True  # a repeat whose id was forgotten
         if new.at >= clock - self.lateness_ms:
             return False
         for old in self.conversation(new.event.conversation_id):
@@ -237,7 +239,7 @@ class Shop:
             found["agents"][measure.id] = agents(of_today, measure, now_ms)
             found["newly"][measure.id] = newly(units_of_day(of_today, measure), now_ms)
         if reply_rates:
-            found["waiting"] = self.waiting(self.rounds(reply_rates[0]), now_ms)
+            found["waiting"] = self.waiting(now_ms)
         return found
 
     def rounds(self, measure: Measure) -> dict[date, list[Round]]:
@@ -278,8 +280,15 @@ class Shop:
             found[period] = tally(units, now_ms) if reply_rate else response_times(chosen)
         return found
 
-    def waiting(self, rounds: dict[date, list[Round]], now_ms: int) -> Figures:
-        """Unanswered rounds that are not settled, and the oldest wait."""
+    def waiting(self, now_ms: int) -> Figures:
+        """Unanswered rounds that are not settled, and the oldest wait; each day by its own pack's first rate."""
+        rates = {m.id: m for pack in self.packs for m in pack.measures.values() if m.kind == "reply_rate"}
+        rounds = {
+            (day, measure.id): of_day
+            for measure in rates.values()
+            for day, of_day in self.rounds(measure).items()
+            if of_day and of_day[0].rule.is_first_rate
+        }
         asks = [
             r.asked[0].at
             for of_day in rounds.values()
@@ -304,15 +313,16 @@ class Shop:
 
     def orders_formed(self) -> list[tuple[date, str]]:
         """Each order on the day it was first formed; after 7 days it is another one (decision 4)."""
-        first_at: dict[str, int] = {}
+        first_day: dict[str, date] = {}
         formed = []
         for h in sorted(self.heard, key=lambda h: h.order):
             order_id = h.event.order_id
             if h.event.type != "order" or h.event.action not in ("grouped", "paid") or not order_id:
                 continue
-            if order_id not in first_at or h.at - first_at[order_id] > SAME_ORDER_MS:
-                first_at[order_id] = h.at
-                formed.append((service_day(h.at, self.zone), order_id))
+            day = service_day(h.at, self.zone)
+            if order_id not in first_day or (day - first_day[order_id]).days >= SAME_ORDER_DAYS:
+                first_day[order_id] = day
+                formed.append((day, order_id))
         return formed
 
     def orders_hit(self, measure: Measure) -> set[tuple[date, str]]:

@@ -84,9 +84,10 @@ class Round:
 
     def holder_at(self, deadline_ms: int) -> str:
         """Who is to blame for a miss (decision 6)."""
-        until = [h for h in self.conversation if h.at <= deadline_ms and h.event.agent_id]
+        today = [h for h in self.conversation if self.rule.is_today(h.at)]
+        until = [h for h in today if h.at <= deadline_ms and h.event.agent_id]
         given = [h for h in until if h.does(*HANDOVERS)]
-        wrote = [h for h in until if h.message_of("agent") and self.rule.is_today(h.at)]
+        wrote = [h for h in until if h.message_of("agent")]
         last = (given or wrote)[-1:]
         return last[0].event.agent_id if last else "unassigned"
 
