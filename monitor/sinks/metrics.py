@@ -20,68 +20,12 @@ class Metrics:
     """One registry a process; attributes are the metrics. Thread-safe, as the client is."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._sources: set[str] = set()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"slawatch_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"slawatch_{name}", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"slawatch_{name}", text, labels, registry=registry, buckets=buckets)
-
-        # What comes in.
-        self.events = counter(
-            "events_total",
-            "Events by what became of them: accepted duplicate rejected late_dropped",
-            "source",
-            "result",
-        )
-        self.rejected = counter("rejected_total", "Refused lines by reason", "code")
-        self.batch_events = histogram(
-            "batch_events", "Events of a batch", (1, 10, 50, 100, 500, 1000, 5000, 10000)
-        )
-        self.requests = counter("http_requests_total", "Requests answered", "route", "status")
-        self.request_seconds = histogram("http_request_seconds", "Time to the answer", _FAST_S, "route")
-        self.bodies_bytes = gauge("http_bodies_bytes", "Bytes of request bodies being read")
-        self.streams = gauge("http_streams", "Live pages open")
-        self.dead_letters = gauge("dead_letters", "Refused lines kept")
-        self.source_heard = gauge("source_heard_seconds", "When a source was last heard (epoch)", "source")
-        self.source_blind = gauge("source_blind", "1 while a source is blind", "source")
-
-        # The log and the shard.
-        self.append_seconds = histogram("journal_append_seconds", "Time of a group commit", _FAST_S)
-        self.journal_position = gauge("journal_position", "Last durable record")
-        self.journal_bytes = gauge("journal_bytes", "Size of the journal")
-        self.ingest_open = gauge("ingest_open", "1 while events are taken, 0 while answered 503")
-        self.shard_position = gauge("shard_position", "Last record folded", "shard")
-        self.shard_lag_seconds = gauge(
-            "shard_lag_seconds", "The shard's clock behind the wall clock", "shard"
-        )
-        self.step_seconds = histogram("shard_step_seconds", "Time of a step", _FAST_S)
-        self.shops = gauge("shops", "Shops in state")
-        self.rounds_open = gauge("rounds_open", "Rounds waiting for an answer")
-        self.at_limit = counter("limit_reached_total", "Things refused or forgotten at a limit", "limit")
-        self.checkpoint_seconds = histogram("checkpoint_seconds", "Time to store changed shop state", _SLOW_S)
-
-        # What goes out.
-        self.transitions = counter("transitions_total", "State changes of alerts", "to_state", "severity")
-        self.alerts = gauge("alerts_open", "Alerts firing", "severity")
-        self.intents = gauge("intents_waiting", "Notifications that wait to be sent")
-        self.deliveries = counter("deliveries_total", "Messages by channel and outcome", "channel", "result")
-        self.delivery_seconds = histogram(
-            "delivery_seconds", "From the transition to the channel's answer", _SLOW_S, "channel"
-        )
-
-        # The daemon itself.
-        self.part_failures = counter(
-            "part_failures_total", "Times a part failed and was started again", "part"
-        )
-        self.disk_free_bytes = gauge("disk_free_bytes", "Free where the data lies")
-        self.build = gauge("build_info", "1, with the version", "version")
+        self._name_what_comes_in()
+        self._name_log_and_shard()
+        self._name_what_goes_out()
 
     def source(self, name: str) -> str:
         """A source's name as a label: itself, or ``other`` beyond the bound."""
@@ -95,3 +39,72 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _name_what_comes_in(self) -> None:
+        self.events = self._counter(
+            "events_total",
+            "Events by what became of them: accepted duplicate rejected late_dropped",
+            "source",
+            "result",
+        )
+        self.rejected = self._counter("rejected_total", "Refused lines by reason", "code")
+        self.batch_events = self._histogram(
+            "batch_events", "Events of a batch", (1, 10, 50, 100, 500, 1000, 5000, 10000)
+        )
+        self.requests = self._counter("http_requests_total", "Requests answered", "route", "status")
+        self.request_seconds = self._histogram("http_request_seconds", "Time to the answer", _FAST_S, "route")
+        self.bodies_bytes = self._gauge("http_bodies_bytes", "Bytes of request bodies being read")
+        self.streams = self._gauge("http_streams", "Live pages open")
+        self.dead_letters = self._gauge("dead_letters", "Refused lines kept")
+        self.source_heard = self._gauge(
+            "source_heard_seconds", "When a source was last heard (epoch)", "source"
+        )
+        self.source_blind = self._gauge("source_blind", "1 while a source is blind", "source")
+
+    def _name_log_and_shard(self) -> None:
+        self.append_seconds = self._histogram("journal_append_seconds", "Time of a group commit", _FAST_S)
+        self.journal_position = self._gauge("journal_position", "Last durable record")
+        self.journal_bytes = self._gauge("journal_bytes", "Size of the journal")
+        self.ingest_open = self._gauge("ingest_open", "1 while events are taken, 0 while answered 503")
+        self.shard_position = self._gauge("shard_position", "Last record folded", "shard")
+        self.shard_lag_seconds = self._gauge(
+            "shard_lag_seconds", "The shard's clock behind the wall clock", "shard"
+        )
+        self.step_seconds = self._histogram("shard_step_seconds", "Time of a step", _FAST_S)
+        self.shops = self._gauge("shops", "Shops in state")
+        self.rounds_open = self._gauge("rounds_open", "Rounds waiting for an answer")
+        self.at_limit = self._counter(
+            "limit_reached_total", "Things refused or forgotten at a limit", "limit"
+        )
+        self.checkpoint_seconds = self._histogram(
+            "checkpoint_seconds", "Time to store changed shop state", _SLOW_S
+        )
+
+    def _name_what_goes_out(self) -> None:
+        self.transitions = self._counter(
+            "transitions_total", "State changes of alerts", "to_state", "severity"
+        )
+        self.alerts = self._gauge("alerts_open", "Alerts firing", "severity")
+        self.intents = self._gauge("intents_waiting", "Notifications that wait to be sent")
+        self.deliveries = self._counter(
+            "deliveries_total", "Messages by channel and outcome", "channel", "result"
+        )
+        self.delivery_seconds = self._histogram(
+            "delivery_seconds", "From the transition to the channel's answer", _SLOW_S, "channel"
+        )
+
+        # The daemon itself.
+        self.part_failures = self._counter(
+            "part_failures_total", "Times a part failed and was started again", "part"
+        )
+        self.disk_free_bytes = self._gauge("disk_free_bytes", "Free where the data lies")
+        self.build = self._gauge("build_info", "1, with the version", "version")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"slawatch_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"slawatch_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"slawatch_{name}", text, labels, registry=self.registry, buckets=buckets)

@@ -104,7 +104,8 @@ class Pages:
             "consumed": consumed_percent,
         }
         parts = {name: self.render(f"{name}.html", language, **values) for name in _PARTS}
-        parts["clock"] = str(status.now_ms)
+        # A shard that is still being read has no clock yet.
+        parts["clock"] = str(status.now_ms or self._clock_ms())
         return parts
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from conftest import WELL, alert, served, shop, waiting
+from conftest import NOW_MS, WELL, alert, served, shop, waiting
 from fastapi import Request, Response
 from test_api import read_stream
 
@@ -99,6 +99,15 @@ def test_an_empty_page_is_not_calm_unless_all_is_seen(house, client, status, sho
     assert shown in text_of(page)
     if status.lag_ms == 0:
         assert 'class="pill ok"' not in page
+
+
+def test_a_daemon_that_still_reads_its_state_claims_nothing(house, client):
+    house.behind.shown_status = replace(WELL, ready=False, now_ms=0, lag_ms=NOW_MS, sources=())
+    page = client.get("/").text
+    assert f'data-clock="{NOW_MS}"' in page
+    assert not any(
+        claim in page for claim in ("处理滞后", "没有会话在等待", "没有未解除的告警", 'class="pill ok"')
+    )
 
 
 def test_an_empty_page_is_calm_when_all_is_seen(client):
