@@ -200,6 +200,7 @@ async def daemon(
         running.on_clock += len(sender.lines)
         running.outputs_told.append(gauges.count)
         running.intents_told.append(sender.wake)
+        running.tell_unrecorded = sender.tell_unrecorded
         web = build_app(
             view=view,
             entrance=running.entrance,

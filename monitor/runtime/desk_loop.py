@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerting.desk import Desk
@@ -10,9 +11,9 @@ from alerting.policy.records import Tick
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from alerting.policy.records import Cursor, Input
+    from alerting.policy.records import Cursor, Input, Intent
     from alerting.policy.route import Policy
     from alerting.ports import DeskStore
     from monitor.runtime.clock import Clock
@@ -33,6 +34,7 @@ class DeskLoop:
         clock: When it is time for a desk tick.
         health: Told of a store that does not take what the desk decided.
         on_intents: Called when new or changed intents are durable.
+        tell_unrecorded: Awaited with new intents each time the store has no room for them.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class DeskLoop:
         *,
         health: Health,
         on_intents: Callable[[], None],
+        tell_unrecorded: Callable[[list[Intent]], Awaitable[object]],
     ) -> None:
         self._policy, self._store, self._thread = policy, store, thread
         self._clock, self._health, self._on_intents = clock, health, on_intents
+        self._tell_unrecorded = tell_unrecorded
         self._wake = asyncio.Event()
         self._epoch = 0
         self.desk: Desk | None = None  # None until it is read from the store
@@ -78,7 +82,10 @@ class DeskLoop:
             if items:
                 changes = desk.fold(items)
                 # the desk in memory is ahead of the store by this fold at most
-                await self._thread.until_stored(self._store.commit_desk, self._epoch, changes, desk.cursor)
+                await self._thread.until_stored(
+                    partial(self._store.commit_desk, self._epoch, changes, desk.cursor),
+                    partial(self._tell_unrecorded, changes.intents),
+                )
                 self._on_intents()
             elif self._clock.now_ms() >= tick_ms:
                 await self.hear(Tick(at_ms=self._clock.now_ms()))

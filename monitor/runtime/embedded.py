@@ -29,12 +29,14 @@ from monitor.store.journal import Journal, JournalLimits
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
     from pathlib import Path
 
+    from alerting.policy.records import Intent
     from alerting.policy.route import Policy
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
+    from rules.transition import Transition
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Embedded:
     thread: StoreThread
     outputs_told: list[Callable[[Outputs], None]] = field(default_factory=list)  # after each step is durable
     intents_told: list[Callable[[], None]] = field(default_factory=list)  # there may be something to send
+    tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
     on_clock: int = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
     beat_s: float = 0.0
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -161,6 +164,10 @@ async def embedded(
         for told in running.intents_told:
             told()
 
+    async def unrecorded(told: Iterable[Transition | Intent]) -> None:
+        if running.tell_unrecorded is not None:
+            await running.tell_unrecorded(told)
+
     async with AsyncExitStack() as stack:
         stack.enter_context(_owned(data))
         thread = StoreThread("store", health)
@@ -183,10 +190,13 @@ async def embedded(
             clock,
             health=health,
             on_outputs=stepped,
+            tell_unrecorded=unrecorded,
             observe_step=observe_step,
         )
         stack.callback(shard_loop.close)
-        desk_loop = DeskLoop(policy, store, thread, clock, health=health, on_intents=decided)
+        desk_loop = DeskLoop(
+            policy, store, thread, clock, health=health, on_intents=decided, tell_unrecorded=unrecorded
+        )
         entrance = Entrance(journal, dead_letters, lateness_ms)
         running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, store, thread)
         stack.push_async_callback(running.stop)

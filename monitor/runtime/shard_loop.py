@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,7 +21,7 @@ from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import Kind, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from monitor.runtime.worker_thread import StoreThread
     from monitor.store.journal import Journal
     from monitor.store.port import ShardLease, ShardStore
+    from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
 PART = "shard"
@@ -53,6 +55,7 @@ class ShardLoop:
         clock: When checkpoints are due.
         health: Told of a store that does not take a step.
         on_outputs: Called after a step's transitions are durable.
+        tell_unrecorded: Awaited with a step's transitions each time the store has no room for them.
         observe_step: Told the seconds for which a step or a slice held the event loop.
     """
 
@@ -66,12 +69,14 @@ class ShardLoop:
         *,
         health: Health,
         on_outputs: Callable[[Outputs], None],
+        tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
         observe_step: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
     ) -> None:
         self._make_shard, self._store, self._journal = make_shard, store, journal
         self._thread, self._clock, self._health = thread, clock, health
         self._on_outputs, self._observe_step = on_outputs, observe_step
+        self._tell_unrecorded = tell_unrecorded
         self._number = shard
         self._reader = journal.reader()
         self._epoch = 0
@@ -156,9 +161,11 @@ class ShardLoop:
         self._held_loop(began)
         last = records[-1]
         if outputs.transitions:
+            told = list(outputs.transitions)
             # nothing is folded ahead of a step that is not stored
             await self._thread.until_stored(
-                self._store.commit_step, self._number, self._epoch, last.position, list(outputs.transitions)
+                partial(self._store.commit_step, self._number, self._epoch, last.position, told),
+                partial(self._tell_unrecorded, told),
             )
         self.arrival_ms = last.arrival_ms
         self._move_to(last.position)

@@ -12,7 +12,7 @@ from alerting.errors import StoreBusy, StoreFull
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from monitor.runtime.health import Health
 
@@ -43,17 +43,29 @@ class StoreThread(WorkerThread):
         super().__init__(name)
         self._health = health
 
-    async def until_stored(self, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Write until it is written: while the disk is full or taken, who waits here goes no further."""
+    async def until_stored(
+        self, write: Callable[[], object], refused: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
+        """Write until it is written: while the disk is full or taken, who waits here goes no further.
+
+        Args:
+            write: Called in the thread; may be called again after it failed.
+            refused: Awaited after each failure, for what must not wait for a disk.
+        """
         pause_s = limits.RESTART_PAUSE_S
         while True:
             try:
-                written = await self.run(write, *args, **kwargs)
+                await self.run(write)
             except (StoreFull, StoreBusy) as error:
                 self._health.failed("store", str(error))
                 log.warning("not stored", error=str(error), again_in_s=pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
             else:
                 self._health.well("store")
-                return written
+                return
+            if refused is not None:
+                try:
+                    await refused()
+                except Exception:  # telling people failed as well; storing is tried all the same
+                    log.exception("not told without a record")
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)

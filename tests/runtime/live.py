@@ -79,7 +79,7 @@ class Live:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = ["--testing", "--clock", str(self.folder / "clock")] if self.clock else []
-        command = [sys.executable, "/tmp/shim.py", str(self.folder / "slawatch.yaml")]
+        command = [sys.executable, "-m", "monitor", "--config", str(self.folder / "slawatch.yaml"), "run"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
         eventually(self.answers, within_s=30, what="the daemon's answer")

@@ -50,7 +50,7 @@ class House:
             on_commit=lambda *_: loop.call_soon_threadsafe(self.loop.wake),
             free_disk=lambda _: self.free[0],
         )
-        self.outputs = []
+        self.outputs, self.unrecorded = [], []
         self.loop = ShardLoop(
             self.make_shard,
             self.store,
@@ -59,11 +59,16 @@ class House:
             self.clock,
             health=self.health,
             on_outputs=self.outputs.append,
+            tell_unrecorded=self.tell_unrecorded,
         )
         self.entrance = Entrance(self.journal, dead_letters=None)
         self.ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.loop.reached, self.health)
         self.task = asyncio.create_task(keep_running("shard", self.loop.run, self.health))
         await self.entrance.open(self.thread)
+
+    async def tell_unrecorded(self, transitions):
+        self.unrecorded.append([t.rule for t in transitions])
+        raise OSError("nobody can be told either")
 
     async def crash(self):
         self.task.cancel()
@@ -274,6 +279,7 @@ def test_a_store_without_room_stops_the_fold_and_not_the_entrance(tmp_path, monk
             await eventually(lambda: "store" in it.health.problems)
             assert await it.entrance.accept("erp", [message(10)], START_MS) == Receipt(1)
             assert it.loop.position == 0
+            assert it.unrecorded[0] == ["every-10"]
             full[0] = False
             await it.folded()
             assert it.health.problems == {}
