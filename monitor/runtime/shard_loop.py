@@ -108,7 +108,7 @@ class ShardLoop:
             rows = await self._thread.run(self._read)
             if rows:
                 await self._fold(rows)
-            elif self.position >= self._journal.last.position:
+            if self.position >= self._journal.last.position:
                 self._health.well(PART)
             if not await self._checkpoint() and not rows and not self._stopping:
                 await self._clock.wait(self._wake, self._clock.now_ms() + limits.TICK_MS)

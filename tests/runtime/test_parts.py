@@ -17,11 +17,11 @@ def test_sleepers_wake_in_the_order_of_their_times_and_never_early():
     async def scene():
         clock, woken = ManualClock(100), []
 
-        async def sleep(at_ms):
+        async def doze(at_ms):
             await clock.sleep_until(at_ms)
             woken.append((at_ms, clock.now_ms()))
 
-        tasks = [asyncio.create_task(sleep(at_ms)) for at_ms in (300, 200, 50, 400)]
+        tasks = [asyncio.create_task(doze(at_ms)) for at_ms in (300, 200, 50, 400)]
         for now_ms in (100, 199, 350):
             await turns()
             clock.move_to(now_ms)
