@@ -54,7 +54,11 @@ ADAPTERS = {
     *("Journal", "SqliteStore", "Metrics", "Sender", "Embedded", "Entrance", "ShardLoop", "DeskLoop"),
     *("WecomBot", "Webhook", "SystemClock", "DeadLetters", "Tokens"),
 }
-WIRES = {"monitor/app.py", "monitor/runtime/embedded.py"}
+WIRES = {
+    "monitor/app.py",
+    "monitor/runtime/embedded.py",  # the parts between the web and the channels, for app.py
+    "alerting/config.py",  # an account's type to its channel, for app.py
+}
 OPENS_ONE = {
     ("monitor/commands/tokens.py", "Tokens"),
     ("monitor/commands/notify_test.py", "SystemClock"),

@@ -52,6 +52,8 @@ def test_every_command_explains_itself(name):
         (["xyzzy"], "no command 'xyzzy'; `slawatch --help` lists them"),
         (["simulate", "--shops", "0"], "0 is not in the range 1<=x<=100000 (see slawatch simulate --help)"),
         (["simulate", "--from", "25:00"], "'25:00' is not a time of day such as 10:00"),
+        (["run", "--testing"], "--testing and --clock go together (see slawatch run --help)"),
+        (["--config", "nowhere.yaml", "run"], "nowhere.yaml: No such file or directory"),
         (["simulate", "--to", "/nowhere/at/all.ndjson"], "/nowhere/at/all.ndjson: No such file or directory"),
     ],
 )

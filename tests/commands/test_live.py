@@ -1,0 +1,87 @@
+"""Commands against the real daemon, as an operator uses them side by side."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.commands.test_cli import slawatch
+from tests.waiting import eventually
+
+YESTERDAY = (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).date().isoformat()
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """A daemon over a starter configuration; its directory and its address."""
+    assert slawatch("init", ".", cwd=tmp_path).returncode == 0
+    path = tmp_path / "slawatch.yaml"
+    path.write_text(path.read_text().replace("listen: 127.0.0.1:8700", "listen: 127.0.0.1:0"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            yield tmp_path, process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+
+
+def test_traffic_goes_in_and_is_there(daemon):
+    """A simulated hour of yesterday: all of it accepted, nothing refused, every shop listed."""
+    folder, url = daemon
+    done = slawatch(
+        *(
+            "simulate",
+            "--shops",
+            "3",
+            "--day",
+            YESTERDAY,
+            "--hours",
+            "1",
+            "--to",
+            url,
+            "--truth",
+            "truth.json",
+        ),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("sent ")
+    assert done.stderr.endswith(" 0 rejected\n")
+    assert slawatch("dead-letters", "list", "--url", url, cwd=folder).stdout == "nothing was refused\n"
+    assert slawatch("alerts", "list", "--url", url, "--format", "json", cwd=folder).returncode == 0
+    truth = {one["shop"] for one in json.loads((folder / "truth.json").read_text())}
+
+    def listed():
+        import httpx
+
+        return {f"{s['platform']}:{s['shop_id']}" for s in httpx.get(f"{url}/api/v1/shops").json()["shops"]}
+
+    assert eventually(lambda: listed() >= truth, within_s=20, what="every shop on the list")
+
+
+def test_a_token_closes_the_door_and_opens_it(daemon):
+    folder, url = daemon
+    token = slawatch("tokens", "add", "boss", "--role", "admin", cwd=folder).stdout.strip()
+    refused = slawatch("alerts", "list", "--url", url, cwd=folder)
+    assert refused.returncode == 2
+    assert "a token is needed here" in refused.stderr
+    assert slawatch("alerts", "list", "--url", url, "--token", token, cwd=folder).returncode == 0
+
+
+def test_a_second_daemon_on_the_folder_is_refused(daemon):
+    folder, _ = daemon
+    done = slawatch("run", cwd=folder)
+    assert done.returncode == 2
+    assert "another slawatch runs on this folder" in done.stderr
