@@ -18,6 +18,7 @@ from monitor.web.problems import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.web.access import Access
     from monitor.web.ports import DeskPort, ShopView, ViewPort, WaitingView
@@ -155,7 +156,7 @@ async def acknowledge(view: ViewPort, desk: DeskPort, grant: Grant, alert_id: st
         )
 
 
-def probe_routes(view: ViewPort, access: Access, metrics: Metrics) -> APIRouter:
+def probe_routes(view: ViewPort, access: Access, metrics: Metrics, letters: DeadLetters) -> APIRouter:
     """What supervisors and Prometheus ask."""
     routes = APIRouter(tags=["the daemon"])
 
@@ -172,7 +173,11 @@ def probe_routes(view: ViewPort, access: Access, metrics: Metrics) -> APIRouter:
     @routes.get("/metrics", summary="Prometheus metrics")
     async def get_metrics(request: Request) -> Response:
         access.require(request, "viewer")
-        for source in view.status().sources:
+        status = view.status()
+        metrics.shops.set(status.shops)
+        metrics.dead_letters.set(letters.kept)
+        metrics.build.labels(version=status.version).set(1)
+        for source in status.sources:
             label = metrics.source(source.name)
             metrics.source_blind.labels(source=label).set(source.blind)
             if source.last_heard_ms is not None:

@@ -100,7 +100,7 @@ def build_app(
         dead_letter_routes(ingest, access, dead_letters, clock_ms),
     ):
         app.include_router(routes)
-    app.include_router(probe_routes(view, access, metrics))
+    app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.include_router(page_routes(pages, view, desk, access, streams, bodies))
     add_documents(app, pages)
     app.add_middleware(Shell, metrics=metrics)

@@ -138,6 +138,8 @@ def test_metrics_tell_what_came_in(client):
         'slawatch_rejected_total{code="missing_field"} 1.0',
         'slawatch_http_requests_total{route="/api/v1/events",status="202"} 1.0',
         "slawatch_http_bodies_bytes 0.0",
+        "slawatch_dead_letters 1.0",
+        'slawatch_source_blind{source="erp"} 0.0',
     ):
         assert line in told
 
