@@ -94,6 +94,19 @@ def test_every_setting_is_documented_and_no_other(page):
     assert documented == settings_of(Settings)
 
 
+@pytest.mark.parametrize("page", ["operations.md", "operations.zh.md"])
+def test_the_defaults_shown_are_the_defaults(page):
+    """Each row with a default, switched to it, gives the settings that hold without any."""
+    text = (DOCS / page).read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z_.]+)` \| `([^`]+)` \|", text, re.MULTILINE)
+    values: dict[str, Any] = {}
+    for name, default in rows:
+        group, _, key = name.rpartition(".")
+        (values.setdefault(group, {}) if group else values)[key] = default
+    assert len(rows) > 10
+    assert Settings(**values) == Settings()
+
+
 def test_links_lead_somewhere():
     wrong = [
         f"{path.name}: {target}"
@@ -143,7 +156,19 @@ def message(language: str) -> str:
             Item("c807", "u4107", AT_MS - 129_000, AT_MS + 51_000),
         ),
     )
-    intent = Intent("1", "a", "i", "managers", "bot", "g", "fire", "crit", AT_MS, AT_MS, AT_MS, transition)
+    intent = Intent(
+        id="1",
+        alert="a",
+        incident="i",
+        receiver="managers",
+        account="bot",
+        group="g",
+        kind="fire",
+        severity="crit",
+        created_ms=AT_MS,
+        not_before_ms=AT_MS,
+        transition=transition,
+    )
     return render(
         Draft("managers", (Ready(intent),)), names, Style(language, "text", 4096, AT_MS)
     ).message.body
