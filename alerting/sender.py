@@ -267,8 +267,9 @@ class Sender:
 
     async def _tell_unrecorded(self, line: Line, items: Sequence[Ready]) -> int:
         """Send what is critical without a record; nothing else may leave while the store is full."""
-        accepted = 0
-        left = [r for r in items if r.intent.urgent and r.intent.id not in line.unrecorded]
+        accepted, now_ms = 0, self._clock.now_ms()
+        due = [r for r in items if r.intent.urgent and r.intent.not_before_ms <= now_ms]
+        left = [r for r in due if r.intent.id not in line.unrecorded]
         while left:
             now_ms = self._clock.now_ms()
             draft = compose(left, (), crowded=True)

@@ -490,6 +490,19 @@ def test_with_the_disk_full_for_minutes_critical_alerts_still_leave(tmp_path):
     play(tmp_path, scene)
 
 
+def test_unrecorded_are_only_alerts_whose_time_has_come(tmp_path):
+    async def scene(w):
+        fired = [w.shard(0, severity="crit"), w.shard(0, shop="s2"), w.shard(0, "ok", "crit", shop="s3")]
+        changes = w.desk.fold(fired)
+        held = Silence(T0, "s", {}, T0 + HOUR, "李")
+        changes.intents += w.desk.fold([(1, held), w.shard(0, severity="crit", shop="silenced")]).intents
+        assert await w.sender.tell_unrecorded(changes.intents) == 1
+        (text,) = w.wecom.texts()
+        assert "旗舰店A" in text
+
+    play(tmp_path, scene)
+
+
 def full(transaction):
     """A disk that takes nothing: every transaction fails at its commit."""
 

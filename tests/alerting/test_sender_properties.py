@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 
 class Provider:
-    """A channel whose answers are scripted; ``inbox`` is what people got: shops of a message, and its mark."""
+    """A channel whose answers are scripted; ``inbox``: the shops of each message that arrived, its mark."""
 
     allowance = Allowance()
     limit_bytes = 4096
