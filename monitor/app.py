@@ -26,7 +26,7 @@ from monitor.logs import configure_logging
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.desk_port import DeskDoor
-from monitor.runtime.embedded import Embedded, embedded
+from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow
@@ -35,7 +35,6 @@ from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, status_of
 from monitor.runtime.view import View
-from monitor.runtime.worker_thread import WorkerThread
 from monitor.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.settings import Settings
 
-SWEEP_S = 3_600.0
 TERMINAL: dict[str, object] = {"accounts": {"console": {"type": "console"}}, "default": "console"}
 TERMINAL |= {"receivers": {"console": {"accounts": ["console"]}}}
 
@@ -164,43 +162,18 @@ async def daemon(
         client = await stack.enter_async_context(httpx.AsyncClient())
         if channels is None:
             channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
-        data.mkdir(parents=True, exist_ok=True)
-        letters_thread = WorkerThread("dead-letters")
-        stack.callback(letters_thread.close)
+        kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
+        files = await stack.enter_async_context(opened(data, clock, kept))
         letters = DeadLetters(data / "dead_letters.db")
         stack.callback(letters.close)
-        policy = configured.alerting.policy()
-        running = await stack.enter_async_context(
-            embedded(
-                data,
-                partial(Shard, configured.plan),
-                policy,
-                clock,
-                DeadLetterBox(letters, letters_thread),
-                journal_limits=JournalLimits(
-                    settings.journal.keep, settings.journal.keep_size, settings.low_water
-                ),
-                lateness_ms=settings.lateness,
-                observe_commit=metrics.append_seconds.observe,
-                observe_step=metrics.step_seconds.observe,
-            )
-        )
-        sender = Sender(
-            running.store,
-            channels,
-            policy,
-            configured.names,
-            clock,
-            worker=running.thread,
-            on_result=running.desk_loop.wake,
-            metrics=SenderMetrics(metrics),
-        )
+        box = DeadLetterBox(letters)
+        stack.callback(box.close)
+        running = _embedded(configured, files, clock, box, metrics)
+        stack.push_async_callback(running.stop)
+        sender = _sender(configured, running, channels, metrics)
         view = _view(running, configured.names)
         gauges = Gauges(running, metrics)
-        running.on_clock += len(sender.lines)
         running.outputs_told.append(gauges.count)
-        running.intents_told.append(sender.wake)
-        running.tell_unrecorded = sender.tell_unrecorded
         web = build_app(
             view=view,
             entrance=running.entrance,
@@ -209,20 +182,60 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=WebOptions(
-                language=settings.language,
-                requests_per_minute=settings.limits.requests_per_minute,
-                body_bytes=settings.limits.body,
-                webhooks=settings.chatwoot_sources(configured.base),
-            ),
+            options=_web_options(configured),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
         running.part("sender", sender.run)
         running.part("pages", view.run)
         running.part("metrics", gauges.run)
-        running.part("dead letters", partial(_sweep, letters, letters_thread, clock))
+        running.part("dead letters", partial(box.sweep, clock))
         yield Daemon(running, view, sender, url)
+
+
+def _embedded(
+    configured: Configured, files: Files, clock: Clock, box: DeadLetterBox, metrics: Metrics
+) -> Embedded:
+    return Embedded(
+        files,
+        partial(Shard, configured.plan),
+        configured.alerting.policy(),
+        clock,
+        box,
+        lateness_ms=configured.settings.lateness,
+        observe_commit=metrics.append_seconds.observe,
+        observe_step=metrics.step_seconds.observe,
+    )
+
+
+def _sender(
+    configured: Configured, running: Embedded, channels: Mapping[str, Channel], metrics: Metrics
+) -> Sender:
+    """The sender, woken by the desk, waking the desk."""
+    sender = Sender(
+        running.store,
+        channels,
+        configured.alerting.policy(),
+        configured.names,
+        running.clock,
+        worker=running.thread,
+        on_result=running.desk_loop.wake,
+        metrics=SenderMetrics(metrics),
+    )
+    running.on_clock += len(sender.lines)
+    running.intents_told.append(sender.wake)
+    running.tell_unrecorded = sender.tell_unrecorded
+    return sender
+
+
+def _web_options(configured: Configured) -> WebOptions:
+    settings = configured.settings
+    return WebOptions(
+        language=settings.language,
+        requests_per_minute=settings.limits.requests_per_minute,
+        body_bytes=settings.limits.body,
+        webhooks=settings.chatwoot_sources(configured.base),
+    )
 
 
 def _view(running: Embedded, names: Names) -> View:
@@ -234,13 +247,6 @@ def _view(running: Embedded, names: Names) -> View:
         return ShardFigures(shard) if isinstance(shard, Shard) else None
 
     return View(figures, lambda: running.desk_loop.desk, names, partial(status_of, running, started_ms, ours))
-
-
-async def _sweep(letters: DeadLetters, thread: WorkerThread, clock: Clock) -> None:
-    """Remove expired dead letters, once an hour."""
-    while True:
-        await thread.run(letters.sweep, clock.now_ms())
-        await asyncio.sleep(SWEEP_S)
 
 
 def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:

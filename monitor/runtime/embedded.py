@@ -11,7 +11,7 @@ import asyncio
 import fcntl
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
@@ -39,25 +39,74 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 
-@dataclass(slots=True)
-class Embedded:
-    """The parts, running."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is open in a data folder."""
 
-    clock: Clock
-    health: Health
     journal: Journal
-    entrance: Entrance
-    shard_loop: ShardLoop
-    desk_loop: DeskLoop
     store: SqliteStore  # used only in its thread
     thread: StoreThread
-    outputs_told: list[Callable[[Outputs], None]] = field(default_factory=list)  # after each step is durable
-    intents_told: list[Callable[[], None]] = field(default_factory=list)  # there may be something to send
-    tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
-    on_clock: int = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
-    beat_s: float = 0.0
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _watchdog: Watchdog | None = None
+    health: Health
+
+
+class Embedded:
+    """The parts, put together; the caller adds what wants to be told, then awaits ``start``.
+
+    Args:
+        files: The open data folder.
+        make_shard: A fresh shard, before any record.
+        policy: The desk's.
+        clock: Everybody's.
+        dead_letters: Where refused events go.
+        lateness_ms: How late an event may come; ids are remembered for twice this.
+        observe_commit: Told the seconds of each group commit of the journal, from its thread.
+        observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        make_shard: Callable[[], ShardPort],
+        policy: Policy,
+        clock: Clock,
+        dead_letters: DeadLetters,
+        *,
+        lateness_ms: int = engine_limits.LATENESS_MS,
+        observe_commit: Callable[[float], object] = lambda _took_s: None,
+        observe_step: Callable[[float], object] = lambda _took_s: None,
+    ) -> None:
+        self.clock, self.health, self.journal = clock, files.health, files.journal
+        self.store, self.thread = files.store, files.thread
+        self.outputs_told: list[Callable[[Outputs], None]] = []  # after each step is durable
+        self.intents_told: list[Callable[[], None]] = []  # there may be something to send
+        self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
+        self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
+        self.beat_s = 0.0
+        self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._watchdog: Watchdog | None = None
+        self.journal.on_commit = self._grown
+        self.entrance = Entrance(self.journal, dead_letters, lateness_ms)
+        self.shard_loop = ShardLoop(
+            make_shard,
+            self.store,
+            self.journal,
+            self.thread,
+            clock,
+            health=self.health,
+            on_outputs=self._stepped,
+            tell_unrecorded=self._unrecorded,
+            observe_step=observe_step,
+        )
+        self.desk_loop = DeskLoop(
+            policy,
+            self.store,
+            self.thread,
+            clock,
+            health=self.health,
+            on_intents=self._decided,
+            tell_unrecorded=self._unrecorded,
+        )
 
     def part(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
         """Run one more part beside the others."""
@@ -87,6 +136,7 @@ class Embedded:
         for task in [*self._tasks.values(), *([shard] if shard else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self.shard_loop.close()
 
     async def settled(self) -> None:
         """On a manual clock: return once all that has come in is folded and told, and everybody waits."""
@@ -105,6 +155,24 @@ class Embedded:
         waiting = not self.caught_up and "shard" not in self.health.problems
         return (self.shard_loop.position, self.shard_loop.shard is None), waiting
 
+    def _grown(self, _position: int, took_s: float) -> None:
+        self._observe_commit(took_s)
+        self._loop.call_soon_threadsafe(self.shard_loop.wake)
+
+    def _stepped(self, outputs: Outputs) -> None:
+        if outputs.transitions:
+            self.desk_loop.wake()
+        for told in self.outputs_told:
+            told(outputs)
+
+    def _decided(self) -> None:
+        for told in self.intents_told:
+            told()
+
+    async def _unrecorded(self, told: Iterable[Transition | Intent]) -> None:
+        if self.tell_unrecorded is not None:
+            await self.tell_unrecorded(told)
+
     async def _beat(self) -> None:
         while True:
             self.beat_s = time.monotonic()
@@ -118,89 +186,23 @@ class Embedded:
 
 
 @asynccontextmanager
-async def embedded(
-    data: Path,
-    make_shard: Callable[[], ShardPort],
-    policy: Policy,
-    clock: Clock,
-    dead_letters: DeadLetters,
-    *,
-    journal_limits: JournalLimits,
-    lateness_ms: int = engine_limits.LATENESS_MS,
-    observe_commit: Callable[[float], object] = lambda _took_s: None,
-    observe_step: Callable[[float], object] = lambda _took_s: None,
-) -> AsyncIterator[Embedded]:
-    """Open the files in ``data`` and put the parts together; at the end, stop them and close the files.
-
-    The caller adds what wants to be told, then awaits ``start``.
-
-    Args:
-        data: The folder of ``journal.db`` and ``store.db``; one process at a time.
-        make_shard: A fresh shard, before any record.
-        policy: The desk's.
-        clock: Everybody's.
-        dead_letters: Where refused events go.
-        journal_limits: How much history is kept.
-        lateness_ms: How late an event may come; ids are remembered for twice this.
-        observe_commit: Told the seconds of each group commit of the journal, from its thread.
-        observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
+async def opened(data: Path, clock: Clock, journal_limits: JournalLimits) -> AsyncIterator[Files]:
+    """Open the journal and the store in ``data``, for this process alone; close them at the end.
 
     Raises:
         MonitorError: The folder is in use.
     """
-    loop, health = asyncio.get_running_loop(), Health()
-
-    def grown(_position: int, took_s: float) -> None:
-        observe_commit(took_s)
-        loop.call_soon_threadsafe(shard_loop.wake)
-
-    def stepped(outputs: Outputs) -> None:
-        if outputs.transitions:
-            desk_loop.wake()
-        for told in running.outputs_told:
-            told(outputs)
-
-    def decided() -> None:
-        for told in running.intents_told:
-            told()
-
-    async def unrecorded(told: Iterable[Transition | Intent]) -> None:
-        if running.tell_unrecorded is not None:
-            await running.tell_unrecorded(told)
-
+    health = Health()
     async with AsyncExitStack() as stack:
         stack.enter_context(_owned(data))
         thread = StoreThread("store", health)
         stack.callback(thread.close)
         store = await thread.run(SqliteStore, data / "store.db")
         stack.push_async_callback(thread.run, store.close)
-        journal = Journal(
-            data / "journal.db",
-            clock.now_ms,
-            synced=not isinstance(clock, ManualClock),
-            limits=journal_limits,
-            on_commit=grown,
-        )
+        synced = not isinstance(clock, ManualClock)
+        journal = Journal(data / "journal.db", clock.now_ms, limits=journal_limits, synced=synced)
         stack.callback(journal.close)
-        shard_loop = ShardLoop(
-            make_shard,
-            store,
-            journal,
-            thread,
-            clock,
-            health=health,
-            on_outputs=stepped,
-            tell_unrecorded=unrecorded,
-            observe_step=observe_step,
-        )
-        stack.callback(shard_loop.close)
-        desk_loop = DeskLoop(
-            policy, store, thread, clock, health=health, on_intents=decided, tell_unrecorded=unrecorded
-        )
-        entrance = Entrance(journal, dead_letters, lateness_ms)
-        running = Embedded(clock, health, journal, entrance, shard_loop, desk_loop, store, thread)
-        stack.push_async_callback(running.stop)
-        yield running
+        yield Files(journal, store, thread, health)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
 
 # housekeeping
+SWEEP_S = 3_600.0  # dead letters are looked at so often for what has expired
 PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention
 LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready
 

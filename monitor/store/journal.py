@@ -75,7 +75,6 @@ class Journal:
         clock: Now, in epoch milliseconds.
         limits: What is kept and what room is left.
         synced: Whether a commit waits for the disk; else a dead process loses nothing, a dead machine may.
-        on_commit: Called from the writer's thread after a commit, with its last position and seconds taken.
         free_disk: Free bytes beside a path.
     """
 
@@ -86,12 +85,13 @@ class Journal:
         *,
         limits: JournalLimits = JournalLimits(),
         synced: bool = True,
-        on_commit: Callable[[int, float], None] = lambda _position, _took_s: None,
         free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
         self.path = path
         self.keep_from = 0  # rows from here on are needed by a restore, whatever their age
-        self._clock, self._limits, self._on_commit = clock, limits, on_commit
+        self._clock, self._limits = clock, limits
+        # called from the writer's thread after a commit, with its last position and seconds taken
+        self.on_commit: Callable[[int, float], None] = lambda _position, _took_s: None
         self._free_disk = free_disk
         self._zip = zstandard.ZstdCompressor(level=1)  # 28 of 161 bytes an event at 0.3 µs; zlib: 35 at 1 µs
         self._db = _open(path, synced=synced)
@@ -230,7 +230,7 @@ class Journal:
             self.pending_bytes -= sum(len(item.body) for item in group)
         if taken:
             self.last = Appended(first + len(taken) - 1, arrival_ms)
-            self._on_commit(self.last.position, time.perf_counter() - began_s)
+            self.on_commit(self.last.position, time.perf_counter() - began_s)
         for position, item in enumerate(taken, first):
             item.future.set_result(Appended(position, arrival_ms))
         for item in refused:

@@ -13,7 +13,7 @@ from alerting.policy.route import Policy, Receiver
 from monitor.engine.events import Event
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
-from monitor.runtime.embedded import embedded
+from monitor.runtime.embedded import Embedded, opened
 from monitor.store.journal import JournalLimits
 from monitor.web.ports import EntranceClosedError
 
@@ -30,16 +30,14 @@ def events(first, last, shop="s1"):
 
 @asynccontextmanager
 async def running(folder, clock=None):
-    async with embedded(
-        folder,
-        StandIn,
-        POLICY,
-        clock or ManualClock(START_MS),
-        dead_letters=None,
-        journal_limits=JournalLimits(free_disk_min=0),
-    ) as it:
-        await it.start()
-        yield it
+    clock = clock or ManualClock(START_MS)
+    async with opened(folder, clock, JournalLimits(free_disk_min=0)) as files:
+        it = Embedded(files, StandIn, POLICY, clock, dead_letters=None)
+        try:
+            await it.start()
+            yield it
+        finally:
+            await it.stop()
 
 
 async def second(it):

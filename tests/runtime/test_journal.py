@@ -167,7 +167,8 @@ def test_a_journal_of_a_newer_schema_is_refused_with_the_mend(path):
 
 def test_many_threads_share_commits(path):
     commits = []
-    with Journal(path, Clock(), on_commit=lambda position, _: commits.append(position)) as journal:
+    with Journal(path, Clock()) as journal:
+        journal.on_commit = lambda position, _: commits.append(position)
 
         def client():
             for _ in range(50):

@@ -47,9 +47,9 @@ class House:
         self.journal = Journal(
             self.folder / "journal.db",
             self.clock.now_ms,
-            on_commit=lambda *_: loop.call_soon_threadsafe(self.loop.wake),
             free_disk=lambda _: self.free[0],
         )
+        self.journal.on_commit = lambda *_: loop.call_soon_threadsafe(self.loop.wake)
         self.outputs, self.unrecorded = [], []
         self.loop = ShardLoop(
             self.make_shard,
