@@ -14,10 +14,6 @@ class ConfigError(AlertingError):
         self.problems = problems
 
 
-class InputRefused(AlertingError):
-    """An acknowledgement or silence that cannot be taken; says why."""
-
-
 class StoreError(AlertingError):
     """Root of what a store may raise."""
 
