@@ -46,7 +46,6 @@ class Database:
         run = self.connection.execute
         run("pragma journal_mode = wal")
         run("pragma synchronous = full")  # what was answered survives a power cut
-        run("pragma wal_autocheckpoint = 2000")
         run("pragma journal_size_limit = 67108864")
         steps = migrations()
         (version,) = run("pragma user_version").fetchone()
