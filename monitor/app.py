@@ -31,6 +31,7 @@ from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow
 from monitor.runtime.plans import plan_of
+from monitor.runtime.refolded import Refolded
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, status_of
@@ -198,7 +199,7 @@ def _embedded(
 ) -> Embedded:
     return Embedded(
         files,
-        partial(Shard, configured.plan),
+        partial(Refolded, configured.plan),
         configured.alerting.policy(),
         clock,
         box,

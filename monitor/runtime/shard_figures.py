@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.readings import ShopReading
+from monitor.readings import ShopReading, items_of
 from monitor.runtime.ports import SourceHeard, Watched
 
 if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.shard import Shard
     from rules.pack import Measure
+    from rules.reading import Item
 
 SPAN_DAYS = {"day": 1, "7d": 7, "30d": 30}
+
+
+class PageReading(ShopReading):
+    """As rules read it, but with every open round, not only those near a deadline."""
+
+    __slots__ = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Open counted rounds of the measure, soonest deadline first."""
+        if self.measure is None:
+            return ()
+        open_rounds = [r for conversation in self.shop.conversations.values() for r in conversation.open]
+        return items_of(open_rounds, self.measure.id, self.now_ms)
 
 
 class ShardFigures:
@@ -58,12 +73,12 @@ class ShardFigures:
         found = sorted(self._shard.sources.items())
         return [SourceHeard(name, watch.source.blind, watch.source.heard_ms) for name, watch in found]
 
-    def _reading(self, shop: Shop, measure: Measure, period: str, second_ms: int, day: int) -> ShopReading:
+    def _reading(self, shop: Shop, measure: Measure, period: str, second_ms: int, day: int) -> PageReading:
         shard = self._shard
         _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
         since_ms = shard.complete_from(shop)
         first_ms = shop.zone.midnight(day - SPAN_DAYS.get(period, 1) + 1)
-        return ShopReading(
+        return PageReading(
             shop,
             measure,
             period,
