@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Refolded(Shard):
-    """Meets ``monitor.runtime.ports.ShardPort`` without state at rest; the floor stays at the first record."""
+    """Meets ``ShardPort`` without state at rest: the floor stays at the first record."""
 
     def checkpoint(self, shops_max: int) -> Slice | None:  # noqa: ARG002 - nothing is kept
         """Nothing to store."""
