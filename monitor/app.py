@@ -31,7 +31,6 @@ from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow
 from monitor.runtime.plans import plan_of
-from monitor.runtime.refolded import Refolded
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, status_of
@@ -199,7 +198,7 @@ def _embedded(
 ) -> Embedded:
     return Embedded(
         files,
-        partial(Refolded, configured.plan),
+        partial(Shard, configured.plan),
         configured.alerting.policy(),
         clock,
         box,

@@ -97,6 +97,7 @@ class Embedded:
             on_outputs=self._stepped,
             tell_unrecorded=self._unrecorded,
             observe_step=observe_step,
+            lateness_ms=lateness_ms,
         )
         self.desk_loop = DeskLoop(
             policy,

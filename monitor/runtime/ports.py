@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from monitor.checkpoint import Slice
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.sources.wire import Rejected
@@ -31,22 +32,6 @@ class Outputs(Protocol):
         """How many events were accepted, duplicates, late_dropped, rejected."""
 
 
-class Slice(Protocol):
-    """Part of a checkpoint: all changed rows of some shops, as of the last step."""
-
-    @property
-    def rows(self) -> Sequence[tuple[str, str, int, bytes | None]]:
-        """``(shop, part, applied, data)``: applied is the last position in it; no data deletes the row."""
-
-    @property
-    def floor(self) -> int:
-        """The first record not yet in the stored state of a shop that changed, once this is stored."""
-
-    @property
-    def floor_clock_ms(self) -> int:
-        """The shard's clock before that record."""
-
-
 class ShardPort(Protocol):
     """One shard: a pure fold over its log."""
 
@@ -64,6 +49,9 @@ class ShardPort(Protocol):
 
     def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
         """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
+
+    def prime(self, records: Sequence[Record]) -> None:
+        """Remember the ids of records before the floor, in order, without folding them."""
 
 
 class Watched(NamedTuple):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from alerting.errors import StoreBusy, StoreFull
+from monitor.engine import limits as engine_limits
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime import limits
@@ -23,9 +24,10 @@ from monitor.store.journal_reader import Kind, Row
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from monitor.checkpoint import Slice
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
-    from monitor.runtime.ports import Outputs, ShardPort, Slice
+    from monitor.runtime.ports import Outputs, ShardPort
     from monitor.runtime.worker_thread import StoreThread
     from monitor.store.journal import Journal
     from monitor.store.port import ShardLease, ShardStore
@@ -56,6 +58,7 @@ class ShardLoop:
         health: Told of a store that does not take a step.
         on_outputs: Called after a step's transitions are durable.
         tell_unrecorded: Awaited with a step's transitions each time the store has no room for them.
+        lateness_ms: Ids are remembered for twice this.
         observe_step: Told the seconds for which a step or a slice held the event loop.
     """
 
@@ -71,13 +74,14 @@ class ShardLoop:
         on_outputs: Callable[[Outputs], None],
         tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
         observe_step: Callable[[float], object] = lambda _took_s: None,
+        lateness_ms: int = engine_limits.LATENESS_MS,
         shard: int = 0,
     ) -> None:
         self._make_shard, self._store, self._journal = make_shard, store, journal
         self._thread, self._clock, self._health = thread, clock, health
         self._on_outputs, self._observe_step = on_outputs, observe_step
         self._tell_unrecorded = tell_unrecorded
-        self._number = shard
+        self._lateness_ms, self._number = lateness_ms, shard
         self._reader = journal.reader()
         self._epoch = 0
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
@@ -125,14 +129,8 @@ class ShardLoop:
         self._reader.close()
 
     async def _restore(self) -> None:
-        def load() -> tuple[ShardLease, ShardPort]:
-            lease = self._store.take(self._number)
-            shard = self._make_shard()
-            shard.restore(self._store.load_state(self._number), lease.floor, lease.floor_clock_ms)
-            return lease, shard
-
         self.shard = None
-        lease, shard = await self._thread.run(load)
+        lease, shard = await self._thread.run(self._load)
         last = self._journal.last.position
         if lease.position > last:  # positions would be given out again, and their transitions dropped
             raise MonitorError(
@@ -146,6 +144,17 @@ class ShardLoop:
         self._journal.keep_from = lease.floor
         self._checkpoint_ms, self._checkpoint_to, self._bytes = self._clock.now_ms(), None, 0
         log.info("shard restored", floor=lease.floor, position=lease.position, last=last)
+
+    def _load(self) -> tuple[ShardLease, ShardPort]:
+        """Take the shard over: its stored rows, then the ids that are still remembered at the floor."""
+        lease = self._store.take(self._number)
+        shard = self._make_shard()
+        shard.restore(self._store.load_state(self._number), lease.floor, lease.floor_clock_ms)
+        position = self._reader.position_at(lease.floor_clock_ms - 2 * self._lateness_ms)
+        while position < lease.floor and (rows := self._reader.batch(position, limits.STEP_EVENTS)):
+            shard.prime([record_of(row) for row in rows if row.position < lease.floor])
+            position = rows[-1].position + 1
+        return lease, shard
 
     def _read(self) -> list[Record]:
         rows = self._reader.batch(self.position + 1, limits.STEP_EVENTS)

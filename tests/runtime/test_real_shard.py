@@ -1,0 +1,117 @@
+"""The real shard under the runtime: crashes anywhere, small slices, and the straight run's result."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from live import PACK, RULES
+from test_embedded import POLICY
+
+from alerting.policy.records import Cursor
+from monitor.engine.events import Event
+from monitor.rulebook import Plan, SourcePlan
+from monitor.runtime import limits
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.embedded import Embedded, opened
+from monitor.runtime.passing import pass_time
+from monitor.runtime.shard_figures import ShardFigures
+from monitor.runtime.shard_loop import record_of
+from monitor.shard import Shard
+from monitor.store.journal import JournalLimits
+from monitor.store.journal_reader import JournalReader
+from rules.load import load_packs, load_rules
+
+START_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
+SHOPS = 6
+
+
+@pytest.fixture
+def plan(tmp_path):
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "mall.yaml").write_text(PACK, "utf-8")
+    (tmp_path / "rules.yaml").write_text(RULES, "utf-8")
+    packs = load_packs(tmp_path / "packs")
+    return Plan(packs, load_rules([tmp_path / "rules.yaml"], packs), other_sources=SourcePlan(0, 60_000))
+
+
+@asynccontextmanager
+async def running(folder, clock, plan):
+    async with opened(folder, clock, JournalLimits(free_disk_min=0)) as files:
+        it = Embedded(files, partial(Shard, plan), POLICY, clock, dead_letters=None)
+        await it.start()
+        try:
+            yield it
+        finally:  # as a crash does it: nothing is flushed
+            it.shard_loop._save_slice = lambda: asyncio.sleep(0)
+            await it.stop()
+
+
+def some_events(chance, number, now_ms):
+    events = []
+    for n in range(chance.randint(0, 12)):
+        conversation = chance.randint(0, 40)
+        shop = conversation % SHOPS
+        events.append(
+            Event(
+                type="message",
+                id=f"{number}.{n}" if chance.random() < 0.9 else f"{number - 1}.{n}",
+                at=now_ms - chance.choice([0, 300, 1_500, 4_000]),
+                platform="mall",
+                shop_id=f"s{shop}",
+                conversation_id=f"c{conversation}",
+                customer_id=f"u{conversation}",
+                actor=chance.choice(["customer", "agent"]),
+                agent_id="a1",
+            )
+        )
+    return events
+
+
+def figures(shard):
+    read = ShardFigures(shard)
+    return {
+        key: [(w.reading.asked, w.reading.late, w.reading.open, w.reading.items) for w in read.watched(key)]
+        for key in read.shop_keys()
+    }
+
+
+def told(transitions):
+    return [(t.position, t.at_ms, t.rule, t.subject, t.from_state, t.to_state, t.reason) for t in transitions]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_crashes_and_restores_anywhere_give_what_the_whole_journal_gives(tmp_path, plan, seed, monkeypatch):
+    monkeypatch.setattr(limits, "CHECKPOINT_MS", 2_000)
+    chance = random.Random(seed)
+    floors = []
+
+    async def scene():
+        clock = ManualClock(START_MS)
+        number = 0
+        for _ in range(8):
+            async with running(tmp_path, clock, plan) as it:
+                it.shard_loop._shops_a_slice = chance.randint(1, 3)
+                await it.settled()
+                for _ in range(chance.randint(1, 10)):
+                    number += 1
+                    await it.entrance.accept("erp", some_events(chance, number, clock.now_ms()), 0)
+                    await pass_time(clock, clock.now_ms() + chance.choice([200, 1_000, 3_000]), it.settled)
+                floors.append(it.journal.keep_from)
+            clock.move_to(clock.now_ms() + chance.choice([100, 2_000, 20_000]))
+        async with running(tmp_path, clock, plan) as it:
+            await it.settled()
+            return figures(it.shard_loop.shard), await it.thread.run(it.store.transitions_after, Cursor({}))
+
+    found, transitions = asyncio.run(scene())
+    straight = Shard(plan)
+    reader = JournalReader(tmp_path / "journal.db")
+    expected = straight.step([record_of(row) for row in reader.read()])
+    reader.close()
+    assert floors[-1] > 1, "state was restored, not only the journal folded"
+    assert transitions
+    assert found == figures(straight)
+    assert told(transitions) == told(expected.transitions)
