@@ -15,6 +15,7 @@ TICK_MS = 1_000  # the shard's clock moves at least so often
 CHECKPOINT_MS = 30_000  # state trails the log by no more than this …
 CHECKPOINT_BYTES = 64 << 20  # … or by so many packed bytes, whichever comes first
 SLICE_MS = 20  # a slice of a checkpoint is sized to take so long
+SLICE_REST = 4  # times as long as a slice took, the next one waits: a fifth of the loop at most
 SLICE_SHOPS_MAX = 500  # shops in one slice
 STUCK_MS = 60_000  # no progress with lag for so long ends the process, for its supervisor
 
@@ -35,8 +36,8 @@ PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its re
 LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready
 
 # memory
-YOUNG_OBJECTS = 50_000  # made since the last look before the young are looked at: about 5 ms
-YOUNG_ROUNDS = 20  # looks at the youngest before those that survived them
+YOUNG_OBJECTS = 20_000  # made since the last look before the young are looked at: about 2 ms
+YOUNG_ROUNDS = 5  # looks at the youngest before those that survived them: 100,000 objects, about 20 ms
 NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
 FULL_COLLECTION_S = 21_600.0  # … but so often
 

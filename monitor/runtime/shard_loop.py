@@ -87,8 +87,9 @@ class ShardLoop:
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
         self._wake = asyncio.Event()
         self._stopping = False
-        self._shops_a_slice = limits.SLICE_SHOPS_MAX
+        self._shops_a_slice = 1  # doubled while a slice is short
         self._bytes = 0
+        self._rest_until_s = 0.0  # until then no further slice is taken
         self._checkpoint_ms = 0  # when the last checkpoint ended
         self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
         self.shard: ShardPort | None = None  # None until it is restored
@@ -192,6 +193,8 @@ class ShardLoop:
             if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
                 return False
             self._checkpoint_to, self._bytes = self.position, 0
+        if time.perf_counter() < self._rest_until_s:
+            return False
         saved = await self._save_slice()
         if saved is not None and saved.floor <= self._checkpoint_to:
             return True
@@ -205,6 +208,7 @@ class ShardLoop:
         if taken is None:
             return None
         took_ms = self._held_loop(began)
+        self._rest_until_s = time.perf_counter() + limits.SLICE_REST * took_ms / 1000
         fits = int(self._shops_a_slice * limits.SLICE_MS / max(took_ms, 0.1))
         self._shops_a_slice = max(1, min(fits, 2 * self._shops_a_slice, limits.SLICE_SHOPS_MAX))
         try:
