@@ -46,8 +46,8 @@ at_option = click.option(
 )
 
 
-def configured_shard(ctx: click.Context, pack: Path | None, rules: Sequence[Path]) -> Shard:
-    """A shard of the current configuration, or of what the options say."""
+def configured_shard(ctx: click.Context, pack: Path | None, rules: Sequence[Path] | None) -> Shard:
+    """A shard of the current configuration, or of what the options say; ``rules`` None: without any."""
     from monitor.workbench.offline import offline_shard  # noqa: PLC0415 - packs, rules and settings
 
     found = load_configuration(ctx)

@@ -11,6 +11,7 @@ from monitor.rulebook import Rulebook
 from monitor.runtime.plans import plan_of
 from monitor.shard import Shard
 from rules.load import load_pack, load_packs, load_rules, starter_rules
+from rules.rule import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def offline_shard(
-    settings: Settings, base: Path, *, pack: Path | None = None, rules: Sequence[Path] = ()
+    settings: Settings, base: Path, *, pack: Path | None = None, rules: Sequence[Path] | None = ()
 ) -> Shard:
     """Make a shard that replays files, in which a gap is quiet and not time down.
 
@@ -31,7 +32,7 @@ def offline_shard(
         settings: The configuration: lateness, packs, shops and, if there are such files, rules.
         base: What relative paths in it start from.
         pack: Serves every shop, whatever its platform, in place of all other packs.
-        rules: Files or directories, in place of the configuration's.
+        rules: Files or directories, in place of the configuration's; None: no rules at all.
 
     Raises:
         RulesError, ConfigurationError: With every mistake, each at its place.
@@ -44,7 +45,10 @@ def offline_shard(
         # Rules may be written for other packs too: those that fit none of this one's lines watch nothing.
         known[one.id] = (*packs.get(one.id, ()), one)
         shops = {key: shop.model_copy(update={"pack": None, "lines": {}}) for key, shop in shops.items()}
-    chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
+    if rules is None:
+        chosen = RuleSet()
+    else:
+        chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
     plan = plan_of(settings, packs if one is None else {one.id: (one,)}, chosen, shops)
     return _shard(replace(plan, quiet_gaps=True), one)
 

@@ -120,10 +120,10 @@ def fold(found: Replayed, arrivals: Iterable[tuple[int, list[Event]]], at_ms: in
     if at_ms is not None:
         records.append(Record(position + 1, at_ms))
     found._take(shard.step(records))  # noqa: SLF001 - our own
-    _pass_deadlines(shard)
+    pass_deadlines(shard)
 
 
-def _pass_deadlines(shard: Shard) -> None:
+def pass_deadlines(shard: Shard) -> None:
     """Count what fell due since the last whole second, at which the shard last looked.
 
     Figures are those of the clock to the millisecond; rules are judged at whole seconds only.

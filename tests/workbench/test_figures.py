@@ -40,7 +40,7 @@ def write(path, stream, *, received=True):
 
 
 def recent(stream):
-    """The last month of a stream, without what the entrance would refuse: the oracle is fed events, not lines."""
+    """The last month of a stream, without what the entrance refuses: the oracle is fed no lines."""
     from_ms = stream[-1][0] - 30 * DAY_MS if stream else 0
     good = [pair for pair in stream if isinstance(decode_line(msgspec.json.encode(pair[1])), Event)]
     return [(arrival_ms, event) for arrival_ms, event in good if arrival_ms > from_ms]
