@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine import figures
-from monitor.engine.rounds import GOOD, LATE, OPEN
+from monitor.engine.rounds import GOOD, LATE, OPEN, UNASSIGNED
 from monitor.engine.spec import DAY_MS
 from monitor.engine.tallies import UnitTally
 from rules import budget
 from rules.reading import Item
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from monitor.engine.responses import Responses
+    from monitor.engine.rounds import Round
     from monitor.engine.shop import Shop
     from monitor.engine.sources import Source
     from rules.pack import Measure
@@ -25,7 +26,18 @@ MINUTE_MS = 60_000
 class ShopReading:
     """One measure of a shop over one period at a whole second; ``measure`` None: no figure, only who is there."""
 
-    __slots__ = ("_day", "_rate", "_responses", "blind", "complete", "measure", "now_ms", "period", "prefix", "shop")
+    __slots__ = (
+        "_day",
+        "_rate",
+        "_responses",
+        "blind",
+        "complete",
+        "measure",
+        "now_ms",
+        "period",
+        "prefix",
+        "shop",
+    )
 
     def __init__(
         self,
@@ -63,6 +75,9 @@ class ShopReading:
         if measure.kind == "order_rate":
             with_event, of = figures.orders(shop, measure.id, self.period, self._moment())
             return figures.Rate(of, with_event, 0)
+        if measure.kind == "response_time":
+            times = self._times()
+            return figures.Rate(times.count if times is not None else 0, 0, 0)
         if measure.kind != "reply_rate":
             return figures.Rate()
         if self.period == "day":
@@ -130,7 +145,9 @@ class ShopReading:
         if self.measure is None:
             return 0, 0
         tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
-        return (tally.asked.read(self.now_ms), tally.missed.read(self.now_ms)) if tally is not None else (0, 0)
+        return (
+            (tally.asked.read(self.now_ms), tally.missed.read(self.now_ms)) if tally is not None else (0, 0)
+        )
 
     @property
     def waiting(self) -> int:
@@ -195,32 +212,32 @@ class ShopReading:
 
     @property
     def items(self) -> tuple[Item, ...]:
-        """Open counted rounds of the measure, soonest deadline first."""
-        shop, measure = self.shop, self.measure
-        if measure is None:
-            return ()
-        found = []
-        for number, day in shop.days.items():
-            for track, tallies in enumerate(day.tallies):
-                for index, tally in enumerate(tallies):
-                    if tally.spec.measure == measure.id:
-                        for r in shop.open_rounds(track, index):
-                            deadline_ms = tally.deadline_ms(r, self.now_ms)
-                            if r.day.number == number and deadline_ms is not None and r.conversation is not None:
-                                costs = not (isinstance(tally, UnitTally) and tally.is_late(r))
-                                holder = r.conversation.holder_at(self.now_ms, day)
-                                found.append(
-                                    Item(
-                                        r.conversation.id,
-                                        r.customer.lstrip("\0"),
-                                        r.ask_ms,
-                                        deadline_ms,
-                                        holder if holder != "unassigned" else "",
-                                        costs,
-                                    )
-                                )
-        found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
-        return tuple(found)
+        """Open counted rounds of the measure that a rule looks at, soonest deadline first."""
+        measure = self.measure
+        return items_of(self.shop.near_rounds(), measure.id, self.now_ms) if measure is not None else ()
+
+
+def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, ...]:
+    """Rounds whose deadline under a measure is still to come, as rules and pages see them."""
+    found = []
+    for r in rounds:
+        conversation = r.conversation
+        for tally in r.day.tallies[r.track] if conversation is not None and r.ask_ms >= 0 else ():
+            deadline_ms = tally.deadline_ms(r, now_ms)
+            if tally.spec.measure == measure and deadline_ms is not None and conversation is not None:
+                holder = conversation.holder_at(now_ms, r.day)
+                found.append(
+                    Item(
+                        conversation.id,
+                        r.customer.lstrip("\0"),
+                        r.ask_ms,
+                        deadline_ms,
+                        "" if holder == UNASSIGNED else holder,
+                        not (isinstance(tally, UnitTally) and tally.is_late(r)),
+                    )
+                )
+    found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
+    return tuple(found)
 
 
 class SourceReading(ShopReading):
@@ -255,7 +272,7 @@ class SourceReading(ShopReading):
     @property
     def in_service(self) -> bool:
         """Whether any of its shops is in service."""
-        return self.source.in_service_since(self.source, self.now_ms) is not None
+        return self.source.in_service_since(self.now_ms) is not None
 
     @property
     def silent_ms(self) -> int:

@@ -9,12 +9,12 @@ import xxhash
 
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
 from monitor.plan import day_number, engine_spec
-from monitor.watch import MINUTE_MS, Watched
+from monitor.watch import MINUTE_MS, Gate, Watched
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule
 from rules.pack import parse_window_ms
-from rules.rule import RuleSet, target
+from rules.rule import All, Compare, RuleSet, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rules.rule import Condition, Rule
 
 PACED = frozenset({"breach_in"})
+ITEM_FIGURES = frozenset({"seconds_left", "wait"})
 FORECAST = frozenset({"budget_left_today", "required_rate"})
 
 NO_PACK_SUMS = (0,) * 49
@@ -72,7 +73,7 @@ class Plan:
         """A name that is equal exactly when the plans decide alike."""
         parts = (
             sorted((key, list(versions)) for key, versions in self.packs.items()),
-            sorted((rule.id, rule.meaning) for rule in self.rules.rules.values()),
+            sorted(repr(rule) for rule in self.rules.rules.values()),
             sorted(self.shops.items(), key=lambda item: item[0]),
             sorted(self.sources.items(), key=lambda item: item[0]),
             (self.other_sources, self.lateness_ms, self.quiet_gaps),
@@ -147,7 +148,14 @@ class Rulebook:
         if pack is None:
             return ()
         rules = (rule for rule in self.plan.rules.rules.values() if rule.each == "source")
-        return tuple(Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, False) for r in rules)
+        return tuple(
+            Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, False, Gate.NONE) for r in rules
+        )
+
+    def meaning_of(self, rule_id: str) -> int:
+        """A number that stays equal as long as a rule means the same; 0: there is no such rule."""
+        rule = self.plan.rules.rules.get(rule_id)
+        return 0 if rule is None else xxhash.xxh3_64_intdigest(repr(rule.meaning).encode())
 
     def _compile(self, pack: Pack, lines: tuple[Line, ...] = ()) -> tuple[Watched, ...]:
         key = (pack.id + pack.version, day_number(pack.from_date) if pack.from_date else 0, lines)
@@ -164,7 +172,36 @@ class Rulebook:
             if aim is not None:
                 judge = compile_rule(rule, aim.measure, aim.line, pack)
                 every_ms, always = _moves(rule, judge.period, bool(aim.line and aim.line.min_count > 1))
-                yield Watched(rule, judge, aim.measure, judge.period, every_ms, always)
+                gate = _gate(rule, aim.measure.kind if aim.measure is not None else "", judge.period)
+                yield Watched(rule, judge, aim.measure, judge.period, every_ms, always, gate)
+
+
+def _gate(rule: Rule, kind: str, period: str) -> Gate:
+    """What keeps an idle rule asleep."""
+    levels = [level.condition for level in (rule.warn, rule.crit) if level is not None]
+    figures = {comparison.figure for level in levels for comparison in comparisons(level)}
+    if rule.each == "conversation":
+        return Gate.NEAR if figures & ITEM_FIGURES else Gate.NONE
+    if kind == "order_rate":
+        return Gate.ORDERS
+    if kind == "reply_rate" and period == "day" and levels and all(map(_needs_a_miss, levels)):
+        return Gate.LATE
+    return Gate.AGENTS if not kind and figures <= {"agents_online"} else Gate.NONE
+
+
+def _needs_a_miss(condition: Condition) -> bool:
+    """Whether a condition on a reply rate cannot hold without a unit that is late."""
+    if isinstance(condition, Compare):
+        number, per = condition.limit
+        least = {"late": {">=": 1, ">": 0, "==": 1}}.get(condition.figure, {}).get(condition.op)
+        if least is not None:
+            return number >= least
+        most = {"value": per, "budget_left": 0, "budget_left_today": 0}.get(condition.figure)
+        if most is None:
+            return False
+        return (condition.op == "<" and number <= most) or (condition.op == "<=" and number < most)
+    holds = any if isinstance(condition, All) else all
+    return holds(_needs_a_miss(part) for part in condition.parts)
 
 
 def _moves(rule: Rule, period: str, forecast: bool) -> tuple[int, bool]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from monitor.checkpoint import Checkpoints, Slice, restore
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
 from monitor.rulebook import Plan, Rulebook
 from monitor.watch import ShopWatch, SourceWatch, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from monitor.engine.events import Event
     from monitor.engine.records import Record
@@ -45,6 +46,7 @@ class Shard:
         self.sources: dict[str, SourceWatch] = {}
         self.position = 0  # of the record that is being folded, or was last
         self.since_ms = 0  # files: the midnight of the first event's day, from which figures are complete
+        self.checkpoints = Checkpoints()
         self._told: list[Transition] = []
         self._n = 0
 
@@ -73,6 +75,15 @@ class Shard:
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
         engine = self.engine
+        self.checkpoints.before(self, record.position)
+        refused = self._take(record)
+        self.checkpoints.after(self, record.position)
+        if engine.skips and record.position >= max(engine.skips.values()):
+            engine.skips.clear()
+        return refused
+
+    def _take(self, record: Record) -> list[tuple[Event, str]]:
+        engine = self.engine
         self.position, self._n = record.position, 0
         arrival_ms = max(record.arrival_ms, engine.now_ms)
         if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.plan.quiet_gaps:
@@ -92,6 +103,9 @@ class Shard:
         for name, promised_ms in engine.heard.items():
             self._hear(name, arrival_ms, promised_ms)
         engine.heard.clear()
+        for name, shop in engine.linked:
+            self.sources[name].source.serves(shop.platform, shop.key, shop.pack)
+        engine.linked.clear()
         for name in engine.heard_old:
             self.sources[name].source.hear_old(arrival_ms)
         engine.heard_old.clear()
@@ -111,16 +125,35 @@ class Shard:
         for key in sorted(changed):
             shop = changed[key]
             if skips and skips.get(key, -1) >= self.position:
+                shop.touched()  # it was judged here already; look when its own records begin
                 continue
             watch = self.watches.get(key)
             if watch is None:
                 watch = self.watches[key] = ShopWatch(shop, self)
             watch.look(now_ms)
 
+    # -- storing -------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, shops_max: int) -> Slice | None:
+        """Take the changed rows of up to so many shops; None: none left. What was taken counts as stored."""
+        return self.checkpoints.take(self, shops_max)
+
+    def checkpoint_failed(self, slice_: Slice) -> None:
+        """Mark the rows of a slice as changed again, as old as they were."""
+        self.checkpoints.failed(slice_)
+
+    def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
+        """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
+        restore(self, rows, floor, floor_clock_ms)
+
+    def prime(self, records: Sequence[Record]) -> None:
+        """Remember the ids of records before the floor, without folding them."""
+        self.engine.prime(records)
+
     # -- sources -------------------------------------------------------------------------------------------------
 
     def _hear(self, name: str, heard_ms: int, promised_ms: int) -> None:
-        watch = self.sources.get(name) or self._source(name, heard_ms)
+        watch = self.sources.get(name) or self.add_source(name, heard_ms)
         source = watch.source
         if promised_ms and promised_ms != source.promised_ms:
             source.promised_ms = promised_ms
@@ -129,14 +162,14 @@ class Shard:
             watch.look_soon(self.engine.now_ms)
         source.hear(heard_ms)
 
-    def _source(self, name: str, now_ms: int) -> SourceWatch:
+    def add_source(self, name: str, now_ms: int) -> SourceWatch:
+        """A source heard for the first time."""
         promised = self.plan.source(name)
         source = Source(
             name,
             now_ms,
             promised_ms=promised.promised_ms,
             silent_after_ms=0 if self.plan.quiet_gaps else promised.silent_after_ms,
-            in_service_since=self._in_service_since,
             on_change=self._source_changed,
         )
         watch = self.sources[name] = SourceWatch(source, self.book.of_sources(), self, self.engine.wheel)
@@ -149,25 +182,11 @@ class Shard:
                 shop.touched()
         self.sources[source.name].look_soon(self.engine.now_ms)
 
-    def _in_service_since(self, source: Source, now_ms: int) -> int | None:
-        """Since when the source's shops are in service; files, and sources without shops, always are."""
-        starts = []
-        for shop in self.engine.shops.values():
-            if source.name in shop.sources:
-                local = shop.zone.local(now_ms)
-                of_day = local % 86_400_000
-                for start, end in shop.pack.on(local // 86_400_000).spans:
-                    if start <= of_day < end:
-                        starts.append(now_ms - of_day + start)
-        return min(starts, default=None)
-
     # -- what watches ask for ------------------------------------------------------------------------------------
 
     def tell(self, told: Transition) -> None:
         """Put a transition out, with its place in the log."""
-        self._told.append(
-            msgspec.structs.replace(told, shard=self.number, position=self.position, n=self._n)
-        )
+        self._told.append(msgspec.structs.replace(told, shard=self.number, position=self.position, n=self._n))
         self._n += 1
 
     def rules_of(self, shop: Shop, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from monitor.engine.figures import tally_of
+from monitor.engine.rounds import LATE
 from monitor.readings import ShopReading, SourceReading
 from rules.judge import Judge, Judgement
 from rules.machine import Reason, RuleState, close, step, transition
@@ -21,6 +24,16 @@ MINUTE_MS = 60_000
 SERVED = Judgement("ok")
 
 
+class Gate(Enum):
+    """What must be so before an idle rule can have anything to say; most shop-seconds end here."""
+
+    NONE = 0
+    LATE = 1  # every level asks for a miss today, and the measure has one
+    NEAR = 2  # it looks at conversations, and one is near its deadline
+    ORDERS = 3  # it looks at orders, and one has changed
+    AGENTS = 4  # it looks at who is online, and that is known
+
+
 class Watched(NamedTuple):
     """One rule as it is judged on shops with one pack."""
 
@@ -30,6 +43,7 @@ class Watched(NamedTuple):
     period: str
     every_ms: int  # its figures move by time alone at multiples of this; 0: they do not
     always: bool  # even on a day on which nobody has asked
+    gate: Gate  # when it need not be judged at all while it is idle
 
 
 class Host(Protocol):
@@ -75,13 +89,18 @@ class ShopWatch:
         """Judge every rule at a whole second."""
         shop, host = self.shop, self.host
         day = shop.day_number(now_ms)
-        if day != self.day:
+        entered = day != self.day
+        if entered:
             self._enter(day, now_ms)
+        awake = [watched for watched in self.rules if self._is_awake(watched, first=entered)]
+        shop.orders_changed = False
+        if not awake:
+            return
         dark = host.is_dark(shop)
         complete_from = host.complete_from(shop)
         every_ms = 0
         states = self.states
-        for watched in self.rules:
+        for watched in awake:
             rule, judge = watched.rule, watched.judge
             reading = self._reading(watched, now_ms, dark, complete_from)
             state = states.get(rule.id)
@@ -105,6 +124,20 @@ class ShopWatch:
         if every_ms and not self.next_ms:
             self.next_ms = (now_ms // every_ms + 1) * every_ms
             shop.wheel.at(self.next_ms, self)
+
+    def _is_awake(self, watched: Watched, *, first: bool) -> bool:
+        gate = watched.gate
+        if gate is Gate.NONE or watched.rule.id in self.states:
+            return True
+        if gate is Gate.LATE:
+            assert watched.measure is not None
+            tally = tally_of(self.shop.days.get(self.day), watched.measure.id)
+            return tally is not None and tally.n[LATE] > 0
+        if gate is Gate.NEAR:
+            return bool(self.shop.near)
+        if gate is Gate.AGENTS:
+            return bool(self.shop.agents)
+        return self.shop.orders_changed or first
 
     def _reading(self, watched: Watched, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
         shop = self.shop
@@ -198,16 +231,23 @@ class SourceWatch:
             moments.append(judge.due_ms(reading))
         if now_ms >= self.next_ms:
             moments.append(self._again_ms(now_ms))
-            self.next_ms = min(moment for moment in moments if moment > now_ms)
-            self.wheel.at(self.next_ms, self)  # type: ignore[attr-defined]
+            self.next_ms = min((moment for moment in moments if moment > now_ms), default=0)
+            if self.next_ms:
+                self.wheel.at(self.next_ms, self)  # type: ignore[attr-defined]
 
     def _again_ms(self, now_ms: int) -> int:
+        """When the source itself may change by time alone; 0: only by being heard."""
         source = self.source
         if source.backfill_until_ms:
             return source.backfill_until_ms
-        period_ms = source.promised_ms or source.silent_after_ms or MINUTE_MS
-        silent_ms = now_ms - source.heard_ms if source.promised_ms else source.silent_ms(now_ms)
-        return now_ms + max(1000, min(MINUTE_MS, period_ms - silent_ms + 1))
+        if source.blind:
+            return 0
+        if source.promised_ms:
+            return max(now_ms, source.heard_ms + source.promised_ms) + 1
+        if not source.silent_after_ms:
+            return 0
+        # Silence counts from the beginning of service hours: looked at again when it could be long enough.
+        return now_ms + max(0, source.silent_after_ms - source.silent_ms(now_ms)) + 1
 
     def look_soon(self, now_ms: int) -> None:
         """Look at the next whole second: it was heard, or went blind."""

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from alerting.texts import mask
-from monitor.commands.offline import at_option, configured_shard, pack_option
+from monitor.commands.offline import at_option, configured_shard, few_collections, pack_option
 from monitor.commands.output import format_option, note, print_json, print_table, progress
 from monitor.errors import MonitorError
 from monitor.plan import day_number
@@ -69,7 +69,7 @@ def command(
         raise click.BadParameter(f"{shop!r} is not platform:shop_id, such as pinduoduo:s1", param_hint="SHOP")
     number = _day(day)
     witness = Witness(configured_shard(ctx, pack, None), platform, shop_id)
-    with progress("reading", total_bytes(files)) as advance:
+    with few_collections(), progress("reading", total_bytes(files)) as advance:
         arrivals = read_arrivals(files, refused=lambda *_: None, progress=advance)
         witness.watch(arrivals, at_ms=at_ms, day=number)
     if witness.shop is None:

@@ -474,6 +474,13 @@ class Conversation:
             (r.key[0], r.key[1], r.key[4]) if r.key is not None else None,
         )
 
+    @classmethod
+    def woken(cls, shop: Shop, packed: bytes) -> Conversation:
+        """A conversation as it was packed."""
+        conversation = cls(shop, decode_row(packed).id)
+        conversation.unpack(packed)
+        return conversation
+
     def unpack(self, packed: bytes) -> None:
         """Wake up as packed: counted already, nothing is counted again."""
         row = decode_row(packed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from monitor.engine import limits
 from monitor.engine.conversation import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.events import Event, content_of
 from monitor.engine.ids import Ids, Seen
+from monitor.engine.records import Record
 from monitor.engine.shop import Shop
 from monitor.engine.spec import EngineSpec
 from monitor.engine.wheel import Wheel
@@ -65,6 +66,7 @@ class Engine:
         self.heard: dict[
             str, int
         ] = {}  # sources of the events folded since the shard last looked → period promised
+        self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
         self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
@@ -114,6 +116,16 @@ class Engine:
             second += 1
         return second
 
+    def prime(self, records: Sequence[Record]) -> None:
+        """Remember the ids of records that are in the state already."""
+        for record in records:
+            for event in record.events:
+                assert isinstance(event.at, int)
+                ahead = event.at > record.arrival_ms + limits.AHEAD_MS
+                if event.type != "heartbeat" and event.at >= limits.EARLIEST_MS and not ahead:
+                    key = f"{event.platform}:{event.shop_id}"
+                    self.ids.check(key, event.id, content_of(event), record.arrival_ms)
+
     # -- events --------------------------------------------------------------------------------------------------
 
     def fold(
@@ -153,16 +165,17 @@ class Engine:
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
-            shop = self._shop(event.platform, event.shop_id)
+            shop = self.add_shop(event.platform, event.shop_id)
         seen = self.ids.check(shop.key, event.id, content_of(event), now_ms)
         if seen is not Seen.NEW:
             return "duplicate" if seen is Seen.DUPLICATE else "reused"
+        late = at < now_ms - self.spec.lateness_ms
+        if late:
+            self.heard_old.add(name)
         if self.skips and self.skips.get(shop.key, -1) >= position:
             return "skipped"
-        if at < now_ms - self.spec.lateness_ms:
-            self.heard_old.add(name)
-            if shop.measured and not shop.takes(at, now_ms):
-                return "late"
+        if late and shop.measured and not shop.takes(at, now_ms):
+            return "late"
         if not shop.measured:
             pass  # a platform without a pack: accepted, nothing is counted
         elif kind in OF_CONVERSATION and event.conversation_id:
@@ -175,6 +188,7 @@ class Engine:
             shop.take_agent(event)
         if name not in shop.sources:
             shop.sources[name] = now_ms
+            self.linked.append((name, shop))
         shop.moved()
         return None
 
@@ -189,7 +203,8 @@ class Engine:
         entry = (at, event.seq, event.id, now_ms, operation, agent, customer, exclude)
         return None if conversation.add(entry, now_ms) else "late"
 
-    def _shop(self, platform: str, shop_id: str) -> Shop:
+    def add_shop(self, platform: str, shop_id: str) -> Shop:
+        """A shop that is new here."""
         shop = self.shops[platform, shop_id] = Shop(
             platform, shop_id, self.spec, self.wheel, self.changed, self.dirty
         )

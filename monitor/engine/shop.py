@@ -19,13 +19,30 @@ from monitor.engine.windows import StateLog, WaitLog
 
 if TYPE_CHECKING:
     from monitor.engine.events import Event
-    from monitor.engine.spec import EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
+    from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
     from monitor.engine.wheel import Wheel
 
 FORMING = frozenset({"order.grouped", "order.paid"})
 
 encode_totals = msgspec.msgpack.Encoder().encode
 decode_totals = msgspec.msgpack.Decoder(Totals).decode
+
+
+class Mark:
+    """The moment from which rules on conversations look at a round."""
+
+    __slots__ = ("round",)
+
+    def __init__(self, r: Round) -> None:
+        self.round = r
+
+    def due(self, now_ms: int) -> None:
+        """Have the shop judged, with this round among those near a deadline."""
+        r = self.round
+        if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0:
+            shop = r.conversation.shop
+            shop.near[r] = None
+            shop.touched()
 
 
 class Shop:
@@ -41,6 +58,8 @@ class Shop:
         "key",
         "measured",
         "moved_shops",
+        "near",
+        "orders_changed",
         "pack",
         "past",
         "platform",
@@ -84,6 +103,8 @@ class Shop:
         self.agents: dict[
             str, tuple[int, int, str, str]
         ] = {}  # agent → (at, seq, id, online | away | offline)
+        self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
+        self.orders_changed = False
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
@@ -132,9 +153,13 @@ class Shop:
         return self.days[number]
 
     def _begin(self, number: int) -> Day:
-        day = Day(self, number, self.pack.on(number))
-        self.days[number] = day
+        day = self.begin(number, self.pack.on(number))
         self.wheel.after(day.settles_ms, day)
+        return day
+
+    def begin(self, number: int, spec: DaySpec) -> Day:
+        """A service day with nothing counted, and no timer set."""
+        day = self.days[number] = Day(self, number, spec)
         return day
 
     def close(self, day: Day) -> None:
@@ -187,12 +212,7 @@ class Shop:
         """All that are kept; those at rest as copies to be read only."""
         yield from self.conversations.values()
         for packed in self.quiet.values:
-            yield self._copy(packed)
-
-    def _copy(self, packed: bytes) -> Conversation:
-        conversation = Conversation(self, decode_row(packed).id)
-        conversation.unpack(packed)
-        return conversation
+            yield Conversation.woken(self, packed)
 
     # -- timers --------------------------------------------------------------------------------------------------
 
@@ -214,7 +234,9 @@ class Shop:
             for mark_ms in tally.spec.marks_ms:
                 at_ms = ask_ms + tally.within_ms - mark_ms
                 if at_ms > now_ms:
-                    self.wheel.at(at_ms, r)
+                    self.wheel.at(at_ms, Mark(r))
+                else:
+                    self.near[r] = None
 
     # -- windows -------------------------------------------------------------------------------------------------
 
@@ -242,6 +264,7 @@ class Shop:
         day = self.day_at(event.at)
         for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
             if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
+                self.orders_changed = True
                 self.touched()
 
     def _form(self, key: int, at_ms: int) -> None:
@@ -256,6 +279,7 @@ class Shop:
                     return
                 other.formed.discard(key)
         day.formed.add(key)
+        self.orders_changed = True
         self.touched()
 
     def take_agent(self, event: Event) -> None:
@@ -271,6 +295,13 @@ class Shop:
         if not self.agents:
             return None
         return sum(state == "online" for *_, state in self.agents.values())
+
+    def near_rounds(self) -> list[Round]:
+        """Open rounds near a deadline, those gone meanwhile left out."""
+        gone = [r for r in self.near if r.conversation is None or r.answer_ms >= 0 or r.ask_ms < 0]
+        for r in gone:
+            del self.near[r]
+        return list(self.near)
 
     def open_rounds(self, track: int, index: int) -> list[Round]:
         """Open rounds that count for a meter, soonest deadline first."""

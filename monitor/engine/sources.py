@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from monitor.engine.spec import DAY_MS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from monitor.engine.spec import PackSpec
 
 BACKFILL_QUIET_MS = 10_000  # a backfill is over when no event older than lateness came for so long
 
@@ -22,6 +26,7 @@ class SourceRow(msgspec.Struct, array_like=True):
     blind: bool
     backfill_until_ms: int
     told_ms: int
+    packs: list[tuple[str, str]]  # (platform, shop key) of a shop with each pack of its shops
 
 
 class Source:
@@ -31,9 +36,9 @@ class Source:
         "backfill_until_ms",
         "blind",
         "heard_ms",
-        "in_service_since",
         "name",
         "on_change",
+        "packs",
         "promised_ms",
         "silent_after_ms",
         "since_ms",
@@ -47,7 +52,6 @@ class Source:
         *,
         promised_ms: int,
         silent_after_ms: int,
-        in_service_since: Callable[[Source, int], int | None],
         on_change: Callable[[Source], None],
     ) -> None:
         self.name = name
@@ -55,11 +59,27 @@ class Source:
         self.heard_ms = now_ms
         self.promised_ms = promised_ms  # the period of its heartbeat; 0: it promised none
         self.silent_after_ms = silent_after_ms  # 0: silence is never blindness (files)
-        self.in_service_since = in_service_since  # since when its shops are in service; None: they are not
+        self.packs: dict[tuple[str, str], PackSpec] = {}  # each pack of its shops, by one shop that has it
         self.on_change = on_change
         self.blind = False
         self.backfill_until_ms = 0  # 0: no backfill
         self.told_ms = 0  # the second at which a backfill ended: what is told then is told after the fact
+
+    def serves(self, platform: str, shop_key: str, pack: PackSpec) -> None:
+        """A shop is heard of through it for the first time."""
+        if all(known is not pack for known in self.packs.values()):
+            self.packs[platform, shop_key] = pack
+
+    def in_service_since(self, now_ms: int) -> int | None:
+        """Since when any of its shops is in service; None: none is."""
+        starts = []
+        for pack in self.packs.values():
+            local = pack.zone.local(now_ms)
+            of_day = local % DAY_MS
+            for start, end in pack.on(local // DAY_MS).spans:
+                if start <= of_day < end:
+                    starts.append(now_ms - of_day + start)
+        return min(starts, default=None)
 
     @property
     def dark(self) -> bool:
@@ -102,7 +122,7 @@ class Source:
 
     def silent_ms(self, now_ms: int) -> int:
         """For how long nothing was heard while its shops were in service; 0 outside service hours."""
-        since_ms = self.in_service_since(self, now_ms)
+        since_ms = self.in_service_since(now_ms)
         return 0 if since_ms is None else max(0, now_ms - max(self.heard_ms, since_ms))
 
     def row(self) -> SourceRow:
@@ -115,6 +135,7 @@ class Source:
             self.blind,
             self.backfill_until_ms,
             self.told_ms,
+            list(self.packs),
         )
 
     def restore(self, row: SourceRow) -> None:

@@ -6,6 +6,7 @@ from monitor.engine.limits import PACE_MS
 
 BUCKETS_MS = tuple(s * 1000 for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800))
 PACE_BUCKET_MS = 30_000
+PACE_KEPT = 100  # buckets
 
 
 def bucket_ms(width_ms: int) -> int:
@@ -108,11 +109,16 @@ class Pace:
         index = at_ms // PACE_BUCKET_MS
         buckets = self.buckets
         buckets[index] = buckets.get(index, 0) + count
+        if len(buckets) > PACE_KEPT:  # older ones are never read again, not even to be taken back
+            for old in [known for known in buckets if known < index - PACE_KEPT]:
+                del buckets[old]
 
     def read(self, now_ms: int) -> int:
         """How many lie in [e − 30 min, e), where e ends the running bucket."""
-        if not self.buckets:
-            return 0
-        end = now_ms // PACE_BUCKET_MS + 1
-        get = self.buckets.get
-        return sum(get(index, 0) for index in range(end - PACE_MS // PACE_BUCKET_MS, end))
+        last = now_ms // PACE_BUCKET_MS
+        first = last + 1 - PACE_MS // PACE_BUCKET_MS
+        total = 0
+        for index, count in self.buckets.items():
+            if first <= index <= last:
+                total += count
+        return total

@@ -1,0 +1,209 @@
+"""What of a shard is to be stored, and from which record its log must be folded again.
+
+State trails: the rows of a shop are those of its last record, and shops are stored at different records. The **floor** is
+a record from which on the log brings every shop up to date. What spans shops (clock, sources) is stored as it was
+before the floor: a **mark** of it is kept for each second, and the floor is always at one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import xxhash
+
+from monitor.engine.sources import SourceRow
+from monitor.engine.state import FORMAT, pack_shop, unpack_shop
+from monitor.watch import ShopWatch
+from rules.machine import RuleState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from monitor.shard import Shard
+
+MARK_MS = 1_000  # the least time of the log between two marks
+SHARD_ROW = ("", "mark")
+
+
+class Slice(NamedTuple):
+    """All rows of some shops, and the floor once they are stored."""
+
+    rows: Sequence[tuple[str, str, int, bytes | None]]
+    floor: int
+    floor_clock_ms: int
+    taken: dict[str, int]  # shop → the record since which it had changed
+    hashes: dict[str, dict[str, int]]  # shop → part → hash of what the slice stores, as it was before
+
+
+class MarkRow(msgspec.Struct, array_like=True):
+    """What spans shops, before the record at ``position``."""
+
+    format: int
+    position: int
+    now_ms: int
+    judged_ms: int
+    since_ms: int
+    sources: list[tuple[SourceRow, dict[str, RuleState], int]]  # with the states of its rules, and its next look
+
+
+class WatchRow(msgspec.Struct, array_like=True):
+    """The rules on one shop."""
+
+    day: int
+    next_ms: int
+    changed: bool
+    retracted: bool
+    states: dict[str, tuple[int, RuleState]]  # rule → hash of its meaning, state
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_mark = msgspec.msgpack.Decoder(MarkRow).decode
+_watch = msgspec.msgpack.Decoder(WatchRow).decode
+
+
+class Checkpoints:
+    """Which shops changed since they were stored, and the marks a floor can be at."""
+
+    def __init__(self) -> None:
+        self.dirty: dict[str, int] = {}  # shop → the first record that changed it since, oldest first
+        self.marks: deque[tuple[int, int, bytes]] = deque()  # position, clock, MarkRow
+        self.stored: dict[str, dict[str, int]] = {}  # shop → part → hash of what is stored
+
+    def before(self, shard: Shard, position: int) -> None:
+        """Keep what spans shops as it is before the record at ``position``, once a second."""
+        if not self.marks or shard.now_ms - self.marks[-1][1] >= MARK_MS:
+            self.marks.append((position, shard.now_ms, _encode(_pack_mark(shard, position))))
+
+    def after(self, shard: Shard, position: int) -> None:
+        """Note which shops the record at ``position`` changed."""
+        changed = shard.engine.dirty
+        for key in changed:
+            self.dirty.setdefault(key, position)
+        changed.clear()
+
+    def take(self, shard: Shard, shops_max: int) -> Slice | None:
+        """The rows of up to so many shops, those changed longest ago first."""
+        if not self.dirty:
+            return None
+        taken = dict(list(self.dirty.items())[:shops_max])
+        for key in taken:
+            del self.dirty[key]
+        first = next(iter(self.dirty.values()), shard.position + 1)
+        while len(self.marks) > 1 and self.marks[1][0] <= first:
+            self.marks.popleft()
+        floor, clock_ms, mark = self.marks[0]
+        rows: list[tuple[str, str, int, bytes | None]] = [(*SHARD_ROW, floor - 1, mark)]
+        before = {key: dict(self.stored.get(key, {})) for key in taken}
+        for key in taken:
+            rows += self._rows(shard, key)
+        return Slice(rows, floor, clock_ms, taken, before)
+
+    def _rows(self, shard: Shard, key: str) -> Iterable[tuple[str, str, int, bytes | None]]:
+        platform, _, shop_id = key.partition(":")
+        shop = shard.engine.shops[platform, shop_id]
+        parts = dict(pack_shop(shop))
+        parts["watch"] = _encode(_pack_watch(shard, key))
+        stored = self.stored.setdefault(key, {})
+        for part in [part for part in stored if part not in parts]:
+            del stored[part]
+            yield key, part, shard.position, None
+        for part, data in parts.items():
+            digest = xxhash.xxh3_64_intdigest(data)
+            # The watch is always written: it carries up to which record the shop's rows hold.
+            if stored.get(part) != digest or part == "watch":
+                stored[part] = digest
+                yield key, part, shard.position, data
+
+    def failed(self, slice_: Slice) -> None:
+        """Put back what a slice took: it is not stored."""
+        self.dirty = dict(sorted((self.dirty | slice_.taken).items(), key=lambda item: item[1]))
+        self.stored.update(slice_.hashes)
+
+
+def _pack_mark(shard: Shard, position: int) -> MarkRow:
+    engine = shard.engine
+    sources = [(watch.source.row(), watch.states, watch.next_ms) for _, watch in sorted(shard.sources.items())]
+    return MarkRow(FORMAT, position, engine.now_ms, engine.judged_ms, shard.since_ms, sources)
+
+
+def _pack_watch(shard: Shard, key: str) -> WatchRow:
+    platform, _, shop_id = key.partition(":")
+    shop = shard.engine.shops[platform, shop_id]
+    watch = shard.watches.get(key)
+    if watch is None:
+        return WatchRow(-1, 0, shop.changed, shop.retracted, {})
+    states = {rule: (shard.book.meaning_of(rule), state) for rule, state in watch.states.items()}
+    return WatchRow(watch.day, watch.next_ms, shop.changed, shop.retracted, states)
+
+
+def restore(
+    shard: Shard, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int
+) -> None:
+    """Take a fresh shard back; the next record it is given is ``floor``.
+
+    A shop stored beyond the floor skips the records it holds already. State of another format is left out: it is
+    folded again from the log, as far as that reaches.
+    """
+    shops: dict[str, dict[str, bytes]] = {}
+    applied: dict[str, int] = {}
+    for key, part, position, data in rows:
+        if (key, part) == SHARD_ROW:
+            _restore_mark(shard, data)
+        else:
+            shops.setdefault(key, {})[part] = data
+            applied[key] = max(applied.get(key, -1), position)
+    engine = shard.engine
+    engine.now_ms = max(engine.now_ms, floor_clock_ms)
+    for key in sorted(shops):
+        parts = shops[key]
+        shop = engine.add_shop(*key.split(":", 1))
+        unpack_shop(shop, parts, engine.judged_ms)
+        _restore_watch(shard, key, parts["watch"], ahead=applied[key] >= floor)
+        shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
+        if applied[key] >= floor:
+            engine.skips[key] = applied[key]
+    engine.dirty.clear()
+    shard.position = floor - 1
+
+
+def _restore_mark(shard: Shard, data: bytes) -> None:
+    row = _mark(data)
+    engine = shard.engine
+    engine.now_ms, engine.judged_ms, shard.since_ms = row.now_ms, row.judged_ms, row.since_ms
+    for source, states, next_ms in row.sources:
+        watch = shard.add_source(source.name, row.judged_ms)
+        watch.source.restore(source)
+        for platform, key in source.packs:
+            watch.source.serves(platform, key, engine.spec.of(platform, key))
+        watch.states, watch.next_ms = states, next_ms
+        if next_ms:
+            engine.wheel.at(max(next_ms, row.judged_ms + 1), watch)
+
+
+def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
+    row = _watch(data)
+    platform, _, shop_id = key.partition(":")
+    shop = shard.engine.shops[platform, shop_id]
+    shop.retracted = row.retracted
+    watch = shard.watches[key] = ShopWatch(shop, shard)
+    if row.day >= 0:
+        watch.day = row.day
+        watch.rules, watch.sums = shard.rules_of(shop, row.day)
+        watch.states = {
+            rule: state for rule, (meaning, state) in row.states.items() if shard.book.meaning_of(rule) == meaning
+        }
+    judged_ms = shard.engine.judged_ms
+    for state in watch.states.values():
+        if state.due_ms:
+            shop.wheel.at(max(state.due_ms, judged_ms + 1), watch)
+    if watch.states:
+        shop.wheel.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1), watch)
+    if row.next_ms:
+        watch.next_ms = row.next_ms
+        shop.wheel.at(max(row.next_ms, judged_ms + 1), watch)
+    if row.changed or any(watched.judge.timed for watched in watch.rules):
+        shop.touched()
+    if ahead:
+        shop.touched()

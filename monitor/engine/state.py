@@ -1,0 +1,203 @@
+"""A shop as rows of bytes, and back: everything its figures follow from, and nothing that can be derived.
+
+Timers are not stored: they are set again from open rounds, days and conversations. A row is
+versioned by ``FORMAT``; the state of another format is not read but folded again from the log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor.engine.conversation import Conversation, Entry
+from monitor.engine.events import order_of
+from monitor.engine.responses import Responses
+from monitor.engine.shop import Mark, Shop
+from monitor.engine.spec import DaySpec
+from monitor.engine.table import Keys, Table
+from monitor.engine.tallies import FirstTally, Tally, UnitTally
+from monitor.engine.windows import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from monitor.engine.day import Day
+
+FORMAT = 1
+REST_BYTES = 17  # a unit at rest: 60 bits of rounds and two moments of 34
+
+
+class TallyRow(msgspec.Struct, array_like=True):
+    """What a meter has counted on a day."""
+
+    n: list[int]
+    asked: dict[int, int]
+    missed: dict[int, int]
+    agents: dict[str, list[int]]
+    units: dict[str, list[int]] = {}
+    firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
+    rest_keys: bytes = b""
+    rest_values: bytes = b""
+
+
+class DayRow(msgspec.Struct, array_like=True):
+    """A day that still takes events."""
+
+    spec: DaySpec
+    tallies: list[list[TallyRow]]
+    responses: list[list[Responses]]
+    waiting: dict[str, int]
+    formed: bytes
+    disputed: list[bytes]
+
+
+class LiveRow(msgspec.Struct, array_like=True):
+    """A conversation in which something may still change."""
+
+    head: bytes
+    base: bytes | None
+    base_last: tuple[int, int, str] | None
+    entries: list[Entry]
+    checkpoint: tuple[bytes, int] | None
+    latest_ms: int
+
+
+class ShopRow(msgspec.Struct, array_like=True):
+    """What belongs to no day and no conversation."""
+
+    format: int
+    agents: dict[str, tuple[int, int, str, str]]
+    sources: dict[str, int]
+    closed: dict[int, bytes]
+    formed: dict[int, bytes]
+    states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
+    waits: list[tuple[str, int, int, dict[int, list[int]]]]
+    orders_changed: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_shop = msgspec.msgpack.Decoder(ShopRow).decode
+_day = msgspec.msgpack.Decoder(DayRow).decode
+_live = msgspec.msgpack.Decoder(list[LiveRow]).decode
+_quiet = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+
+
+def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
+    """The rows of a shop: ``(part, bytes)``."""
+    states = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())]
+    waits = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())]
+    formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
+    row = ShopRow(
+        FORMAT, shop.agents, shop.sources, shop.closed, formed, states, waits, shop.orders_changed
+    )
+    yield "shop", _encode(row)
+    live = [_pack_live(conversation) for conversation in shop.conversations.values()]
+    yield "live", _encode(live)
+    yield "quiet", _encode((shop.quiet.keys.tobytes(), shop.quiet.values))
+    for number, day in sorted(shop.days.items()):
+        yield f"day {number}", _encode(_pack_day(day))
+
+
+def _pack_live(conversation: Conversation) -> LiveRow:
+    return LiveRow(
+        conversation.pack() if conversation.day is not None else b"",
+        conversation.base,
+        conversation.base_last,
+        conversation.entries,
+        conversation.checkpoint,
+        conversation.latest_ms,
+    )
+
+
+def _pack_day(day: Day) -> DayRow:
+    return DayRow(
+        day.spec,
+        [[_pack_tally(tally) for tally in tallies] for tallies in day.tallies],
+        [[answers.day for answers in track] for track in day.responses],
+        day.waiting,
+        day.formed.keys.tobytes(),
+        [keys.keys.tobytes() for keys in day.disputed],
+    )
+
+
+def _pack_tally(tally: Tally) -> TallyRow:
+    row = TallyRow(tally.n, tally.asked.buckets, tally.missed.buckets, tally.agents)
+    if isinstance(tally, UnitTally):
+        row.units = tally.units
+        row.rest_keys = tally.at_rest.keys.tobytes()
+        row.rest_values = b"".join(value.to_bytes(REST_BYTES, "little") for value in tally.at_rest.values)
+    if isinstance(tally, FirstTally):
+        row.firsts = {
+            unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()
+        }
+    return row
+
+
+def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
+    """Take a fresh shop back to what its rows say, and set its timers for a clock at ``now_ms``."""
+    row = _shop(rows["shop"])
+    shop.agents, shop.sources, shop.closed = row.agents, row.sources, row.closed
+    shop.formed = {number: Keys(keys) for number, keys in row.formed.items()}
+    shop.orders_changed = row.orders_changed
+    for part in sorted(rows):
+        if part.startswith("day "):
+            _unpack_day(shop, int(part[4:]), _day(rows[part]), now_ms)
+    for measure, width, floor_ms, buckets in row.states:
+        if (states := shop.state_windows.get((measure, width))) is not None:
+            states.floor_ms, states.buckets = floor_ms, buckets
+    for measure, width, floor_ms, buckets in row.waits:
+        if (waits := shop.wait_windows.get((measure, width))) is not None:
+            waits.floor_ms, waits.buckets = floor_ms, buckets
+    keys, values = _quiet(rows["quiet"])
+    shop.quiet = Table(keys, values)
+    for live in _live(rows["live"]):
+        _unpack_live(shop, live, now_ms)
+
+
+def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
+    day = shop.begin(number, row.spec)
+    for tallies, packed in zip(day.tallies, row.tallies, strict=True):
+        for tally, kept in zip(tallies, packed, strict=True):
+            _unpack_tally(tally, kept)
+    for track, kept_track in zip(day.responses, row.responses, strict=True):
+        for answers, responses in zip(track, kept_track, strict=True):
+            answers.day = responses
+    day.waiting = row.waiting
+    day.formed = Keys(row.formed)
+    day.disputed = tuple(Keys(keys) for keys in row.disputed)
+    shop.wheel.after(max(day.settles_ms, now_ms), day)
+
+
+def _unpack_tally(tally: Tally, row: TallyRow) -> None:
+    tally.n, tally.agents = row.n, row.agents
+    tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
+    if isinstance(tally, UnitTally):
+        size = REST_BYTES
+        values = [
+            int.from_bytes(row.rest_values[start : start + size], "little")
+            for start in range(0, len(row.rest_values), size)
+        ]
+        tally.units, tally.at_rest = row.units, Table(row.rest_keys, values)
+    if isinstance(tally, FirstTally):
+        tally.firsts = {unit: (ask, order_of(*key)) for unit, (ask, key) in row.firsts.items()}
+
+
+def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
+    if not row.head:
+        return
+    conversation = Conversation.woken(shop, row.head)
+    conversation.base, conversation.base_last = row.base, row.base_last
+    conversation.entries, conversation.checkpoint = row.entries, row.checkpoint
+    conversation.latest_ms = row.latest_ms
+    shop.conversations[conversation.id] = conversation
+    shop.wheel.after(max(row.latest_ms + shop.spec.lateness_ms, now_ms), conversation)
+    for r in conversation.open:
+        deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
+        if deadline_ms is None:
+            continue
+        shop.wheel.after(deadline_ms, r)
+        for ask_ms in r.asks or (r.ask_ms,):
+            for tally in r.day.tallies[r.track]:
+                for mark_ms in tally.spec.marks_ms:
+                    shop.wheel.at(max(ask_ms + tally.within_ms - mark_ms, now_ms + 1), Mark(r))

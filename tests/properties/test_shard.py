@@ -1,0 +1,167 @@
+"""A shard is a function of its log: any split into steps, any restart, the same transitions and figures."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from monitor.engine.records import Record
+from monitor.rulebook import Plan, SourcePlan
+from monitor.shard import Shard
+from rules.pack import Text
+from rules.rule import All, Compare, Level, NoData, Rule, RuleSet
+from tests.oracle.naive import Oracle
+from tests.properties.reading import differences, read
+from tests.properties.strategies import LATENESS_MS, Case, random_case
+from tests.properties.test_engine import ENTRANCE
+
+SEEDS = 60
+
+
+def rules_for(case: Case) -> RuleSet:
+    """Rules on every reply rate: at once, after a while, with hysteresis, on conversations, and on sources."""
+    rules: dict[str, Rule] = {}
+    measures = {m.id: m for versions in case.packs.values() for pack in versions for m in pack.measures.values()}
+    for measure in measures.values():
+        if measure.kind == "reply_rate":
+            late = Compare("late", ">=", (1, 1), ">= 1")
+            many = Compare("late", ">=", (3, 1), ">= 3")
+            few = Compare("late", "<=", (0, 1), "<= 0")
+            low = Compare("value", "<", (8, 10), "< 80%")
+            near = Compare("seconds_left", "<=", (20_000, 1), "<= 20")
+            name = measure.id
+            rules[f"late {name}"] = Rule(
+                f"late {name}", Text(name), measure=name, warn=Level(late), crit=Level(many), clear=Level(few, 30_000)
+            )
+            rules[f"low {name}"] = Rule(
+                f"low {name}", Text(name), measure=name, warn=Level(All((late, low)), 60_000), keep_firing_for_ms=90_000
+            )
+            rules[f"near {name}"] = Rule(
+                f"near {name}", Text(name), measure=name, each="conversation", warn=Level(near)
+            )
+    rules["silent"] = Rule("silent", Text("silent"), each="source", no_data=NoData(120_000))
+    return RuleSet(rules)
+
+
+def log_of(case: Case, rng: random.Random, *, live: bool) -> list[Record]:
+    """The case's stream as records of a log: several events at times, ticks and gaps when it is live."""
+    records: list[Record] = []
+    clock = 0
+    faults = Oracle(case.packs, LATENESS_MS)
+    for arrival_ms, event in case.stream:
+        if int(event.at) < 1_790_000_000_000:
+            continue  # an event of the year 2000 would have every second since then judged
+        if faults.fault(event) in ENTRANCE and event.type != "heartbeat":
+            continue
+        arrival_ms = max(arrival_ms, clock)
+        while live and clock and clock + 1000 < arrival_ms and len(records) < 3_000:
+            clock += 1000
+            if rng.random() < 0.002:
+                clock = arrival_ms  # time down
+                break
+            records.append(Record(len(records), clock, heard={}))
+        source = rng.choice(["erp", "crm"])
+        if records and records[-1].events and records[-1].source == source and arrival_ms == clock:
+            records[-1].events.append(event)
+        else:
+            records.append(Record(len(records), arrival_ms, [event], source))
+        clock = arrival_ms
+    return records
+
+
+def plan_for(case: Case, *, live: bool) -> Plan:
+    return Plan(
+        case.packs,
+        rules_for(case),
+        sources={"crm": SourcePlan(promised_ms=300_000)},
+        lateness_ms=LATENESS_MS,
+        quiet_gaps=not live,
+    )
+
+
+def told(shard: Shard, records: list[Record], rng: random.Random) -> list:
+    found = []
+    start = 0
+    while start < len(records):
+        size = rng.choice([1, 1, 2, 5, 50])
+        found += shard.step(records[start : start + size]).transitions
+        start += size
+    return found
+
+
+class Disk:
+    """Rows as a store keeps them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.floor, self.floor_clock_ms = 0, 0
+
+    def save(self, shard: Shard, shops: int, rng: random.Random) -> None:
+        taken = shard.checkpoint(shops)
+        if taken is None:
+            return
+        if rng.random() < 0.2:
+            shard.checkpoint_failed(taken)
+            return
+        for key, part, applied, data in taken.rows:
+            if data is None:
+                self.rows.pop((key, part), None)
+            else:
+                self.rows[key, part] = (applied, data)
+        self.floor, self.floor_clock_ms = taken.floor, taken.floor_clock_ms
+
+    def restore(self, plan: Plan, records: list[Record]) -> Shard:
+        shard = Shard(plan)
+        rows = [(key, part, applied, data) for (key, part), (applied, data) in self.rows.items()]
+        shard.restore(rows, self.floor, self.floor_clock_ms)
+        shard.prime(records[: self.floor])
+        return shard
+
+
+def figures(shard: Shard, case: Case):
+    return read(shard.engine, case.packs, shard.now_ms)
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("seed", range(SEEDS // 2))
+def test_any_split_into_steps_gives_the_same_bytes(seed, live):
+    case = random_case(seed)
+    records = log_of(case, random.Random(f"log {seed}"), live=live)
+    plan = plan_for(case, live=live)
+    one, many = Shard(plan), Shard(plan)
+    wanted = list(one.step(records).transitions)
+    assert wanted == told(many, records, random.Random(f"split {seed}"))
+    assert figures(one, case) == figures(many, case)
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, live):
+    """State trails by shop; after each kill the log is folded again from the floor, what was told is dropped."""
+    case = random_case(seed)
+    rng = random.Random(f"kills {seed}")
+    records = log_of(case, random.Random(f"log {seed}"), live=live)
+    plan = plan_for(case, live=live)
+    straight = Shard(plan)
+    wanted = list(straight.step(records).transitions)
+
+    disk, shard = Disk(), Shard(plan)
+    found: dict[tuple[int, int], object] = {}
+    position = -1  # up to which transitions are stored
+    start = 0
+    while start < len(records):
+        size = rng.choice([1, 3, 10, 60])
+        outputs = shard.step(records[start : start + size])
+        for transition in outputs.transitions:
+            if transition.position > position:
+                found[transition.position, transition.n] = transition
+        start += size
+        position = max(position, min(start, len(records)) - 1)
+        if rng.random() < 0.3:
+            disk.save(shard, rng.choice([1, 1, 100]), rng)
+        if rng.random() < 0.08:
+            shard = disk.restore(plan, records)
+            start = disk.floor
+    assert wanted == list(found.values()), (seed, live)
+    assert not differences(figures(straight, case), figures(shard, case))
