@@ -23,7 +23,7 @@ import msgspec
 
 from monitor.engine.limits import AHEAD_MS
 from monitor.errors import MonitorError
-from monitor.limits import DEAD_LETTER_BYTES, LINE_BYTES, SORT_MEMORY_BYTES
+from monitor.limits import DEAD_LETTER_BYTES, LATEST_MS, LINE_BYTES, SORT_MEMORY_BYTES
 from monitor.sources.times import format_time
 from monitor.sources.wire import Decoded, Rejected, decode_lines, unpack_events
 
@@ -66,6 +66,7 @@ def read_arrivals(
     *,
     refused: Refused,
     progress: Progress | None = None,
+    until_ms: int | None = None,
     memory_bytes: int = SORT_MEMORY_BYTES,
 ) -> Iterator[tuple[int, list[Event]]]:
     """Read events from files as they arrived: ``(arrival_ms, events)``, the arrivals never falling.
@@ -74,6 +75,7 @@ def read_arrivals(
         paths: NDJSON files, gzipped or not; ``-`` is standard input.
         refused: Told of every bad line; the others are taken.
         progress: Told of bytes read.
+        until_ms: What arrives later is left out; with ``received_at`` the lines from there on are not read.
         memory_bytes: What may be held before runs are spilled to the temporary directory.
 
     Raises:
@@ -87,9 +89,12 @@ def read_arrivals(
         return
     events = _same_kind(first, batches)
     if first.timed:
-        yield from _in_file_order(events, refused)
-    else:
-        yield from _in_order_of_at(events, memory_bytes)
+        yield from _in_file_order(events, refused, until_ms)
+        return
+    for arrival_ms, arrived in _in_order_of_at(events, refused, memory_bytes):
+        if until_ms is not None and arrival_ms > until_ms:
+            break
+        yield arrival_ms, arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,16 @@ class _Batch:
     def timed(self) -> bool:
         return self.decoded.events[0].received_at != ""
 
-    def place(self, number: int) -> str:
-        return f"{self.path}:{self.first_line + self.decoded.indexes[number]}"
+    def line(self, number: int) -> int:
+        """The line of an event."""
+        return self.first_line + self.decoded.indexes[number]
+
+    def report(self, refused: Refused, *, before_line: int | None = None) -> None:
+        """Tell of its bad lines, or of those before a line."""
+        for bad in self.decoded.rejected:
+            line = self.first_line + bad.index
+            if before_line is None or line < before_line:
+                refused(self.path, line, bad)
 
 
 def read_chunks(path: str, progress: Progress | None = None) -> Iterator[Chunk]:
@@ -146,44 +159,56 @@ def _read_blocks(path: str, progress: Progress | None) -> Iterator[bytes]:
 
 
 def _decode(chunk: Chunk, refused: Refused) -> _Batch | None:
-    decoded = decode_lines(chunk.lines)
-    for bad in decoded.rejected:
-        refused(chunk.path, chunk.first_line + bad.index, bad)
+    """The events of a chunk, its bad lines yet to be reported; None where it has none, and they are."""
+    batch = _Batch(chunk.path, chunk.first_line, decode_lines(chunk.lines))
+    if not batch.decoded.events:
+        batch.report(refused)
+        return None
     source = "stdin" if chunk.path == _STDIN else Path(chunk.path).name
-    for event in decoded.events:
+    for event in batch.decoded.events:
         if not event.source:
             event.source = source
-    return _Batch(chunk.path, chunk.first_line, decoded) if decoded.events else None
+    return batch
 
 
 def _same_kind(first: _Batch, rest: Iterable[_Batch]) -> Iterator[_Batch]:
     """The batches, each held to be of the first line's kind: with ``received_at`` or without."""
     for batch in chain((first,), rest):
-        for number, event in enumerate(batch.decoded.events):
-            if (event.received_at != "") is not first.timed:
-                raise FileError(
-                    f"{batch.place(number)}: {'no' if first.timed else 'has'} `received_at`, unlike line one",
-                    mend="give it to every line or to none",
-                    code="mixed_received_at",
-                )
+        timed = [event.received_at != "" for event in batch.decoded.events]
+        if (not first.timed) in timed:
+            line = batch.line(timed.index(not first.timed))
+            raise FileError(
+                f"{batch.path}:{line}: {'no' if first.timed else 'has'} `received_at`, unlike line one",
+                mend="give it to every line or to none",
+                code="mixed_received_at",
+            )
         yield batch
 
 
-def _in_file_order(batches: Iterable[_Batch], refused: Refused) -> Iterator[tuple[int, list[Event]]]:
+def _in_file_order(
+    batches: Iterable[_Batch], refused: Refused, until_ms: int | None
+) -> Iterator[tuple[int, list[Event]]]:
     arrival_ms = 0
+    last_ms = LATEST_MS if until_ms is None else until_ms
     for batch in batches:
+        events = batch.decoded.events
+        times = cast("list[tuple[int, int]]", [(event.received_at, event.at) for event in events])
         held: list[Event] = []
-        for number, event in enumerate(batch.decoded.events):
-            received_ms = max(arrival_ms, cast("int", event.received_at))
-            if cast("int", event.at) > received_ms + AHEAD_MS:
-                line = batch.first_line + batch.decoded.indexes[number]
-                refused(batch.path, line, _too_early(event, line))
-                continue
-            if received_ms != arrival_ms and held:
-                yield arrival_ms, held
-                held = []
-            arrival_ms = received_ms
-            held.append(event)
+        for number, (received_ms, at_ms) in enumerate(times):
+            if received_ms > arrival_ms:
+                if held:
+                    yield arrival_ms, held
+                    held = []
+                if received_ms > last_ms:
+                    batch.report(refused, before_line=batch.line(number))
+                    return
+                arrival_ms = received_ms
+            if at_ms > arrival_ms + AHEAD_MS:
+                line = batch.line(number)
+                refused(batch.path, line, _too_early(events[number], line))
+            else:
+                held.append(events[number])
+        batch.report(refused)
         if held:
             yield arrival_ms, held
 
@@ -201,13 +226,16 @@ _encode = msgspec.msgpack.Encoder().encode
 _at = attrgetter("at")
 
 
-def _in_order_of_at(batches: Iterable[_Batch], memory_bytes: int) -> Iterator[tuple[int, list[Event]]]:
+def _in_order_of_at(
+    batches: Iterable[_Batch], refused: Refused, memory_bytes: int
+) -> Iterator[tuple[int, list[Event]]]:
     with ExitStack() as stack:
         runs: list[Iterator[Event]] = []
         times: list[int] = []
         packed: list[bytes] = []
         held_bytes = 0
         for batch in batches:
+            batch.report(refused)
             fresh = [_encode(event) for event in batch.decoded.events]
             times += map(_at, batch.decoded.events)
             packed += fresh

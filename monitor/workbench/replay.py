@@ -99,19 +99,17 @@ def replay(
         FileError: A file cannot be read, or mixes lines with and without ``received_at``.
     """
     found = Replayed(shard)
-    arrivals = read_arrivals(paths, refused=found._refuse_line, progress=progress)  # noqa: SLF001 - our own
+    arrivals = read_arrivals(paths, refused=found._refuse_line, progress=progress, until_ms=at_ms)  # noqa: SLF001 - our own
     fold(found, arrivals, at_ms)
     return found
 
 
 def fold(found: Replayed, arrivals: Iterable[tuple[int, list[Event]]], at_ms: int | None = None) -> None:
-    """Fold arrivals, a record each, and run the clock on to ``at_ms``."""
+    """Fold arrivals, a record each, and run the clock on to ``at_ms``, which none of them may be after."""
     shard = found.shard
     records: list[Record] = []
     position = 0
     for arrival_ms, events in arrivals:
-        if at_ms is not None and arrival_ms > at_ms:
-            break
         position += 1
         records.append(Record(position, arrival_ms, events))
         if len(records) >= BATCH_RECORDS:

@@ -104,6 +104,16 @@ def test_lines_after_the_end_are_not_read(tmp_path):
     assert (rate(report), report["events"]["read"]) == ((1, 1, 0), 1)
     report = replay(tmp_path, talk, "--at", at("10:04:00"))
     assert (rate(report), report["events"]["read"]) == ((1, 0, 0), 2)
+    (tmp_path / "day.ndjson").write_text(lines(talk[:1]) + "bad\n" + lines(talk[1:]) + "worse\n")
+    report, said = replay_process(tmp_path, "day.ndjson", "--at", at("10:03:30"))
+    assert (report["events"]["read"], report["events"]["rejected"]) == (2, 1)
+    assert "day.ndjson:2" in said
+    assert "day.ndjson:4" not in said
+
+
+def test_what_lies_after_the_end_is_left_out_of_an_unordered_file(tmp_path):
+    report = replay(tmp_path, [message("11:00:00"), message("10:00:00")], "--at", at("10:30:00"))
+    assert (rate(report), report["as_of"], report["events"]["read"]) == ((1, 1, 0), at("10:30:00"), 1)
 
 
 def test_the_clock_runs_on_to_the_end(tmp_path):
