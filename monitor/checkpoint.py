@@ -45,7 +45,9 @@ class MarkRow(msgspec.Struct, array_like=True):
     now_ms: int
     judged_ms: int
     since_ms: int
-    sources: list[tuple[SourceRow, dict[str, RuleState], int]]  # with the states of its rules, and its next look
+    sources: list[
+        tuple[SourceRow, dict[str, RuleState], int]
+    ]  # with the states of its rules, and its next look
 
 
 class WatchRow(msgspec.Struct, array_like=True):
@@ -124,7 +126,9 @@ class Checkpoints:
 
 def _pack_mark(shard: Shard, position: int) -> MarkRow:
     engine = shard.engine
-    sources = [(watch.source.row(), watch.states, watch.next_ms) for _, watch in sorted(shard.sources.items())]
+    sources = [
+        (watch.source.row(), watch.states, watch.next_ms) for _, watch in sorted(shard.sources.items())
+    ]
     return MarkRow(FORMAT, position, engine.now_ms, engine.judged_ms, shard.since_ms, sources)
 
 
@@ -192,7 +196,9 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
         watch.day = row.day
         watch.rules, watch.sums = shard.rules_of(shop, row.day)
         watch.states = {
-            rule: state for rule, (meaning, state) in row.states.items() if shard.book.meaning_of(rule) == meaning
+            rule: state
+            for rule, (meaning, state) in row.states.items()
+            if shard.book.meaning_of(rule) == meaning
         }
     judged_ms = shard.engine.judged_ms
     for state in watch.states.values():

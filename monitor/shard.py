@@ -47,6 +47,7 @@ class Shard:
         self.position = 0  # of the record that is being folded, or was last
         self.since_ms = 0  # files: the midnight of the first event's day, from which figures are complete
         self.checkpoints = Checkpoints()
+        self._called: dict[str, SourceWatch] = {}
         self._told: list[Transition] = []
         self._n = 0
 
@@ -113,12 +114,22 @@ class Shard:
 
     def advance(self, to_ms: int) -> None:
         """Move the clock on without a record: files end at a time, not at an event."""
-        self.engine.advance(to_ms, self._judge)
+        self.engine.advance(to_ms, self._judge, self._look)
 
     def _first_midnight(self, event: Event) -> int:
         assert isinstance(event.at, int)
         zone = self.engine.spec.of(event.platform, f"{event.platform}:{event.shop_id}").zone
         return zone.midnight(zone.local(event.at) // 86_400_000)
+
+    def call(self, watch: SourceWatch) -> None:
+        """Have a source looked at in this second."""
+        self._called[watch.source.name] = watch
+        self.engine.called = True
+
+    def _look(self, now_ms: int) -> None:
+        called, self._called = self._called, {}
+        for _, watch in sorted(called.items()):
+            watch.look(now_ms)
 
     def _judge(self, now_ms: int, changed: dict[str, Shop]) -> None:
         skips = self.engine.skips
@@ -171,6 +182,7 @@ class Shard:
             promised_ms=promised.promised_ms,
             silent_after_ms=0 if self.plan.quiet_gaps else promised.silent_after_ms,
             on_change=self._source_changed,
+            on_new_pack=lambda source: self.sources[source.name].look_soon(self.engine.now_ms),
         )
         watch = self.sources[name] = SourceWatch(source, self.book.of_sources(), self, self.engine.wheel)
         watch.look_soon(now_ms)

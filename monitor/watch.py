@@ -55,6 +55,9 @@ class Host(Protocol):
     def rules_of(self, shop: Shop, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
         """The rules that watch a shop on a service day, and its pack's profile in sums."""
 
+    def call(self, watch: SourceWatch) -> None:
+        """Have a source looked at in this second."""
+
     def is_dark(self, shop: Shop) -> bool:
         """Whether a source of the shop is blind or catching up."""
 
@@ -210,6 +213,10 @@ class SourceWatch:
         self.next_ms = 0
 
     def due(self, now_ms: int) -> None:
+        """Have the source looked at this second, after every timer and in the order of names."""
+        self.host.call(self)
+
+    def look(self, now_ms: int) -> None:
         """Look at the source at a whole second, and say when to look again."""
         source = self.source
         source.look(now_ms)
@@ -230,7 +237,7 @@ class SourceWatch:
                 moments.append(after.due_ms)
             moments.append(judge.due_ms(reading))
         if now_ms >= self.next_ms:
-            moments.append(self._again_ms(now_ms))
+            moments += [self._again_ms(now_ms), source.next_edge_ms(now_ms)]
             self.next_ms = min((moment for moment in moments if moment > now_ms), default=0)
             if self.next_ms:
                 self.wheel.at(self.next_ms, self)  # type: ignore[attr-defined]

@@ -60,6 +60,7 @@ class Engine:
         self.shops: dict[tuple[str, str], Shop] = {}
         self.ids = Ids(spec.lateness_ms)
         self.wheel = Wheel()
+        self.called = False  # a timer wants the shard to look at its sources
         self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
         self.dirty: dict[str, Shop] = {}  # state changed since the shard last looked
         self.counts = Counts()
@@ -72,8 +73,13 @@ class Engine:
 
     # -- the clock -----------------------------------------------------------------------------------------------
 
-    def advance(self, to_ms: int, judge: Second | None = None) -> None:
-        """Move the clock on, second by second; ``judge`` is called for each one at which something changed."""
+    def advance(
+        self, to_ms: int, judge: Second | None = None, look: Callable[[int], None] | None = None
+    ) -> None:
+        """Move the clock on, second by second.
+
+        ``judge`` is called for each at which something changed; before it ``look``, where a timer has set ``called``.
+        """
         if to_ms < self.judged_ms + 1000:
             if to_ms > self.now_ms:
                 self.now_ms = to_ms
@@ -90,6 +96,10 @@ class Engine:
             now_ms = second * 1000
             for what in self.wheel.take(second) or ():
                 what.due(now_ms)
+            if self.called:
+                self.called = False
+                if look is not None:
+                    look(now_ms)
             if self.changed:
                 changed = self.changed.copy()
                 self.changed.clear()
@@ -173,6 +183,7 @@ class Engine:
         if late:
             self.heard_old.add(name)
         if self.skips and self.skips.get(shop.key, -1) >= position:
+            self.linked.append((name, shop))  # the shop knows it, the source at this record may not
             return "skipped"
         if late and shop.measured and not shop.takes(at, now_ms):
             return "late"

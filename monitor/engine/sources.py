@@ -38,6 +38,7 @@ class Source:
         "heard_ms",
         "name",
         "on_change",
+        "on_new_pack",
         "packs",
         "promised_ms",
         "silent_after_ms",
@@ -53,6 +54,7 @@ class Source:
         promised_ms: int,
         silent_after_ms: int,
         on_change: Callable[[Source], None],
+        on_new_pack: Callable[[Source], None],
     ) -> None:
         self.name = name
         self.since_ms = now_ms  # from when its shops' figures are complete
@@ -61,6 +63,7 @@ class Source:
         self.silent_after_ms = silent_after_ms  # 0: silence is never blindness (files)
         self.packs: dict[tuple[str, str], PackSpec] = {}  # each pack of its shops, by one shop that has it
         self.on_change = on_change
+        self.on_new_pack = on_new_pack
         self.blind = False
         self.backfill_until_ms = 0  # 0: no backfill
         self.told_ms = 0  # the second at which a backfill ended: what is told then is told after the fact
@@ -69,6 +72,7 @@ class Source:
         """A shop is heard of through it for the first time."""
         if all(known is not pack for known in self.packs.values()):
             self.packs[platform, shop_key] = pack
+            self.on_new_pack(self)
 
     def in_service_since(self, now_ms: int) -> int | None:
         """Since when any of its shops is in service; None: none is."""
@@ -78,8 +82,20 @@ class Source:
             of_day = local % DAY_MS
             for start, end in pack.on(local // DAY_MS).spans:
                 if start <= of_day < end:
-                    starts.append(now_ms - of_day + start)
+                    went_on = start == 0 and any(e == DAY_MS for _, e in pack.on(local // DAY_MS - 1).spans)
+                    starts.append(0 if went_on else now_ms - of_day + start)
         return min(starts, default=None)
+
+    def next_edge_ms(self, now_ms: int) -> int:
+        """When service hours of its shops next begin or end, or a day does; 0: it has no shops yet."""
+        edges = []
+        for pack in self.packs.values():
+            local = pack.zone.local(now_ms)
+            of_day, midnight = local % DAY_MS, pack.zone.midnight(local // DAY_MS + 1)
+            edges.append(midnight)
+            for span in pack.on(local // DAY_MS).spans:
+                edges += [now_ms - of_day + edge for edge in span if edge > of_day]
+        return min(edges, default=0)
 
     @property
     def dark(self) -> bool:

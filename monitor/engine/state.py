@@ -88,9 +88,7 @@ def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
     states = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())]
     waits = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())]
     formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
-    row = ShopRow(
-        FORMAT, shop.agents, shop.sources, shop.closed, formed, states, waits, shop.orders_changed
-    )
+    row = ShopRow(FORMAT, shop.agents, shop.sources, shop.closed, formed, states, waits, shop.orders_changed)
     yield "shop", _encode(row)
     live = [_pack_live(conversation) for conversation in shop.conversations.values()]
     yield "live", _encode(live)
@@ -128,9 +126,7 @@ def _pack_tally(tally: Tally) -> TallyRow:
         row.rest_keys = tally.at_rest.keys.tobytes()
         row.rest_values = b"".join(value.to_bytes(REST_BYTES, "little") for value in tally.at_rest.values)
     if isinstance(tally, FirstTally):
-        row.firsts = {
-            unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()
-        }
+        row.firsts = {unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()}
     return row
 
 

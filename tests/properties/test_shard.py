@@ -22,7 +22,9 @@ SEEDS = 60
 def rules_for(case: Case) -> RuleSet:
     """Rules on every reply rate: at once, after a while, with hysteresis, on conversations, and on sources."""
     rules: dict[str, Rule] = {}
-    measures = {m.id: m for versions in case.packs.values() for pack in versions for m in pack.measures.values()}
+    measures = {
+        m.id: m for versions in case.packs.values() for pack in versions for m in pack.measures.values()
+    }
     for measure in measures.values():
         if measure.kind == "reply_rate":
             late = Compare("late", ">=", (1, 1), ">= 1")
@@ -32,10 +34,19 @@ def rules_for(case: Case) -> RuleSet:
             near = Compare("seconds_left", "<=", (20_000, 1), "<= 20")
             name = measure.id
             rules[f"late {name}"] = Rule(
-                f"late {name}", Text(name), measure=name, warn=Level(late), crit=Level(many), clear=Level(few, 30_000)
+                f"late {name}",
+                Text(name),
+                measure=name,
+                warn=Level(late),
+                crit=Level(many),
+                clear=Level(few, 30_000),
             )
             rules[f"low {name}"] = Rule(
-                f"low {name}", Text(name), measure=name, warn=Level(All((late, low)), 60_000), keep_firing_for_ms=90_000
+                f"low {name}",
+                Text(name),
+                measure=name,
+                warn=Level(All((late, low)), 60_000),
+                keep_firing_for_ms=90_000,
             )
             rules[f"near {name}"] = Rule(
                 f"near {name}", Text(name), measure=name, each="conversation", warn=Level(near)
