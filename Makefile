@@ -1,10 +1,13 @@
 # slawatch: `make run` and `make test` need nothing but Python 3.11 or newer.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV   := .venv
-BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-compile
-ARGS   ?=
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-compile
+ARGS    ?=
+# Tests run in so many processes; cases of properties and kills are few, TEST_SEEDS, TEST_KILLS and
+# HYPOTHESIS_PROFILE=nightly ask for more.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format docs bench lock clean
@@ -16,7 +19,7 @@ run: $(VENV)/.run ## set up, start the daemon with simulated shops on a store in
 	@exec $(BIN)/slawatch demo --data var/demo $(ARGS)
 
 test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true allows no skip
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, formatting and mypy --strict
 	$(BIN)/ruff check .

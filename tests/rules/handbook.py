@@ -1,7 +1,7 @@
 """The parts of the handbook's pages on rules and measures that are made from the code: tables and messages.
 
-Run this file to write them anew after a figure, a pack or a message has changed; test_docs.py holds them
-equal.
+Run this file to write them anew after a figure, a pack or a message has changed; test_rules_docs.py holds
+them equal.
 """
 
 from __future__ import annotations
