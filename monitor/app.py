@@ -31,6 +31,7 @@ from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow
 from monitor.runtime.plans import plan_of
+from monitor.runtime.reasons import Reasons
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, status_of
@@ -178,6 +179,7 @@ async def daemon(
             view=view,
             entrance=running.entrance,
             desk=DeskDoor(running.desk_loop, clock),
+            reasons=_reasons(configured, running),
             tokens=tokens,
             metrics=metrics,
             dead_letters=letters,
@@ -247,6 +249,23 @@ def _view(running: Embedded, names: Names) -> View:
         return ShardFigures(shard) if isinstance(shard, Shard) else None
 
     return View(figures, lambda: running.desk_loop.desk, names, partial(status_of, running, started_ms, ours))
+
+
+def _reasons(configured: Configured, running: Embedded) -> Reasons:
+    """Why, from the live shard, the live desk and what the desk noted."""
+
+    def shard() -> Shard | None:
+        found = running.shard_loop.shard
+        return found if isinstance(found, Shard) else None
+
+    return Reasons(
+        configured.plan.rules.rules,
+        shard,
+        lambda: running.desk_loop.desk,
+        running.store,
+        running.thread,
+        running.clock,
+    )
 
 
 def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:

@@ -57,12 +57,12 @@ class ShardFigures:
         if pack is None:
             return []
         lines = [
-            Watched(m, line.period, line, self._reading(found, m, line.period, second_ms, day))
+            Watched(m, line.period, line, self.reading(found, m, line.period, second_ms, day))
             for line in pack.lines.values()
             if (m := pack.measures[line.measure])
         ]
         figures = [
-            Watched(m, period, None, self._reading(found, m, period, second_ms, day))
+            Watched(m, period, None, self.reading(found, m, period, second_ms, day))
             for m in pack.measures.values()
             for period in m.periods
         ]
@@ -73,7 +73,10 @@ class ShardFigures:
         found = sorted(self._shard.sources.items())
         return [SourceHeard(name, watch.source.blind, watch.source.heard_ms) for name, watch in found]
 
-    def _reading(self, shop: Shop, measure: Measure, period: str, second_ms: int, day: int) -> PageReading:
+    def reading(
+        self, shop: Shop, measure: Measure | None, period: str, second_ms: int, day: int
+    ) -> PageReading:
+        """A shop's measure over a period at a whole second of a service day; None: only who is there."""
         shard = self._shard
         _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
         since_ms = shard.complete_from(shop)

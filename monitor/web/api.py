@@ -12,7 +12,7 @@ from monitor import limits
 from monitor.sinks.metrics import CONTENT_TYPE
 from monitor.sources.times import parse_duration_ms, parse_time
 from monitor.web import API
-from monitor.web.ports import AlertView, Silence
+from monitor.web.ports import AlertView, Silence, UnknownError
 from monitor.web.problems import ApiError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.web.access import Access
-    from monitor.web.ports import DeskPort, ShopView, ViewPort, WaitingView
+    from monitor.web.ports import DeskPort, ReasonsPort, ShopView, ViewPort, WaitingView
     from monitor.web.tokens import Grant
 
 
@@ -139,6 +139,38 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callabl
         ends_ms = body.ends_ms(clock_ms())
         silence_id = await desk.silence(Silence(body.matchers, ends_ms, grant.name, body.comment))
         return as_json({"id": silence_id, "ends_ms": ends_ms}, 201)
+
+    return routes
+
+
+def why_routes(reasons: ReasonsPort, access: Access) -> APIRouter:
+    """The route that says why."""
+    routes = APIRouter(prefix=API, tags=["figures and alerts"])
+
+    @routes.get("/why", summary="Why somebody was told of an alert, or was not")
+    async def get_why(
+        request: Request,
+        rule: Annotated[str, Query(min_length=1, max_length=200)],
+        shop: Annotated[str, Query(max_length=401)] = "",
+        source: Annotated[str, Query(max_length=200)] = "",
+    ) -> Response:
+        """Steps as they were noted, then the rule's verdict now and what becomes of it.
+
+        `shop` is `platform:shop_id`; give it or `source`.
+        """
+        grant = access.require(request, "viewer")
+        if bool(shop) == bool(source):
+            raise ApiError(422, "invalid", "a rule is on one subject", "give `shop` or `source`")
+        if not (grant.covers(shop) if shop else grant.covers_all):
+            raise ApiError(404, "not_found", f"{shop or source} is not within this token", "use one it is in")
+        subject = {"shop": shop} if shop else {"source": source}
+        try:
+            steps = await reasons.why(rule, subject)
+        except UnknownError as error:
+            raise ApiError(
+                404 if error.code == "not_found" else 503, error.code, error.what, error.mend
+            ) from error
+        return as_json({"steps": steps})
 
     return routes
 

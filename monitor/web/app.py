@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from monitor import limits
 from monitor.web.access import Access
-from monitor.web.api import api_routes, probe_routes
+from monitor.web.api import api_routes, probe_routes, why_routes
 from monitor.web.body import Bodies
 from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
 from monitor.web.pages import Pages, add_documents, page_routes, stream_routes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
-    from monitor.web.ports import DeskPort, EntrancePort, ViewPort
+    from monitor.web.ports import DeskPort, EntrancePort, ReasonsPort, ViewPort
     from monitor.web.tokens import Tokens
     from monitor.web.words import Language
 
@@ -47,6 +47,7 @@ def build_app(
     view: ViewPort,
     entrance: EntrancePort,
     desk: DeskPort,
+    reasons: ReasonsPort,
     tokens: Tokens,
     metrics: Metrics,
     dead_letters: DeadLetters,
@@ -60,6 +61,7 @@ def build_app(
         view: Where pages and API read figures.
         entrance: Where events go.
         desk: Where acknowledgements and silences go.
+        reasons: Why somebody was told, or was not.
         tokens: Who may do what.
         metrics: Counted into, and exposed.
         dead_letters: Listed and replayed; what is refused goes there through the entrance.
@@ -96,6 +98,7 @@ def build_app(
     for routes in (
         ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks),
         api_routes(view, desk, access, clock_ms),
+        why_routes(reasons, access),
         stream_routes(view, access, streams),
         dead_letter_routes(ingest, access, dead_letters, clock_ms),
     ):

@@ -47,6 +47,36 @@ class Receipt:
     rejected: tuple[Refused, ...] = ()
 
 
+class UnknownError(MonitorError):
+    """What is asked about is not there, or not yet. Answered 404, 503 with code ``starting``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the way from a rule to a phone."""
+
+    at_ms: int
+    step: str  # rule verdict route inhibit silence group intent send settle acknowledge
+    verdict: str
+    reason: str
+
+
+class ReasonsPort(Protocol):
+    """Why somebody was told, or was not."""
+
+    async def why(self, rule_id: str, subject: dict[str, str]) -> list[Step]:
+        """What was noted of a rule on a subject, then what the rule says now and what becomes of it.
+
+        Args:
+            rule_id: The rule.
+            subject: ``{"shop": "platform:shop_id"}`` or ``{"source": name}``.
+
+        Raises:
+            UnknownError: There is no such rule, or the subject was never seen.
+        """
+        ...
+
+
 class EntrancePort(Protocol):
     """Where events go in."""
 

@@ -69,6 +69,19 @@ def test_traffic_goes_in_and_is_there(daemon):
         return {f"{s['platform']}:{s['shop_id']}" for s in httpx.get(f"{url}/api/v1/shops").json()["shops"]}
 
     assert eventually(lambda: listed() >= truth, within_s=20, what="every shop on the list")
+    shop = next(one for one in truth if one.startswith("pinduoduo:"))
+    why = slawatch("why", shop, "pdd-reply-drift", "--url", url, "--format", "json", cwd=folder)
+    steps = {step["step"]: step for step in json.loads(why.stdout)}
+    assert steps["verdict"]["verdict"] in {"too_few", "unknown", "partial"}, (
+        "of a day that is over, no miss counts"
+    )
+    assert steps["rule"]["reason"] == "it does not fire"
+    assert steps["route"]["verdict"] == "would"
+    typo = slawatch("why", shop, "pdd-reply-drft", "--url", url, cwd=folder)
+    assert (typo.returncode, typo.stderr) == (
+        2,
+        "slawatch: no rule 'pdd-reply-drft'; did you mean pdd-reply-drift?\n",
+    )
 
 
 def test_a_token_closes_the_door_and_opens_it(daemon):

@@ -20,6 +20,8 @@ from monitor.web.ports import (
     ShopView,
     SourceStatus,
     Status,
+    Step,
+    UnknownError,
     WaitingView,
 )
 from monitor.web.tokens import Tokens
@@ -83,6 +85,11 @@ class StandIn:
         self.acknowledged.append((alert_id, by, comment))
         return any(one.id == alert_id for one in self.shown_alerts)
 
+    async def why(self, rule_id, subject):
+        if rule_id == "none":
+            raise UnknownError("no rule 'none'", mend="did you mean one?", code="not_found")
+        return [Step(1, "verdict", "ok", f"{rule_id} on {subject}")]
+
     async def silence(self, silence):
         self.silences.append(silence)
         return f"s{len(self.silences)}"
@@ -138,8 +145,8 @@ def house(tmp_path, options):
     letters = DeadLetters(tmp_path / "dead.db")
     behind, tokens, metrics = StandIn(letters), Tokens(tmp_path / "tokens.json"), Metrics()
     app = build_app(
-        view=behind, entrance=behind, desk=behind, tokens=tokens, metrics=metrics, dead_letters=letters,
-        clock_ms=lambda: NOW_MS, options=options, monotonic_s=lambda: 0.0,
+        view=behind, entrance=behind, desk=behind, reasons=behind, tokens=tokens, metrics=metrics,
+        dead_letters=letters, clock_ms=lambda: NOW_MS, options=options, monotonic_s=lambda: 0.0,
     )  # fmt: skip
     yield House(app, behind, tokens, metrics, letters)
     letters.close()

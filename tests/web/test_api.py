@@ -154,3 +154,20 @@ def test_a_closed_stream_is_counted_off(house, client):
         if "slawatch_http_streams 0.0" in client.get("/metrics").text:
             return
     raise AssertionError("the stream is still counted")
+
+
+def test_why_is_of_one_subject_within_the_token(house, client):
+    answer = client.get("/api/v1/why", params={"rule": "drift", "shop": "pinduoduo:s1"})
+    assert answer.json()["steps"][0]["reason"] == "drift on {'shop': 'pinduoduo:s1'}"
+    assert client.get("/api/v1/why", params={"rule": "drift"}).status_code == 422
+    assert client.get("/api/v1/why", params={"rule": "drift", "shop": "a", "source": "b"}).status_code == 422
+    assert client.get("/api/v1/why", params={"rule": "none", "source": "erp"}).status_code == 404
+    token = house.tokens.add("boss", role="viewer", now_ms=0, shops=["pinduoduo:s1"])
+    headers = {"Authorization": f"Bearer {token}"}
+    for subject, status in [
+        ({"shop": "pinduoduo:s1"}, 200),
+        ({"shop": "pinduoduo:s2"}, 404),
+        ({"source": "x"}, 404),
+    ]:
+        answer = client.get("/api/v1/why", params={"rule": "drift", **subject}, headers=headers)
+        assert answer.status_code == status

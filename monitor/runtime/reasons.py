@@ -1,0 +1,74 @@
+"""Why somebody was told of an alert, or was not: implements ``monitor.web.ports.ReasonsPort``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alerting.policy.records import alert_key
+from monitor.runtime.verdicts import Verdict, verdict_on
+from monitor.web.ports import Step, UnknownError
+from rules.problems import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from alerting.desk import Desk
+    from alerting.policy.records import Trace
+    from alerting.ports import DeskStore
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.shard import Shard
+    from rules.rule import Rule
+
+
+class Reasons:
+    """Puts together what the desk noted, what the rule says now, and what the desk does with it.
+
+    Args:
+        rules: All rules by id.
+        shard: The shard, or None while it is restored.
+        desk: The desk, or None while it is read.
+        store: Of traces; called only in ``thread``.
+        thread: Where reads wait for the disk.
+        clock: For what the desk says of now.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        shard: Callable[[], Shard | None],
+        desk: Callable[[], Desk | None],
+        store: DeskStore,
+        thread: WorkerThread,
+        clock: Clock,
+    ) -> None:
+        self._rules, self._shard, self._desk = rules, shard, desk
+        self._store, self._thread, self._clock = store, thread, clock
+
+    async def why(self, rule_id: str, subject: dict[str, str]) -> list[Step]:
+        """The steps, oldest first; see ``ReasonsPort``."""
+        noted = await self._thread.run(self._store.traces, alert_key(rule_id, subject))
+        shard, desk, rule = self._shard(), self._desk(), self._rules.get(rule_id)
+        if shard is None or desk is None:
+            raise UnknownError("the daemon reads its state", mend="ask again in a moment", code="starting")
+        if rule is None:
+            if not noted:
+                near = closest(rule_id, self._rules)
+                mend = f"did you mean {near}?" if near else "`slawatch rules show` lists the rules"
+                raise UnknownError(f"no rule {rule_id!r}", mend=mend, code="not_found")
+            verdict = Verdict(self._clock.now_ms(), "removed", "no rule of this name is in force")
+        else:
+            verdict = verdict_on(shard, rule, subject)
+        if not verdict.verdict:
+            mend = "GET /api/v1/shops lists the shops, /readyz what is wrong"
+            raise UnknownError(verdict.reason, mend=mend, code="not_found")
+        stands = desk.explain(rule_id, subject, self._clock.now_ms(), rule.notify if rule else "")
+        return [
+            *_steps(noted),
+            Step(verdict.at_ms, "verdict", verdict.verdict, verdict.reason),
+            *_steps(stands),
+        ]
+
+
+def _steps(traces: Iterable[Trace]) -> list[Step]:
+    return [Step(trace.at_ms, trace.step, trace.verdict, trace.reason) for trace in traces]

@@ -1,0 +1,110 @@
+"""What a rule says of a subject right now, also where it is silent; reads the shard between two steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from monitor.readings import SourceReading
+from monitor.runtime.shard_figures import ShardFigures
+from rules.rule import All, Compare
+from rules.values import duration_text
+
+if TYPE_CHECKING:
+    from monitor.shard import Shard
+    from monitor.watch import Watched
+    from rules.machine import RuleState
+    from rules.reading import Reading
+    from rules.rule import Condition, Level, Rule
+
+COUNTS = ("asked", "late", "open", "waiting", "oldest_wait_ms", "budget_left", "budget_left_today")
+
+
+class Verdict(NamedTuple):
+    """A rule on a subject at ``at_ms``; ``verdict`` empty: the subject was never seen."""
+
+    at_ms: int
+    verdict: str  # ok warn crit no_data unknown partial too_few, or not_watched
+    reason: str
+
+
+def verdict_on(shard: Shard, rule: Rule, subject: dict[str, str]) -> Verdict:
+    """Judge a rule on ``{"shop": …}`` or ``{"source": …}`` as the shard would at its last whole second."""
+    now_ms = shard.now_ms // 1000 * 1000
+    if "source" in subject:
+        return _of_source(shard, rule, subject["source"], now_ms)
+    return _of_shop(shard, rule, subject.get("shop", ""), now_ms)
+
+
+def _of_shop(shard: Shard, rule: Rule, key: str, now_ms: int) -> Verdict:
+    platform, _, shop_id = key.partition(":")
+    shop = shard.engine.shops.get((platform, shop_id))
+    if shop is None:
+        return Verdict(now_ms, "", f"shop {key} was never seen")
+    day = shop.day_number(now_ms)
+    if shard.book.pack_on(platform, key, day) is None:
+        return Verdict(now_ms, "not_watched", f"platform {platform} has no pack")
+    rules, _ = shard.book.of_shop(platform, shop_id, day)
+    watched = next((one for one in rules if one.rule.id == rule.id), None)
+    if watched is None:
+        return Verdict(now_ms, "not_watched", _why_not(rule))
+    watch = shard.watches.get(key)
+    state = watch.states.get(rule.id) if watch is not None else None
+    reading = ShardFigures(shard).reading(shop, watched.measure, watched.period, now_ms, day)
+    return _judged(watched, reading, state, now_ms)
+
+
+def _of_source(shard: Shard, rule: Rule, name: str, now_ms: int) -> Verdict:
+    watch = shard.sources.get(name)
+    if watch is None:
+        return Verdict(now_ms, "", f"source {name} was never heard")
+    watched = next((one for one in watch.rules if one.rule.id == rule.id), None)
+    if watched is None:
+        return Verdict(now_ms, "not_watched", _why_not(rule))
+    return _judged(watched, SourceReading(watch.source, now_ms), watch.states.get(rule.id), now_ms)
+
+
+def _judged(watched: Watched, reading: Reading, state: RuleState | None, now_ms: int) -> Verdict:
+    rule, judge = watched.rule, watched.judge
+    judgement = judge(reading, state)
+    facts = judge.facts(reading, judgement)
+    parts = [f"{name} {value}" for name in COUNTS if (value := getattr(facts, name)) is not None]
+    if rule.no_data is not None:
+        parts = [f"silent {duration_text(reading.silent_ms // 1000 * 1000)}"]
+    parts = [f"{state.state} {state.severity}".rstrip() if state else "idle", ", ".join(parts)]
+    return Verdict(now_ms, judgement.verdict, "; ".join([*parts, *_wanted(rule)]))
+
+
+def _wanted(rule: Rule) -> list[str]:
+    """What it would take: ``crit if late >= 1 for 1m``."""
+    if (wanted := rule.no_data) is not None:
+        during = f" during {wanted.during}" if wanted.during else ""
+        return [f"{wanted.severity} if silent >= {duration_text(wanted.for_ms)}{during}"]
+    levels = (("crit", rule.crit), ("warn", rule.warn))
+    found = [f"{name} if {_level_text(level)}" for name, level in levels if level is not None]
+    return [*found, f"only if {condition_text(rule.only_if)}"] if rule.only_if is not None else found
+
+
+def _level_text(level: Level) -> str:
+    text = condition_text(level.condition)
+    if level.during:
+        text += f" during {level.during}"
+    return f"{text} for {duration_text(level.for_ms)}" if level.for_ms else text
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition in one line: ``late >= 1 and (budget_left_today <= 3 or breach_in <= 20m)``."""
+    if isinstance(condition, Compare):
+        return f"{condition.figure} {condition.text}"
+    texts = [
+        condition_text(part) if isinstance(part, Compare) else f"({condition_text(part)})"
+        for part in condition.parts
+    ]
+    return (" and " if isinstance(condition, All) else " or ").join(texts)
+
+
+def _why_not(rule: Rule) -> str:
+    if rule.each == "source":
+        return "the rule is on sources"
+    what = f"line {rule.line}" if rule.line else f"measure {rule.measure}" if rule.measure else ""
+    left_out = "its `shops` leave this shop out"
+    return f"the pack in force has no {what}, or {left_out}" if what else left_out
