@@ -1,8 +1,9 @@
 """What of a shard is to be stored, and from which record its log must be folded again.
 
-State trails: the rows of a shop are those of its last record, and shops are stored at different records. The **floor** is
-a record from which on the log brings every shop up to date. What spans shops (clock, sources) is stored as it was
-before the floor: a **mark** of it is kept for each second, and the floor is always at one.
+State trails: the rows of a shop are those of its last record, and shops are stored at different records.
+The **floor** is a record from which on the log brings every shop up to date. What spans shops (clock,
+sources) is stored as it was before the floor: a **mark** of it is kept for each second, and the floor is
+always at one.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def _pack_watch(shard: Shard, key: str) -> WatchRow:
     if watch is None:
         return WatchRow(-1, 0, shop.changed, shop.retracted, {})
     states = {rule: (shard.book.meaning_of(rule), state) for rule, state in watch.states.items()}
+    states |= {rule: (0, state) for rule, state in watch.removed.items()}
     return WatchRow(watch.day, watch.next_ms, shop.changed, shop.retracted, states)
 
 
@@ -147,8 +149,8 @@ def restore(
 ) -> None:
     """Take a fresh shard back; the next record it is given is ``floor``.
 
-    A shop stored beyond the floor skips the records it holds already. State of another format is left out: it is
-    folded again from the log, as far as that reaches.
+    A shop stored beyond the floor skips the records it holds already. State of another format is left out:
+    it is folded again from the log, as far as that reaches.
     """
     shops: dict[str, dict[str, bytes]] = {}
     applied: dict[str, int] = {}
@@ -195,11 +197,9 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     if row.day >= 0:
         watch.day = row.day
         watch.rules, watch.sums = shard.rules_of(shop, row.day)
-        watch.states = {
-            rule: state
-            for rule, (meaning, state) in row.states.items()
-            if shard.book.meaning_of(rule) == meaning
-        }
+        for rule, (meaning, state) in row.states.items():
+            kept = meaning and meaning == shard.book.meaning_of(rule)
+            (watch.states if kept else watch.removed)[rule] = state
     judged_ms = shard.engine.judged_ms
     for state in watch.states.values():
         if state.due_ms:
@@ -209,7 +209,7 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     if row.next_ms:
         watch.next_ms = row.next_ms
         shop.wheel.at(max(row.next_ms, judged_ms + 1), watch)
-    if row.changed or any(watched.judge.timed for watched in watch.rules):
+    if row.changed or watch.removed or any(watched.judge.timed for watched in watch.rules):
         shop.touched()
     if ahead:
         shop.touched()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date
 
 from monitor.engine.spec import (
     DAY_MS,
@@ -16,48 +15,14 @@ from monitor.engine.spec import (
     PackSpec,
     ResponseSpec,
     TrackSpec,
-    Zone,
 )
+from monitor.zones import zone_of
 from rules.pack import Measure, Pack, Span, parse_window_ms
 
 EPOCH = date(1970, 1, 1)
-ZONE_YEARS = (2000, 2040)  # no event lies before; shifts of the clock after are not yet law anywhere
 
 Marks = Mapping[str, Sequence[int]]
 TrackKey = tuple[frozenset[str], bool, bool, bool, tuple[tuple[int, int], ...]]
-
-
-def zone_of(name: str) -> Zone:
-    """The offsets of a time zone as a table, so that the engine needs no clock and no database of zones."""
-    zone = ZoneInfo(name)
-    starts: list[int] = []
-    offsets: list[int] = []
-    at = datetime(ZONE_YEARS[0], 1, 1, tzinfo=UTC)
-    end = datetime(ZONE_YEARS[1], 1, 1, tzinfo=UTC)
-    while at < end:
-        offset = _offset_ms(zone, at)
-        if not offsets or offset != offsets[-1]:
-            starts.append(_shift(zone, at - timedelta(days=1), at) if offsets else 0)
-            offsets.append(offset)
-        at += timedelta(days=1)
-    return Zone(tuple(offsets), tuple(starts))
-
-
-def _offset_ms(zone: ZoneInfo, at: datetime) -> int:
-    offset = at.astimezone(zone).utcoffset()
-    assert offset is not None
-    return offset // timedelta(milliseconds=1)
-
-
-def _shift(zone: ZoneInfo, before: datetime, after: datetime) -> int:
-    """The UTC ms at which the offset changes between two instants, by halving."""
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) / 2
-        if _offset_ms(zone, middle) == _offset_ms(zone, before):
-            before = middle
-        else:
-            after = middle
-    return round(after.timestamp()) * 1000
 
 
 def day_number(iso: str) -> int:
@@ -74,7 +39,7 @@ def engine_spec(
     """Compile packs for the engine.
 
     Args:
-        packs: Versions of each pack by pack id, sorted by ``from_date``; a version ends where the next begins.
+        packs: Versions of each pack by pack id, sorted by ``from_date``; each ends where the next begins.
         lateness_ms: How late an event may come and still change every figure.
         marks_ms: Measure → a rule looks at it so long before each deadline.
         shop_packs: Shop key → id of the pack it has instead of its platform's.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from monitor.engine import figures
 from monitor.engine.rounds import GOOD, LATE, OPEN, UNASSIGNED
 from monitor.engine.spec import DAY_MS
-from monitor.engine.tallies import UnitTally
+from monitor.engine.units import UnitTally
 from rules import budget
 from rules.reading import Item
 
@@ -24,7 +24,7 @@ MINUTE_MS = 60_000
 
 
 class ShopReading:
-    """One measure of a shop over one period at a whole second; ``measure`` None: no figure, only who is there."""
+    """One measure of a shop over one period at a whole second; without a measure, only who is there."""
 
     __slots__ = (
         "_day",

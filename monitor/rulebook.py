@@ -52,8 +52,8 @@ class SourcePlan:
 class Plan:
     """Everything a shard decides by. A change of it is a record of the log.
 
-    ``packs``: versions of each pack by id, sorted by ``from_date``. ``quiet_gaps``: files are replayed, in which a gap
-    is quiet and not time down, and silence is not blindness.
+    ``packs``: versions of each pack by id, sorted by ``from_date``. ``quiet_gaps``: files are replayed, in
+    which a gap is quiet and not time down, and silence is not blindness.
     """
 
     packs: Mapping[str, Sequence[Pack]]

@@ -1,7 +1,7 @@
 """One shard: a partition of shops. State and a record of its log in, state, transitions and refusals out.
 
-A shard is a function of its log alone: the same records give the same outputs, however many it is given at a time, and
-whether or not it was stored, killed and restored between.
+A shard is a function of its log alone: the same records give the same outputs, however many it is given at
+a time, and whether or not it was stored, killed and restored between.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Shard:
         """The shard's clock."""
         return self.engine.now_ms
 
-    # -- folding -------------------------------------------------------------------------------------------------
+    # folding
 
     def step(self, records: Sequence[Record]) -> Outputs:
         """Fold records, in order and without a gap."""
@@ -99,7 +99,8 @@ class Shard:
                 self._hear(record.source, arrival_ms, 0)
             return []
         if self.plan.quiet_gaps and not self.since_ms:
-            self.since_ms = self._first_midnight(record.events[0])
+            first = next((event for event in record.events if event.type != "heartbeat"), None)
+            self.since_ms = self._first_midnight(first) if first is not None else 0
         refused = engine.fold(record.events, arrival_ms, record.source, record.position)
         for name, promised_ms in engine.heard.items():
             self._hear(name, arrival_ms, promised_ms)
@@ -143,7 +144,7 @@ class Shard:
                 watch = self.watches[key] = ShopWatch(shop, self)
             watch.look(now_ms)
 
-    # -- storing -------------------------------------------------------------------------------------------------
+    # storing
 
     def checkpoint(self, shops_max: int) -> Slice | None:
         """Take the changed rows of up to so many shops; None: none left. What was taken counts as stored."""
@@ -161,7 +162,7 @@ class Shard:
         """Remember the ids of records before the floor, without folding them."""
         self.engine.prime(records)
 
-    # -- sources -------------------------------------------------------------------------------------------------
+    # sources
 
     def _hear(self, name: str, heard_ms: int, promised_ms: int) -> None:
         watch = self.sources.get(name) or self.add_source(name, heard_ms)
@@ -194,7 +195,7 @@ class Shard:
                 shop.touched()
         self.sources[source.name].look_soon(self.engine.now_ms)
 
-    # -- what watches ask for ------------------------------------------------------------------------------------
+    # what watches ask for
 
     def tell(self, told: Transition) -> None:
         """Put a transition out, with its place in the log."""

@@ -10,14 +10,15 @@ from monitor.engine.rounds import LATE
 from monitor.readings import ShopReading, SourceReading
 from rules.judge import Judge, Judgement
 from rules.machine import Reason, RuleState, close, step, transition
+from rules.rule import Rule
+from rules.transition import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from monitor.engine.shop import Shop
     from monitor.engine.sources import Source
     from rules.pack import Measure
-    from rules.rule import Rule
     from rules.transition import Transition
 
 MINUTE_MS = 60_000
@@ -71,7 +72,7 @@ class Host(Protocol):
 class ShopWatch:
     """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
 
-    __slots__ = ("day", "host", "next_ms", "rules", "shop", "states", "sums")
+    __slots__ = ("day", "host", "next_ms", "removed", "rules", "shop", "states", "sums")
 
     def __init__(self, shop: Shop, host: Host) -> None:
         self.shop = shop
@@ -80,6 +81,9 @@ class ShopWatch:
         self.rules: tuple[Watched, ...] = ()
         self.sums: Sequence[int] = ()
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
+        self.removed: dict[
+            str, RuleState
+        ] = {}  # of rules that are gone, or mean another thing, since a restart
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
 
     def due(self, now_ms: int) -> None:
@@ -92,6 +96,8 @@ class ShopWatch:
         """Judge every rule at a whole second."""
         shop, host = self.shop, self.host
         day = shop.day_number(now_ms)
+        if self.removed:
+            self._resolve_removed(now_ms)
         entered = day != self.day
         if entered:
             self._enter(day, now_ms)
@@ -188,15 +194,14 @@ class ShopWatch:
         facts = watched.judge.facts(reading, SERVED, final=reason is Reason.DAY_ENDED)
         self.host.tell(transition(watched.rule, {"shop": self.shop.key}, change, SERVED, facts, now_ms))
 
-    def reload(self, removed: Mapping[str, Watched], now_ms: int) -> None:
-        """Take another plan: alerts of rules that are gone, or mean another thing, are resolved."""
-        for rule_id, watched in removed.items():
-            state = self.states.get(rule_id)
-            if state is not None:
-                reading = self._reading(watched, now_ms, dark=False, complete_from=0)
-                self._end(watched, state, Reason.RULE_REMOVED, reading, now_ms)
-        self.rules, self.sums = self.host.rules_of(self.shop, self.day)
-        self.shop.touched()
+    def _resolve_removed(self, now_ms: int) -> None:
+        """Alerts of rules that are gone, or mean another thing, are resolved."""
+        for rule_id, state in sorted(self.removed.items()):
+            change = close(state, Reason.RULE_REMOVED)
+            self.host.tell(
+                transition(Rule(rule_id), {"shop": self.shop.key}, change, SERVED, Facts(), now_ms)
+            )
+        self.removed.clear()
 
 
 class SourceWatch:
@@ -212,7 +217,7 @@ class SourceWatch:
         self.states: dict[str, RuleState] = {}
         self.next_ms = 0
 
-    def due(self, now_ms: int) -> None:
+    def due(self, now_ms: int) -> None:  # noqa: ARG002 — every timer is told the time
         """Have the source looked at this second, after every timer and in the order of names."""
         self.host.call(self)
 

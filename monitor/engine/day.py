@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
+from monitor.engine.messages import MessageTally
 from monitor.engine.responses import Responses
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, Round
 from monitor.engine.spec import DAY_MS
 from monitor.engine.table import Keys
-from monitor.engine.tallies import FirstTally, Tally, UnitTally, tally_for
+from monitor.engine.tallies import Tally
+from monitor.engine.units import FirstTally, UnitTally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from monitor.engine.shop import Shop
-    from monitor.engine.spec import DaySpec, ResponseSpec
-    from monitor.engine.windows import WaitLog
+    from monitor.engine.spec import DaySpec, MeterSpec, ResponseSpec
+    from monitor.engine.windows import StateLog, WaitLog
 
 
 class Totals(msgspec.Struct, array_like=True):
@@ -50,6 +53,15 @@ class Answers:
         self.day.remove(wait_ms)
         for window in self.windows:
             window.remove(ask_ms, wait_ms)
+
+
+def tally_for(spec: MeterSpec, day: Day, windows: tuple[StateLog, ...]) -> Tally:
+    """The tally that counts a meter's unit."""
+    if spec.unit == "message":
+        return MessageTally(spec, day, windows)
+    if spec.unit == "round":
+        return Tally(spec, day, windows)
+    return FirstTally(spec, day, windows) if spec.first_round else UnitTally(spec, day, windows)
 
 
 class Day:
@@ -109,7 +121,7 @@ class Day:
         """An answer that arrived late was in time."""
         self.shop.retracted = True
 
-    # -- settling ------------------------------------------------------------------------------------------------
+    # settling
 
     def last_deadline_ms(self, r: Round) -> int:
         """Up to and including when something can change a round for at least one measure of its track."""
@@ -164,10 +176,10 @@ class Day:
                         again_ms = min(again_ms, settled_ms)
         self.shop.wheel.after(again_ms, self)
 
-    # -- looking things up again ---------------------------------------------------------------------------------
+    # looking things up again
 
     def rounds_of(self, tally: UnitTally, key: str) -> Iterator[tuple[int, int]]:
-        """``(ask, state)`` of every round a unit has: what a first moment is found from when it was taken back."""
+        """``(ask, state)`` of every round of a unit: where a first moment is looked up again."""
         for r, mark in self.live_rounds_of(tally, key):
             yield r.ask_ms, mark
 

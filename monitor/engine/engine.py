@@ -1,18 +1,21 @@
-"""Events in, figures out. Time enters only as an argument: the arrival of a record, the second that is judged."""
+"""Events in, figures out. Time enters only as an argument: arrivals, and the seconds judged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.engine import limits
-from monitor.engine.conversation import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.events import Event, content_of
+from monitor.engine.fold import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.ids import Ids, Seen
-from monitor.engine.records import Record
+from monitor.engine.orders import take_order
 from monitor.engine.shop import Shop
-from monitor.engine.spec import EngineSpec
 from monitor.engine.wheel import Wheel
+
+if TYPE_CHECKING:
+    from monitor.engine.records import Record
+    from monitor.engine.spec import EngineSpec
 
 OPERATIONS = {
     ("message", "customer"): CUSTOMER,
@@ -71,18 +74,18 @@ class Engine:
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
         self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
-    # -- the clock -----------------------------------------------------------------------------------------------
+    # the clock
 
     def advance(
         self, to_ms: int, judge: Second | None = None, look: Callable[[int], None] | None = None
     ) -> None:
         """Move the clock on, second by second.
 
-        ``judge`` is called for each at which something changed; before it ``look``, where a timer has set ``called``.
+        ``judge`` is called for each at which something changed; before it ``look``, where a timer has set
+        ``called``.
         """
         if to_ms < self.judged_ms + 1000:
-            if to_ms > self.now_ms:
-                self.now_ms = to_ms
+            self.now_ms = max(self.now_ms, to_ms)
             return
         second, last = self.judged_ms // 1000 + 1, to_ms // 1000
         if not self.judged_ms:
@@ -136,7 +139,7 @@ class Engine:
                     key = f"{event.platform}:{event.shop_id}"
                     self.ids.check(key, event.id, content_of(event), record.arrival_ms)
 
-    # -- events --------------------------------------------------------------------------------------------------
+    # events
 
     def fold(
         self, events: list[Event], arrival_ms: int, source: str = "", position: int = 0
@@ -194,7 +197,7 @@ class Engine:
             if reason is not None:
                 return reason
         elif kind in OF_ORDER and event.order_id:
-            shop.take_order(event)
+            take_order(shop, event)
         elif kind == "agent":
             shop.take_agent(event)
         if name not in shop.sources:

@@ -19,7 +19,7 @@ SPANS = {"day": 1, "7d": 7, "30d": 30}
 
 
 class Rate(NamedTuple):
-    """A reply rate over a period: ``value = (asked − late) / asked``, ``worst = (asked − late − open) / asked``."""
+    """A reply rate over a period: value (asked − late) / asked, worst (asked − late − open) / asked."""
 
     asked: int = 0
     late: int = 0
@@ -158,7 +158,7 @@ def orders(shop: Shop, measure: str, period: str, now_ms: int) -> Orders:
 def waiting(shop: Shop, now_ms: int) -> Waiting:
     """How many rounds wait now, and how long the oldest has."""
     asks = [ask for day in shop.days.values() for ask in day.waiting.values()]
-    return Waiting(len(asks), now_ms - min(asks) if asks else None)
+    return Waiting(len(asks), max(0, now_ms - min(asks)) if asks else None)
 
 
 def agents(shop: Shop, measure: str, now_ms: int) -> dict[str, tuple[int, int]]:

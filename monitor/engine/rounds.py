@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from monitor.engine.limits import ANSWER_WITHIN_MS
 
 if TYPE_CHECKING:
-    from monitor.engine.conversation import Conversation
     from monitor.engine.day import Day
+    from monitor.engine.fold import Fold
 
 NONE, OPEN, LATE, GOOD = 0, 1, 2, 3  # what a unit, or a round for one meter, is at the moment
 
@@ -18,7 +18,8 @@ UNASSIGNED = "unassigned"
 class Round:
     """One round of one track. ``ask_ms`` is -1 while it is not counted, ``answer_ms`` -1 while unanswered.
 
-    ``marks[i]`` is the round's state for the track's meter ``i`` (unit ``message``: how many of its messages are late).
+    ``marks[i]`` is the round's state for the track's meter ``i`` (unit ``message``: how many of its
+    messages are late).
     """
 
     __slots__ = (
@@ -40,10 +41,8 @@ class Round:
         "track",
     )
 
-    def __init__(
-        self, conversation: Conversation, day: Day, track: int, opened_ms: int, customer: str
-    ) -> None:
-        self.conversation: Conversation | None = conversation  # None once it was retracted
+    def __init__(self, conversation: Fold, day: Day, track: int, opened_ms: int, customer: str) -> None:
+        self.conversation: Fold | None = conversation  # None once it was retracted
         self.day = day
         self.track = track
         self.opened_ms = opened_ms

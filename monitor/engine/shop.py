@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.engine.conversation import Conversation, decode_row
+from monitor.engine.conversation import Conversation
 from monitor.engine.day import Day, Totals
 from monitor.engine.events import order_of
 from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
+from monitor.engine.rest import decode_row
 from monitor.engine.rounds import NONE, Round
 from monitor.engine.spec import DAY_MS
-from monitor.engine.table import Keys, Table, key_of
-from monitor.engine.tallies import UnitTally
+from monitor.engine.table import Keys, Table
+from monitor.engine.units import UnitTally
 from monitor.engine.windows import StateLog, WaitLog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from monitor.engine.events import Event
     from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
     from monitor.engine.wheel import Wheel
-
-FORMING = frozenset({"order.grouped", "order.paid"})
 
 encode_totals = msgspec.msgpack.Encoder().encode
 decode_totals = msgspec.msgpack.Decoder(Totals).decode
@@ -36,7 +36,7 @@ class Mark:
     def __init__(self, r: Round) -> None:
         self.round = r
 
-    def due(self, now_ms: int) -> None:
+    def due(self, now_ms: int) -> None:  # noqa: ARG002 — every timer is told the time
         """Have the shop judged, with this round among those near a deadline."""
         r = self.round
         if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0:
@@ -129,7 +129,7 @@ class Shop:
         """The state of the shop has changed: its rows are to be stored."""
         self.moved_shops[self.key] = self
 
-    # -- days ----------------------------------------------------------------------------------------------------
+    # days
 
     def day_number(self, at_ms: int) -> int:
         """The service day of a moment."""
@@ -171,6 +171,8 @@ class Shop:
             self.formed[day.number] = day.formed
         self.formed = {n: keys for n, keys in self.formed.items() if n > day.number - ORDER_DAYS}
         del self.days[day.number]
+        for conversation in self.conversations.values():
+            conversation.forget(day)
         gone = [i for i, packed in enumerate(self.quiet.values) if decode_row(packed).day <= day.number]
         for index in reversed(gone):
             del self.quiet.keys[index]
@@ -182,7 +184,7 @@ class Shop:
             waits.prune(oldest_ms)
         self.past.clear()
 
-    # -- conversations -------------------------------------------------------------------------------------------
+    # conversations
 
     def conversation(self, conversation_id: str, at_ms: int) -> Conversation:
         """A conversation, woken up if it rests, begun if it is new."""
@@ -191,7 +193,7 @@ class Shop:
             found = self.conversations[conversation_id] = Conversation(self, conversation_id)
             packed = self.quiet.pop(conversation_id)
             if packed is not None:
-                found.unpack(packed)
+                found.wake(packed)
             self.wheel.after(at_ms + self.spec.lateness_ms, found)
         return found
 
@@ -214,7 +216,7 @@ class Shop:
         for packed in self.quiet.values:
             yield Conversation.woken(self, packed)
 
-    # -- timers --------------------------------------------------------------------------------------------------
+    # timers
 
     def arm(self, r: Round, now_ms: int) -> None:
         """Look at a round again when it can become late."""
@@ -238,7 +240,7 @@ class Shop:
                 else:
                     self.near[r] = None
 
-    # -- windows -------------------------------------------------------------------------------------------------
+    # windows
 
     def state_logs(self, meter: MeterSpec) -> tuple[StateLog, ...]:
         """The sliding windows of a reply rate; they outlive its days."""
@@ -252,35 +254,7 @@ class Shop:
             logs.setdefault((response.measure, width), WaitLog(width)) for width in response.windows_ms
         )
 
-    # -- orders and agents ---------------------------------------------------------------------------------------
-
-    def take_order(self, event: Event) -> None:
-        """Count an order as formed or as the platform's case, once a day each."""
-        assert isinstance(event.at, int)
-        what = f"{event.type}.{event.action}"
-        key = key_of(event.order_id)
-        if what in FORMING:
-            self._form(key, event.at)
-        day = self.day_at(event.at)
-        for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
-            if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
-                self.orders_changed = True
-                self.touched()
-
-    def _form(self, key: int, at_ms: int) -> None:
-        day = self.day_at(at_ms)
-        number = day.number
-        for closed, keys in self.formed.items():
-            if number - ORDER_DAYS < closed and key in keys:
-                return
-        for other in self.days.values():
-            if key in other.formed:
-                if other.number <= number:
-                    return
-                other.formed.discard(key)
-        day.formed.add(key)
-        self.orders_changed = True
-        self.touched()
+    # agents and rounds
 
     def take_agent(self, event: Event) -> None:
         """Keep whether an agent is online: the latest word counts, in event order."""

@@ -137,7 +137,9 @@ class Source:
         return bool(self.silent_after_ms) and self.silent_ms(now_ms) > self.silent_after_ms
 
     def silent_ms(self, now_ms: int) -> int:
-        """For how long nothing was heard while its shops were in service; 0 outside service hours."""
+        """For how long nothing was heard in service hours; of a file, in which a gap is quiet, 0."""
+        if not self.promised_ms and not self.silent_after_ms:
+            return 0
         since_ms = self.in_service_since(now_ms)
         return 0 if since_ms is None else max(0, now_ms - max(self.heard_ms, since_ms))
 

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.engine.conversation import Conversation, Entry
+from monitor.engine.conversation import Conversation
 from monitor.engine.events import order_of
+from monitor.engine.fold import Entry
 from monitor.engine.responses import Responses
 from monitor.engine.shop import Mark, Shop
 from monitor.engine.spec import DaySpec
 from monitor.engine.table import Keys, Table
-from monitor.engine.tallies import FirstTally, Tally, UnitTally
+from monitor.engine.units import FirstTally, UnitTally
 from monitor.engine.windows import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from monitor.engine.day import Day
+    from monitor.engine.tallies import Tally
 
 FORMAT = 1
 REST_BYTES = 17  # a unit at rest: 60 bits of rounds and two moments of 34

@@ -49,8 +49,9 @@ class Keys:
 class Table(Generic[V]):
     """Sorted 64-bit keys beside a list of values: 16 bytes a row and the value, against about 200 in a dict.
 
-    A shop has some hundred rows a day, so that the move at an insert costs less than a hash of the text. Two texts of
-    one shop and day with the same hash would be taken for one: at 10 000 rows, 3 in a million million.
+    A shop has some hundred rows a day, so that the move at an insert costs less than a hash of the text.
+    Two texts of one shop and day with the same hash would be taken for one: at 10 000 rows, 3 in a million
+    million.
     """
 
     __slots__ = ("keys", "values")

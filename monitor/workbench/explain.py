@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.engine import figures
-from monitor.engine.conversation import NOBODY
+from monitor.engine.fold import NOBODY
+from monitor.engine.messages import MessageTally
+from monitor.engine.orders import FORMING
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, UNASSIGNED
-from monitor.engine.shop import FORMING
 from monitor.engine.table import key_of
-from monitor.engine.tallies import MessageTally, UnitTally
+from monitor.engine.units import UnitTally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ with the engine. Where the text admits two readings, this is the one taken:
    Who wrote is an ``agent`` (a human) with an ``agent_id``. An answer without one is credited to nobody.
 10. Unit ``message``: an agent's ``late`` is in messages, ``answered`` in rounds; sliding windows in rounds.
 11. Measures shown are those of the pack of the clock's day; each earlier day counts by its own pack's measure
-    of the same id and kind. ``waiting`` is of each day's pack's first reply rate: counted rounds unanswered and not
-    settled, of any day; the oldest wait is never below 0.
+    of the same id and kind. ``waiting`` is of each day's pack's first reply rate: counted rounds unanswered
+    and not settled, of any day; the oldest wait is never below 0.
 12. An order is the same one on the service day of its first forming and the six after it.
 13. A response time's percentile is an upper edge, also where that is above the exact maximum.
 """
@@ -281,7 +281,7 @@ class Shop:
         return found
 
     def waiting(self, now_ms: int) -> Figures:
-        """Unanswered rounds that are not settled, and the oldest wait; each day by its own pack's first rate."""
+        """Unanswered rounds that are not settled, and the oldest wait; by each day's own first rate."""
         rates = {m.id: m for pack in self.packs for m in pack.measures.values() if m.kind == "reply_rate"}
         rounds = {
             (day, measure.id): of_day
@@ -356,14 +356,14 @@ class Oracle:
         fault = self.fault(event)
         if fault:
             return f"rejected:{fault}"
+        if event.type == "heartbeat":  # of no shop, in which its id could be unique
+            return "accepted"
         content = msgspec.json.encode(msgspec.structs.replace(event, source="", received_at=""))
         key = (event.platform, event.shop_id, event.id)
         first_arrival, first_content = self.ids.get(key, (None, b""))
         if first_arrival is not None and self.clock - first_arrival <= 2 * self.lateness_ms:
             return "duplicate" if content == first_content else "rejected:reused"
         self.ids[key] = (self.clock, content)
-        if event.type == "heartbeat":
-            return "accepted"
         shop_key = (event.platform, event.shop_id)
         shop = self.shops.get(shop_key) or Shop(
             *shop_key, self.packs.get(event.platform, ()), self.lateness_ms

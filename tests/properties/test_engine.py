@@ -20,8 +20,8 @@ from tests.properties.strategies import (
     shuffled_within_lateness,
 )
 
-FIRST_SEED = int(os.environ.get("SLAWATCH_SEED", "0"))
-SEEDS = int(os.environ.get("SLAWATCH_SEEDS", "120"))
+FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
+SEEDS = int(os.environ.get("TEST_SEEDS", "120"))
 
 
 ENTRANCE = ("no_shop", "no_id", "no_conversation", "no_actor", "action")  # refused before the engine

@@ -1,0 +1,287 @@
+"""The fold of one conversation: its entries, one after the other in event order, become rounds.
+
+Stages (only tracks with ``human_stage``): a service day begins in the robot's stage. A hand-over, or a
+message of agent or assist, begins the human stage; ``closed`` and ``handed_back`` end it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.engine.events import order_of
+from monitor.engine.rounds import UNASSIGNED, Round
+
+if TYPE_CHECKING:
+    from monitor.engine.day import Day
+    from monitor.engine.shop import Shop
+
+CUSTOMER, AGENT, ASSIST, BOT, HANDOVER, BACK, OTHER = range(7)
+NOBODY = "\0"  # before a conversation's id: a customer without a name, never equal to one (ids hold no NUL)
+ACTOR = {AGENT: "agent", ASSIST: "assist", BOT: "bot"}
+
+# What a fold takes: at, seq, id, arrival, operation, agent, customer, whether it excludes the conversation.
+Entry = tuple[int, int, str, int, int, str, str, bool]
+
+
+def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
+    """An entry's place in the order of events."""
+    return order_of(entry[0], entry[1], entry[2])
+
+
+class Fold:
+    """What stands after the entries folded so far."""
+
+    __slots__ = (
+        "customer",
+        "day",
+        "excluded",
+        "first_ms",
+        "holders",
+        "human",
+        "id",
+        "open",
+        "rounds",
+        "shop",
+        "written",
+    )
+
+    def __init__(self, shop: Shop, conversation_id: str) -> None:
+        self.shop = shop
+        self.id = conversation_id
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing is folded yet."""
+        self.day: Day | None = None
+        self.customer = ""
+        self.human = False
+        self.written = 0  # tracks in whose hours the customer wrote since agent or assist did
+        self.first_ms = -1  # the customer's first message of the day
+        self.excluded = False
+        self.holders: list[tuple[int, str, bool]] = []  # (since, agent, was assigned)
+        self.rounds: list[Round] = []
+        self.open: list[Round] = []  # those that may still be answered
+
+    def fold(self, entry: Entry, now_ms: int) -> None:
+        """Fold one entry onto what stands; it is later in order than all before it."""
+        at, _, _, arrival, operation, agent, customer, exclude = entry
+        day = self.day
+        if day is None or at >= day.end_ms:
+            day = self._enter(at)
+        if customer and not self.customer:
+            self.customer = customer
+        if exclude and not self.excluded:
+            self._exclude(day)
+        if operation == CUSTOMER:
+            self._ask(day, entry, now_ms)
+        elif operation == OTHER:
+            return
+        elif operation == BACK:
+            self.human = False
+            self.written = 0
+        else:
+            if agent and (operation == AGENT or operation == HANDOVER):
+                self._hold(at, agent, operation == HANDOVER, now_ms)
+            if operation == HANDOVER:
+                self._hand_over(day, entry, now_ms)
+            elif self.open:
+                self._answer(day, at, arrival, operation, agent)
+            if operation != BOT:
+                self.human = True
+                if operation != HANDOVER:
+                    self.written = 0
+
+    def _enter(self, at_ms: int) -> Day:
+        """Begin a service day: in the robot's stage, with nothing written and nobody known."""
+        day = self.day = self.shop.day_at(at_ms)
+        self.customer = ""
+        self.human = False
+        self.written = 0
+        self.first_ms = -1
+        self.excluded = False
+        if self.rounds:
+            keeps = self.shop.keeps
+            self.rounds = [r for r in self.rounds if keeps(r.day.number)]
+            self.open = [r for r in self.open if r.ask_ms >= 0 and keeps(r.day.number)]
+        return day
+
+    def _ask(self, day: Day, entry: Entry, now_ms: int) -> None:
+        at = entry[0]
+        of_day = at - day.start_ms if day.plain else day.of_day(at)
+        if self.first_ms < 0:
+            self.first_ms = of_day
+        for index, track in enumerate(day.spec.tracks):
+            hours = track.in_hours(of_day)
+            if hours:
+                self.written |= 1 << index
+            counts = track.in_hours(self.first_ms) if track.session_start else hours
+            counts = counts and not self.excluded
+            r = self._open_round(day, index)
+            if r is not None and entry[3] > day.settles_ms and day.is_settled(r, entry[3]):
+                self.open.remove(r)
+                r = None
+            if r is None:
+                self._open(day, index, entry, self.human, counts, now_ms)
+                continue
+            r.arrival_ms = entry[3]
+            if track.waiting and r.ask_ms >= 0 and now_ms > day.settles_ms:
+                day.wait_for(r, now_ms)
+            if not counts:
+                continue
+            if r.ask_ms < 0:
+                if not track.session_start:
+                    self._count(r, at, now_ms)
+            elif r.asks is not None:
+                r.asks.append(at)
+                for position, tally in enumerate(day.tallies[index]):
+                    tally.joined(r, position, now_ms)
+                self.shop.arm(r, now_ms)
+                if track.marked:
+                    self.shop.arm_marks(r, at, now_ms)
+
+    def _open_round(self, day: Day, track: int) -> Round | None:
+        for r in self.open:
+            if r.track == track and r.day is day:
+                return r
+        return None
+
+    def _open(self, day: Day, track: int, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
+        r = Round(self, day, track, entry[0], self.customer_unit())
+        r.arrival_ms = entry[3]
+        r.robot = not human
+        if day.keyed:
+            r.key = order_of_entry(entry)
+        self.rounds.append(r)
+        self.open.append(r)
+        if counts:
+            self._count(r, entry[0], now_ms)
+
+    def _count(self, r: Round, ask_ms: int, now_ms: int) -> None:
+        day = r.day
+        r.ask_ms = ask_ms
+        spec = day.spec.tracks[r.track]
+        if spec.messages:
+            r.asks = [ask_ms]
+        for index, tally in enumerate(day.tallies[r.track]):
+            tally.opened(r, index, now_ms)
+        if spec.waiting:
+            day.wait_for(r, now_ms)
+        self.shop.arm(r, now_ms)
+        if spec.marked:
+            self.shop.arm_marks(r, ask_ms, now_ms)
+
+    def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
+        """The robot hands the customer to a human: what is unanswered since opens a round."""
+        for r in self.open:
+            r.robot = False
+        if not self.written:
+            return
+        of_day = day.of_day(entry[0])
+        for index, track in enumerate(day.spec.tracks):
+            if (
+                track.human_stage
+                and track.handover_opens
+                and self.written >> index & 1
+                and track.in_hours(of_day)
+                and self._open_round(day, index) is None
+            ):
+                counts = not self.excluded and (not track.session_start or track.in_hours(self.first_ms))
+                self._open(day, index, entry, True, counts, now_ms)
+
+    def _answer(self, day: Day, at: int, arrival: int, operation: int, agent: str) -> None:
+        still_open = []
+        for r in self.open:
+            track = r.day.spec.tracks[r.track]
+            if operation == BOT and track.human_stage and r.robot and not self.human:
+                ends = True
+            elif ACTOR[operation] in track.answered_by:
+                ends = False
+            else:
+                if operation != BOT:
+                    r.robot = False
+                still_open.append(r)
+                continue
+            if r.day is not day or arrival > r.day.settles_ms:
+                if not self._reaches(r, at, arrival):
+                    if not r.day.is_settled(r, arrival):
+                        still_open.append(r)
+                    continue
+                r.overnight = r.day is not day
+            if ends:
+                self._serve(r, at)
+            else:
+                r.answer_ms = at
+                r.by = agent
+                if r.ask_ms >= 0:
+                    r.book_answer()
+                    self.shop.touched()
+        self.open = still_open
+
+    def _reaches(self, r: Round, at: int, arrival: int) -> bool:
+        """Whether something at ``at`` still changes a round of an earlier day, or one that may be settled."""
+        if r.day.is_settled(r, arrival):
+            return False
+        return at < r.day.end_ms or at <= r.day.last_deadline_ms(r)
+
+    def _serve(self, r: Round, at: int) -> None:
+        """The robot alone served the round: it is not counted."""
+        if r.overnight:
+            r.served_ms = at
+            if r.ask_ms >= 0:
+                for index, tally in enumerate(r.day.tallies[r.track]):
+                    if at <= tally.last_deadline_ms(r):
+                        tally.removed(r, index)
+                if r.day.spec.tracks[r.track].waiting and not r.waits():
+                    r.day.waiting.pop(self.id, None)
+            return
+        late = r.day.late()
+        r.unbook()
+        if r.day.late() < late:
+            self.shop.retracted = True
+        r.conversation = None
+        self.rounds.remove(r)
+        self.shop.touched()
+
+    def _exclude(self, day: Day) -> None:
+        """Spam, abuse, blacklist: out of this day's figures, what was counted before included."""
+        self.excluded = True
+        for r in reversed(self.rounds):
+            if r.day is day:
+                r.unbook()
+                r.ask_ms = -1
+                r.asks = None
+                r.marks = [0] * len(r.marks)
+        self.shop.touched()
+
+    # who holds it
+
+    def _hold(self, at: int, agent: str, assigned: bool, now_ms: int) -> None:
+        holders = self.holders
+        assert self.day is not None
+        for since, holder, was_assigned in reversed(holders):
+            if was_assigned == assigned:
+                if holder == agent and since >= self.day.start_ms:
+                    return
+                break
+        holders.append((at, agent, assigned))
+        if at < now_ms and self.open:
+            for r in self.open:
+                if r.ask_ms >= 0:
+                    for index, tally in enumerate(r.day.tallies[r.track]):
+                        tally.reblame(r, index)
+
+    def holder_at(self, at_ms: int, day: Day) -> str:
+        """Who held the conversation at a moment, for a round of ``day`` (decision 6)."""
+        wrote = ""
+        for since, agent, assigned in reversed(self.holders):
+            if since < day.start_ms:
+                break
+            if since <= at_ms and since < day.end_ms:
+                if assigned:
+                    return agent
+                wrote = wrote or agent
+        return wrote or UNASSIGNED
+
+    def customer_unit(self) -> str:
+        """What a round opened now counts for under ``customer_day``."""
+        return self.customer or NOBODY + self.id

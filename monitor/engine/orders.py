@@ -1,0 +1,44 @@
+"""Orders: on which service day each was first formed, and which became the platform's case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.engine.limits import ORDER_DAYS
+from monitor.engine.table import key_of
+
+if TYPE_CHECKING:
+    from monitor.engine.events import Event
+    from monitor.engine.shop import Shop
+
+FORMING = frozenset({"order.grouped", "order.paid"})
+
+
+def take_order(shop: Shop, event: Event) -> None:
+    """Count an order as formed, or as having the event of an order rate, once a day each."""
+    assert isinstance(event.at, int)
+    what = f"{event.type}.{event.action}"
+    key = key_of(event.order_id)
+    if what in FORMING:
+        _form(shop, key, event.at)
+    day = shop.day_at(event.at)
+    for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
+        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
+            shop.orders_changed = True
+            shop.touched()
+
+
+def _form(shop: Shop, key: int, at_ms: int) -> None:
+    day = shop.day_at(at_ms)
+    number = day.number
+    for closed, keys in shop.formed.items():
+        if number - ORDER_DAYS < closed and key in keys:
+            return
+    for other in shop.days.values():
+        if key in other.formed:
+            if other.number <= number:
+                return
+            other.formed.discard(key)
+    day.formed.add(key)
+    shop.orders_changed = True
+    shop.touched()

@@ -1,0 +1,129 @@
+"""A conversation at rest: everything it was folded to, as bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from monitor.engine.events import order_of
+from monitor.engine.rounds import Round
+from monitor.engine.spec import DAY_MS
+
+if TYPE_CHECKING:
+    from monitor.engine.fold import Fold
+
+
+class RoundRow(msgspec.Struct, array_like=True):
+    """A round at rest. Times are relative to the midnight that begins its day."""
+
+    day: int
+    track: int
+    opened: int
+    ask: int
+    answer: int
+    by: str
+    customer: str
+    arrival: int
+    flags: int  # 1 robot, 2 overnight, 4 in the open list
+    served: int
+    asks: list[int] | None
+    marks: list[int] | None  # of a round whose answer does not tell them
+    key: tuple[int, int, str] | None
+
+
+class ConversationRow(msgspec.Struct, array_like=True):
+    """A conversation at rest."""
+
+    id: str
+    day: int
+    last: tuple[int, int, str]
+    customer: str
+    flags: int  # 1 human stage, 2 excluded
+    written: int
+    first_ms: int
+    holders: list[tuple[int, str, bool]]
+    rounds: list[RoundRow]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_row = msgspec.msgpack.Decoder(ConversationRow).decode
+
+
+def pack(fold: Fold, last: tuple[int, int, str]) -> bytes:
+    """What stands after the entry ``last``, as bytes."""
+    day = fold.day
+    assert day is not None
+    open_rounds = set(map(id, fold.open))
+    first_ms = day.start_ms - DAY_MS  # no round of an earlier day can ask who held it
+    return _encode(
+        ConversationRow(
+            fold.id,
+            day.number,
+            last,
+            fold.customer,
+            fold.human | fold.excluded << 1,
+            fold.written,
+            fold.first_ms,
+            [holder for holder in fold.holders if holder[0] >= first_ms],
+            [_pack_round(r, fold.customer_unit(), id(r) in open_rounds) for r in fold.rounds],
+        )
+    )
+
+
+def _pack_round(r: Round, customer: str, is_open: bool) -> RoundRow:
+    start = r.day.start_ms
+    return RoundRow(
+        r.day.number,
+        r.track,
+        r.opened_ms - start,
+        r.ask_ms - start if r.ask_ms >= 0 else -1,
+        r.answer_ms - start if r.answer_ms >= 0 else -1,
+        r.by,
+        "" if r.customer == customer else r.customer,
+        r.arrival_ms - start,
+        r.robot | r.overnight << 1 | is_open << 2,
+        r.served_ms - start if r.served_ms >= 0 else -1,
+        [ask - start for ask in r.asks] if r.asks is not None else None,
+        list(r.marks) if r.answer_ms < 0 or r.overnight else None,
+        (r.key[0], r.key[1], r.key[4]) if r.key is not None else None,
+    )
+
+
+def restore(fold: Fold, row: ConversationRow) -> None:
+    """Have a fresh fold stand as packed. Rounds of closed days are left out: they are only totals now."""
+    shop = fold.shop
+    if not shop.keeps(row.day):
+        return
+    fold.day = shop.day(row.day)
+    fold.customer = row.customer
+    fold.human, fold.excluded = bool(row.flags & 1), bool(row.flags & 2)
+    fold.written, fold.first_ms = row.written, row.first_ms
+    fold.holders = list(row.holders)
+    for packed in row.rounds:
+        if shop.keeps(packed.day):
+            r = _unpack_round(fold, packed)
+            fold.rounds.append(r)
+            if packed.flags & 4:
+                fold.open.append(r)
+
+
+def _unpack_round(fold: Fold, packed: RoundRow) -> Round:
+    day = fold.shop.day(packed.day)
+    start = day.start_ms
+    r = Round(fold, day, packed.track, start + packed.opened, packed.customer or fold.customer_unit())
+    r.key = order_of(*packed.key) if packed.key is not None else None
+    r.ask_ms = start + packed.ask if packed.ask >= 0 else -1
+    r.answer_ms = start + packed.answer if packed.answer >= 0 else -1
+    r.by = packed.by
+    r.arrival_ms = start + packed.arrival
+    r.robot, r.overnight = bool(packed.flags & 1), bool(packed.flags & 2)
+    r.served_ms = start + packed.served if packed.served >= 0 else -1
+    r.asks = [start + ask for ask in packed.asks] if packed.asks is not None else None
+    if r.ask_ms >= 0:
+        tallies = day.tallies[r.track]
+        marks = packed.marks
+        r.marks = list(marks) if marks is not None else [tally.mark(r) for tally in tallies]
+        blame = [tally.blamed(r, index) if tally.by_agent else [] for index, tally in enumerate(tallies)]
+        r.blame = blame if any(blame) else None
+    return r
