@@ -175,6 +175,7 @@ async def daemon(
         view = _view(running, configured.names)
         gauges = Gauges(running, metrics)
         running.outputs_told.append(gauges.count)
+        running.refusals_told.append(gauges.refused)
         web = build_app(
             view=view,
             entrance=running.entrance,

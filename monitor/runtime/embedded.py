@@ -21,6 +21,7 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
+from monitor.runtime.refusals import Refusals
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
 from monitor.runtime.watchdog import Watchdog
@@ -29,13 +30,14 @@ from monitor.store.journal import Journal, JournalLimits
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from alerting.policy.records import Intent
     from alerting.policy.route import Policy
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
+    from monitor.sources.wire import Rejected
     from rules.transition import Transition
 
 
@@ -78,6 +80,7 @@ class Embedded:
         self.clock, self.health, self.journal = clock, files.health, files.journal
         self.store, self.thread = files.store, files.thread
         self.outputs_told: list[Callable[[Outputs], None]] = []  # after each step is durable
+        self.refusals_told: list[Callable[[str, Sequence[Rejected]], None]] = []  # once durable, by source
         self.intents_told: list[Callable[[], None]] = []  # there may be something to send
         self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
         self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
@@ -96,6 +99,7 @@ class Embedded:
             health=self.health,
             on_outputs=self._stepped,
             tell_unrecorded=self._unrecorded,
+            on_refused=Refusals(dead_letters, self.store, self.thread, self._refused).put,
             observe_step=observe_step,
             lateness_ms=lateness_ms,
         )
@@ -165,6 +169,10 @@ class Embedded:
             self.desk_loop.wake()
         for told in self.outputs_told:
             told(outputs)
+
+    def _refused(self, source: str, rejected: Sequence[Rejected]) -> None:
+        for told in self.refusals_told:
+            told(source, rejected)
 
     def _decided(self) -> None:
         for told in self.intents_told:

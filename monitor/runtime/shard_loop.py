@@ -22,9 +22,10 @@ from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import Kind, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from monitor.checkpoint import Slice
+    from monitor.engine.events import Event
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs, ShardPort
@@ -58,6 +59,8 @@ class ShardLoop:
         health: Told of a store that does not take a step.
         on_outputs: Called after a step's transitions are durable.
         tell_unrecorded: Awaited with a step's transitions each time the store has no room for them.
+        on_refused: Awaited with a step's records and the events of them that were refused, before the step
+            counts as done: what a crash keeps from being told is refused again.
         lateness_ms: Ids are remembered for twice this.
         observe_step: Told the seconds for which a step or a slice held the event loop.
     """
@@ -73,6 +76,7 @@ class ShardLoop:
         health: Health,
         on_outputs: Callable[[Outputs], None],
         tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
+        on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
         observe_step: Callable[[float], object] = lambda _took_s: None,
         lateness_ms: int = engine_limits.LATENESS_MS,
         shard: int = 0,
@@ -80,7 +84,7 @@ class ShardLoop:
         self._make_shard, self._store, self._journal = make_shard, store, journal
         self._thread, self._clock, self._health = thread, clock, health
         self._on_outputs, self._observe_step = on_outputs, observe_step
-        self._tell_unrecorded = tell_unrecorded
+        self._tell_unrecorded, self._on_refused = tell_unrecorded, on_refused
         self._lateness_ms, self._number = lateness_ms, shard
         self._reader = journal.reader()
         self._epoch = 0
@@ -177,6 +181,8 @@ class ShardLoop:
                 partial(self._store.commit_step, self._number, self._epoch, last.position, told),
                 partial(self._tell_unrecorded, told),
             )
+        if outputs.rejected:
+            await self._on_refused(records, outputs.rejected)
         self.arrival_ms = last.arrival_ms
         self._move_to(last.position)
         self._on_outputs(outputs)

@@ -10,9 +10,12 @@ from monitor.runtime import limits
 from monitor.web.ports import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.runtime.embedded import Embedded
     from monitor.runtime.ports import Outputs
     from monitor.sinks.metrics import Metrics
+    from monitor.sources.wire import Rejected
     from monitor.web.ports import SourceStatus
 
 
@@ -81,6 +84,15 @@ class Gauges:
         """Count what a step gave out."""
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
+
+    def refused(self, source: str, rejected: Sequence[Rejected]) -> None:
+        """Count what the shard refused, after the entrance had taken it."""
+        metrics = self._metrics
+        metrics.events.labels(source=metrics.source(source), result="rejected").inc(len(rejected))
+        for one in rejected:
+            metrics.rejected.labels(code=one.code).inc()
+            if one.code.startswith("limit_"):
+                metrics.at_limit.labels(limit=one.code.removeprefix("limit_")).inc()
 
 
 class SenderMetrics:

@@ -14,6 +14,7 @@ from live import ALERTING, PACK, RULES
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import configure, daemon, refuse_real_channels
 from monitor.configuration import ConfigurationError
+from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
@@ -315,5 +316,40 @@ def test_why_of_a_source_says_for_how_long_it_is_silent(tmp_path):
             (verdict, *_) = await why(client, rule="silent", source="http")
             assert verdict == ("verdict", "ok", "idle; silent 1m; crit if silent >= 5m during service_hours")
         await wecom.close()
+
+    asyncio.run(scene())
+
+
+async def crash(it):
+    """Have the daemon end as a crash ends it: with no state stored."""
+    it.running.shard_loop._save_slice = lambda: asyncio.sleep(0)
+
+
+def test_what_the_shard_refuses_is_a_dead_letter_once_and_counted(tmp_path, monkeypatch):
+    """The second shop is one too many; after a crash it is refused again, and nothing is told."""
+    monkeypatch.setattr(engine_limits, "SHOPS_MAX", 1)
+
+    async def letters(client):
+        found = (await client.get("/api/v1/dead-letters")).json()["letters"]
+        return [(one["source"], one["index"], one["code"]) for one in found]
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            reused = message(1, TEN_MS) | {"agent_id": "other"}
+            answer = await post(client, message(1, TEN_MS), message(2, TEN_MS, shop="s2"), reused)
+            assert (answer["accepted"], [one["code"] for one in answer["rejected"]]) == (2, ["reused"])
+            await it.running.settled()
+            assert sorted(await letters(client)) == [("http", 1, "limit_shops"), ("http", 2, "reused")]
+            text = (await client.get("/metrics")).text
+            assert 'slawatch_rejected_total{code="limit_shops"} 1.0' in text
+            assert 'slawatch_rejected_total{code="reused"} 1.0' in text
+            assert 'slawatch_limit_reached_total{limit="shops"} 1.0' in text
+            assert 'slawatch_events_total{result="rejected",source="http"} 2.0' in text
+            await crash(it)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(3, TEN_MS, shop="s3"))
+            await it.running.settled()
+            assert len(await letters(client)) == 3
 
     asyncio.run(scene())

@@ -60,11 +60,15 @@ class House:
             health=self.health,
             on_outputs=self.outputs.append,
             tell_unrecorded=self.tell_unrecorded,
+            on_refused=self.refuse,
         )
         self.entrance = Entrance(self.journal, dead_letters=None)
         self.ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.loop.reached, self.health)
         self.task = asyncio.create_task(keep_running("shard", self.loop.run, self.health))
         await self.entrance.open(self.thread)
+
+    async def refuse(self, records, rejected):
+        raise AssertionError((records, rejected))
 
     async def tell_unrecorded(self, transitions):
         self.unrecorded.append([t.rule for t in transitions])
