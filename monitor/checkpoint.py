@@ -170,6 +170,7 @@ def restore(
         shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
         if applied[key] >= floor:
             engine.skips[key] = applied[key]
+            engine.skips_until = max(engine.skips_until, applied[key])
     engine.dirty.clear()
     shard.position = floor - 1
 
@@ -195,8 +196,7 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     shop.retracted = row.retracted
     watch = shard.watches[key] = ShopWatch(shop, shard)
     if row.day >= 0:
-        watch.day = row.day
-        watch.rules, watch.sums = shard.rules_of(shop, row.day)
+        watch.begin(row.day)
         for rule, (meaning, state) in row.states.items():
             kept = meaning and meaning == shard.book.meaning_of(rule)
             (watch.states if kept else watch.removed)[rule] = state

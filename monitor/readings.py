@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.engine.rounds import Round
     from monitor.engine.shop import Shop
     from monitor.engine.sources import Source
+    from monitor.engine.tallies import Tally
     from rules.pack import Measure
 
 MINUTE_MS = 60_000
@@ -30,6 +31,7 @@ class ShopReading:
         "_day",
         "_rate",
         "_responses",
+        "_tally",
         "blind",
         "complete",
         "measure",
@@ -50,6 +52,7 @@ class ShopReading:
         *,
         blind: bool = False,
         complete: bool = True,
+        tally: Tally | None = None,
     ) -> None:
         self.shop = shop
         self.measure = measure
@@ -61,6 +64,12 @@ class ShopReading:
         self.complete = complete
         self._rate: figures.Rate | None = None
         self._responses: Responses | None = None
+        self._tally = tally  # the measure's on that day, where the caller knows it
+
+    def _of_day(self) -> Tally | None:
+        if self._tally is None and self.measure is not None:
+            self._tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
+        return self._tally
 
     def _figures(self) -> figures.Rate:
         rate = self._rate
@@ -81,7 +90,7 @@ class ShopReading:
         if measure.kind != "reply_rate":
             return figures.Rate()
         if self.period == "day":
-            tally = figures.tally_of(shop.days.get(self._day), measure.id)
+            tally = self._of_day()
             if tally is None:
                 return figures.Rate()
             n = tally.n
@@ -120,34 +129,24 @@ class ShopReading:
         measure = self.measure
         if measure is None or measure.kind != "reply_rate" or figures.window_ms(self.period) is not None:
             return 0
-        minute = self.shop.zone.local(self.now_ms) % DAY_MS // MINUTE_MS
-        if self.shop.day_number(self.now_ms) != self._day:
+        local = self.shop.zone.local(self.now_ms)
+        tally = self._of_day()
+        if tally is None or local // DAY_MS != self._day:
             return 0
-        asked = self.asked if self.period == "day" else self._today()
-        return budget.expected(asked, self.prefix, minute)
-
-    def _today(self) -> int:
-        assert self.measure is not None
-        tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
-        return sum(tally.n[1:]) if tally is not None else 0
+        n = tally.n
+        return budget.expected(n[OPEN] + n[LATE] + n[GOOD], self.prefix, local % DAY_MS // MINUTE_MS)
 
     @property
     def newly_asked(self) -> int:
         """Units first asked in the last 30 minutes."""
-        return self._pace()[0]
+        tally = self._of_day()
+        return tally.asked.read(self.now_ms) if tally is not None else 0
 
     @property
     def newly_late(self) -> int:
         """Units that became late in the last 30 minutes."""
-        return self._pace()[1]
-
-    def _pace(self) -> tuple[int, int]:
-        if self.measure is None:
-            return 0, 0
-        tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
-        return (
-            (tally.asked.read(self.now_ms), tally.missed.read(self.now_ms)) if tally is not None else (0, 0)
-        )
+        tally = self._of_day()
+        return tally.missed.read(self.now_ms) if tally is not None else 0
 
     @property
     def waiting(self) -> int:
@@ -253,6 +252,7 @@ class SourceReading(ShopReading):
         self.complete = True
         self._rate = figures.Rate()
         self._responses = None
+        self._tally = None
 
     @property
     def waiting(self) -> int:

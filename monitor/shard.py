@@ -76,10 +76,13 @@ class Shard:
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
         engine = self.engine
+        if self.plan.quiet_gaps:  # files are not stored
+            engine.dirty.clear()
+            return self._take(record)
         self.checkpoints.before(self, record.position)
         refused = self._take(record)
         self.checkpoints.after(self, record.position)
-        if engine.skips and record.position >= max(engine.skips.values()):
+        if engine.skips and record.position >= engine.skips_until:
             engine.skips.clear()
         return refused
 
@@ -91,9 +94,10 @@ class Shard:
             for watch in self.sources.values():
                 watch.source.go_blind()
         self.advance(arrival_ms)
-        for name, heard_ms in (record.heard or {}).items():
-            if name in self.sources:
-                self._hear(name, min(heard_ms, arrival_ms), 0)
+        if record.heard:
+            for name, heard_ms in record.heard.items():
+                if name in self.sources:
+                    self._hear(name, min(heard_ms, arrival_ms), 0)
         if not record.events:
             if record.source:
                 self._hear(record.source, arrival_ms, 0)
@@ -105,12 +109,14 @@ class Shard:
         for name, promised_ms in engine.heard.items():
             self._hear(name, arrival_ms, promised_ms)
         engine.heard.clear()
-        for name, shop in engine.linked:
-            self.sources[name].source.serves(shop.platform, shop.key, shop.pack)
-        engine.linked.clear()
-        for name in engine.heard_old:
-            self.sources[name].source.hear_old(arrival_ms)
-        engine.heard_old.clear()
+        if engine.linked:
+            for name, shop in engine.linked:
+                self.sources[name].source.serves(shop.platform, shop.key, shop.pack)
+            engine.linked.clear()
+        if engine.heard_old:
+            for name in engine.heard_old:
+                self.sources[name].source.hear_old(arrival_ms)
+            engine.heard_old.clear()
         return [(record.events[place], reason) for place, reason in refused]
 
     def advance(self, to_ms: int) -> None:

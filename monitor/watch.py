@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from monitor.engine.figures import tally_of
+from monitor.engine.figures import SPANS
 from monitor.engine.rounds import LATE
 from monitor.readings import ShopReading, SourceReading
 from rules.judge import Judge, Judgement
@@ -16,8 +16,10 @@ from rules.transition import Facts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.engine.day import Day
     from monitor.engine.shop import Shop
     from monitor.engine.sources import Source
+    from monitor.engine.tallies import Tally
     from rules.pack import Measure
     from rules.transition import Transition
 
@@ -72,7 +74,20 @@ class Host(Protocol):
 class ShopWatch:
     """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
 
-    __slots__ = ("day", "host", "next_ms", "removed", "rules", "shop", "states", "sums")
+    __slots__ = (
+        "begun_ms",
+        "counting",
+        "day",
+        "host",
+        "moved_on",
+        "next_ms",
+        "removed",
+        "rules",
+        "shop",
+        "states",
+        "sums",
+        "tallies",
+    )
 
     def __init__(self, shop: Shop, host: Host) -> None:
         self.shop = shop
@@ -81,15 +96,19 @@ class ShopWatch:
         self.rules: tuple[Watched, ...] = ()
         self.sums: Sequence[int] = ()
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
-        self.removed: dict[
-            str, RuleState
-        ] = {}  # of rules that are gone, or mean another thing, since a restart
+        # Of rules that are gone, or mean another thing, since a restart:
+        self.removed: dict[str, RuleState] = {}
+        self.begun_ms: dict[str, int] = {}  # period → when it began
+        self.counting: Day | None = None  # the day's figures, once there are any
+        self.tallies: dict[str, Tally] = {}  # and its tallies by measure
+        self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
 
     def due(self, now_ms: int) -> None:
         """Have the shop judged at this second."""
         if now_ms >= self.next_ms:
             self.next_ms = 0
+        self.moved_on = True
         self.shop.touched()
 
     def look(self, now_ms: int) -> None:
@@ -101,8 +120,12 @@ class ShopWatch:
         entered = day != self.day
         if entered:
             self._enter(day, now_ms)
+        if self.counting is None:
+            self.counting = shop.days.get(day)
+            if self.counting is not None:
+                self.tallies = {t.spec.measure: t for track in self.counting.tallies for t in track}
         awake = [watched for watched in self.rules if self._is_awake(watched, first=entered)]
-        shop.orders_changed = False
+        shop.orders_changed = shop.agents_changed = self.moved_on = False
         if not awake:
             return
         dark = host.is_dark(shop)
@@ -140,30 +163,28 @@ class ShopWatch:
             return True
         if gate is Gate.LATE:
             assert watched.measure is not None
-            tally = tally_of(self.shop.days.get(self.day), watched.measure.id)
+            tally = self.tallies.get(watched.measure.id)
             return tally is not None and tally.n[LATE] > 0
         if gate is Gate.NEAR:
             return bool(self.shop.near)
         if gate is Gate.AGENTS:
-            return bool(self.shop.agents)
+            return self.shop.agents_changed or ((self.moved_on or first) and bool(self.shop.agents))
         return self.shop.orders_changed or first
 
     def _reading(self, watched: Watched, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
         shop = self.shop
-        complete = True
-        if watched.measure is not None and complete_from:
-            span = {"day": 1, "7d": 7, "30d": 30}.get(watched.period)
-            if span is not None:
-                complete = complete_from <= shop.zone.midnight(self.day - span + 1)
+        measure = watched.measure
+        complete = measure is None or complete_from <= self.begun_ms.get(watched.period, complete_from)
         return ShopReading(
             shop,
-            watched.measure,
+            measure,
             watched.period,
             self.sums,
             now_ms,
             self.day,
             blind=dark,
             complete=complete,
+            tally=self.tallies.get(measure.id) if measure is not None else None,
         )
 
     def _keep(self, rule: Rule, after: RuleState | None, now_ms: int) -> None:
@@ -183,7 +204,14 @@ class ShopWatch:
                 if state is not None and watched.judge.ends_daily:
                     reading = self._reading(watched, now_ms, dark=False, complete_from=0)
                     self._end(watched, state, Reason.DAY_ENDED, reading, now_ms)
+        self.begin(day)
+
+    def begin(self, day: int) -> None:
+        """Take the rules of a service day."""
         self.day = day
+        self.counting, self.tallies = None, {}
+        midnight = self.shop.zone.midnight
+        self.begun_ms = {period: midnight(day - span + 1) for period, span in SPANS.items()}
         self.rules, self.sums = self.host.rules_of(self.shop, day)
 
     def _end(

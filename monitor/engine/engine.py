@@ -72,6 +72,7 @@ class Engine:
         ] = {}  # sources of the events folded since the shard last looked → period promised
         self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
+        self.skips_until = -1  # the last of those records
         self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
     # the clock

@@ -50,6 +50,7 @@ class Shop:
 
     __slots__ = (
         "agents",
+        "agents_changed",
         "changed",
         "closed",
         "conversations",
@@ -105,6 +106,7 @@ class Shop:
         ] = {}  # agent → (at, seq, id, online | away | offline)
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
         self.orders_changed = False
+        self.agents_changed = False
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
@@ -262,6 +264,7 @@ class Shop:
         known = self.agents.get(event.agent_id)
         if known is None or order_of(event.at, event.seq, event.id) > order_of(*known[:3]):
             self.agents[event.agent_id] = (event.at, event.seq, event.id, event.action)
+            self.agents_changed = True
             self.touched()
 
     def online(self) -> int | None:

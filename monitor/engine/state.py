@@ -76,6 +76,7 @@ class ShopRow(msgspec.Struct, array_like=True):
     states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
     waits: list[tuple[str, int, int, dict[int, list[int]]]]
     orders_changed: bool
+    agents_changed: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -90,7 +91,17 @@ def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
     states = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())]
     waits = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())]
     formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
-    row = ShopRow(FORMAT, shop.agents, shop.sources, shop.closed, formed, states, waits, shop.orders_changed)
+    row = ShopRow(
+        FORMAT,
+        shop.agents,
+        shop.sources,
+        shop.closed,
+        formed,
+        states,
+        waits,
+        shop.orders_changed,
+        shop.agents_changed,
+    )
     yield "shop", _encode(row)
     live = [_pack_live(conversation) for conversation in shop.conversations.values()]
     yield "live", _encode(live)
@@ -137,7 +148,7 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     row = _shop(rows["shop"])
     shop.agents, shop.sources, shop.closed = row.agents, row.sources, row.closed
     shop.formed = {number: Keys(keys) for number, keys in row.formed.items()}
-    shop.orders_changed = row.orders_changed
+    shop.orders_changed, shop.agents_changed = row.orders_changed, row.agents_changed
     for part in sorted(rows):
         if part.startswith("day "):
             _unpack_day(shop, int(part[4:]), _day(rows[part]), now_ms)

@@ -6,7 +6,8 @@ from monitor.engine.limits import PACE_MS
 
 BUCKETS_MS = tuple(s * 1000 for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800))
 PACE_BUCKET_MS = 30_000
-PACE_KEPT = 100  # buckets
+PACE_BUCKETS = PACE_MS // PACE_BUCKET_MS
+PACE_KEPT = 2 * PACE_BUCKETS
 
 
 def bucket_ms(width_ms: int) -> int:
@@ -97,18 +98,25 @@ class WaitLog:
 
 
 class Pace:
-    """Moments in buckets of 30 s: how many lie in the last 30 minutes."""
+    """Moments in buckets of 30 s: how many lie in the last 30 minutes.
 
-    __slots__ = ("buckets",)
+    The sum of the window read last is kept, and moved on by the buckets that enter and leave it.
+    """
+
+    __slots__ = ("_last", "_sum", "buckets")
 
     def __init__(self, buckets: dict[int, int] | None = None) -> None:
         self.buckets = buckets or {}
+        self._last = -1  # the last bucket of the window whose sum is kept
+        self._sum = 0
 
     def add(self, at_ms: int, count: int) -> None:
         """Count (or, below 0, take back) moments at ``at_ms``."""
         index = at_ms // PACE_BUCKET_MS
         buckets = self.buckets
         buckets[index] = buckets.get(index, 0) + count
+        if self._last - PACE_BUCKETS < index <= self._last:
+            self._sum += count
         if len(buckets) > PACE_KEPT:  # older ones are never read again, not even to be taken back
             for old in [known for known in buckets if known < index - PACE_KEPT]:
                 del buckets[old]
@@ -116,9 +124,12 @@ class Pace:
     def read(self, now_ms: int) -> int:
         """How many lie in [e − 30 min, e), where e ends the running bucket."""
         last = now_ms // PACE_BUCKET_MS
-        first = last + 1 - PACE_MS // PACE_BUCKET_MS
-        total = 0
-        for index, count in self.buckets.items():
-            if first <= index <= last:
-                total += count
-        return total
+        if last != self._last:
+            get = self.buckets.get
+            if self._last < last < self._last + PACE_BUCKETS:
+                for index in range(self._last + 1, last + 1):
+                    self._sum += get(index, 0) - get(index - PACE_BUCKETS, 0)
+            else:
+                self._sum = sum(get(index, 0) for index in range(last - PACE_BUCKETS + 1, last + 1))
+            self._last = last
+        return self._sum
