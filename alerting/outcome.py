@@ -8,9 +8,11 @@ from alerting import limits
 from alerting.policy.records import Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from alerting.channels.base import DeliveryResult
     from alerting.policy.compose import Draft
-    from alerting.policy.records import State
+    from alerting.policy.records import Intent, Kind, State
 
 
 def state_of(result: DeliveryResult, draft: Draft) -> tuple[State, bool]:
@@ -23,6 +25,11 @@ def state_of(result: DeliveryResult, draft: Draft) -> tuple[State, bool]:
         return "failed", False
     tried = result.kind == "bad_request" and max(r.fails for r in draft.items) + 1 >= limits.FAILS_MAX
     return "failed", not tried
+
+
+def named(intents: Iterable[Intent]) -> list[tuple[str, str, Kind]]:
+    """Intents as a ``Result`` names them."""
+    return [(intent.id, intent.alert, intent.kind) for intent in intents]
 
 
 def traces_of(

@@ -15,7 +15,7 @@ from alerting.about import Style
 from alerting.errors import Fenced, StoreBusy, StoreFull
 from alerting.line import Line
 from alerting.messages import Rendered, render
-from alerting.outcome import state_of, traces_of
+from alerting.outcome import named, state_of, traces_of
 from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from alerting.channels.base import Channel, DeliveryResult
-    from alerting.policy.records import Kind, Queued
+    from alerting.policy.records import Queued
     from alerting.policy.route import Policy
     from alerting.ports import Clock, Directory, Metrics, Store, Worker
     from rules.transition import Transition
@@ -50,6 +50,7 @@ class Sender:
         metrics: Counts deliveries by account and kind.
         on_error: Told of what should not have happened while serving an account, which goes on after a
             pause; without it such an error ends ``run``.
+        on_well: Told of an account that is served.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class Sender:
         on_result: Callable[[], None] = lambda: None,
         metrics: Metrics | None = None,
         on_error: Callable[[str, Exception], object] | None = None,
+        on_well: Callable[[str], object] = lambda _account: None,
     ) -> None:
         self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
         self._owner, self._worker, self._on_result = owner, worker or InPlace(), on_result
-        self._metrics, self._on_error = metrics or NoMetrics(), on_error
+        self._metrics, self._on_error, self._on_well = metrics or NoMetrics(), on_error, on_well
+        self._finishing = False
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
 
     def wake(self) -> None:
@@ -77,17 +80,23 @@ class Sender:
             line.wake.set()
 
     async def run(self) -> None:
-        """Serve all accounts until cancelled."""
+        """Serve all accounts until told to finish; cancelled, what is in flight is sent again, marked."""
         async with asyncio.TaskGroup() as tasks:
             for name in self.lines:
                 tasks.create_task(self._serve(name))
 
+    def finish(self) -> None:
+        """Send nothing more; ``run`` returns once what is being sent has been answered and written down."""
+        self._finishing = True
+        self.wake()
+
     async def _serve(self, name: str) -> None:
         line = self.lines[name]
-        while True:
+        while not self._finishing:
             line.wake.clear()
             try:
                 until_ms = await self.turn(name)
+                self._on_well(name)
             except (StoreFull, StoreBusy) as error:
                 self._metrics.count("sender_store_errors", account=name, error=type(error).__name__)
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
@@ -99,7 +108,7 @@ class Sender:
                     raise
                 self._on_error(name, error)
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
-            if until_ms > self._clock.now_ms():
+            if until_ms > self._clock.now_ms() and not self._finishing:
                 await self._clock.wait(line.wake, until_ms)
 
     async def turn(self, name: str) -> int:
@@ -142,8 +151,6 @@ class Sender:
         lines = [(self.lines[name], items) for name, items in waiting.items() if name in self.lines]
         return sum([await self._tell_unrecorded(line, items) for line, items in lines])
 
-    # One turn, step by step
-
     async def _lease(self, line: Line, now_ms: int) -> bool:
         if line.held and now_ms < line.renew_ms:
             return True
@@ -181,7 +188,7 @@ class Sender:
             elif verdict.what == "expire":
                 expired.setdefault((q.intent.receiver, verdict.reason), []).append(q.intent)
         for (receiver, reason), intents in expired.items():
-            result = Result(now_ms, "expired", line.name, receiver, _named(intents), reason)
+            result = Result(now_ms, "expired", line.name, receiver, named(intents), reason)
             traces = [Trace(i.alert, now_ms, "settle", "expired", f"{i.kind}: {reason}") for i in intents]
             await self._call(self._store.settle, result, traces)
             self._on_result()
@@ -232,7 +239,7 @@ class Sender:
         line.rest(result, number, now_ms)
         state, requeue = state_of(result, draft)
         intents = [ready.intent for ready in draft.items]
-        outcome = Result(now_ms, state, line.name, draft.receiver, _named(intents), result.detail, number)
+        outcome = Result(now_ms, state, line.name, draft.receiver, named(intents), result.detail, number)
 
         async def save() -> None:
             await self._call(
@@ -291,7 +298,3 @@ class Sender:
 
     async def _call(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._worker.run(call, *args, **kwargs)
-
-
-def _named(intents: Iterable[Intent]) -> list[tuple[str, str, Kind]]:
-    return [(intent.id, intent.alert, intent.kind) for intent in intents]

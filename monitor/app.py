@@ -34,8 +34,9 @@ from monitor.runtime.plans import plan_of
 from monitor.runtime.reasons import Reasons
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
-from monitor.runtime.status import Gauges, SenderMetrics, status_of
+from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
 from monitor.runtime.view import View
+from monitor.settings import secret_variable
 from monitor.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -189,7 +190,7 @@ async def daemon(
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
-        running.part("sender", sender.run)
+        running.part("sender", sender.run, finish=sender.finish)
         running.part("pages", view.run)
         running.part("metrics", gauges.run)
         running.part("dead letters", partial(box.sweep, clock))
@@ -202,7 +203,7 @@ def _embedded(
     return Embedded(
         files,
         partial(Shard, configured.plan),
-        configured.alerting.policy(),
+        configured.alerting.policy(configured.settings.source_of_shops()),
         clock,
         box,
         lateness_ms=configured.settings.lateness,
@@ -224,6 +225,8 @@ def _sender(
         worker=running.thread,
         on_result=running.desk_loop.wake,
         metrics=SenderMetrics(metrics),
+        on_error=partial(account_failed, running.health),
+        on_well=partial(account_well, running.health),
     )
     running.on_clock += len(sender.lines)
     running.intents_told.append(sender.wake)
@@ -246,38 +249,32 @@ def _view(running: Embedded, names: Names) -> View:
     started_ms, ours = running.clock.now_ms(), version("slawatch")
 
     def figures() -> ShardFigures | None:
-        shard = running.shard_loop.shard
-        return ShardFigures(shard) if isinstance(shard, Shard) else None
+        shard = _shard(running)
+        return ShardFigures(shard) if shard else None
 
     return View(figures, lambda: running.desk_loop.desk, names, partial(status_of, running, started_ms, ours))
 
 
 def _reasons(configured: Configured, running: Embedded) -> Reasons:
     """Why, from the live shard, the live desk and what the desk noted."""
+    rules, desk = configured.plan.rules.rules, lambda: running.desk_loop.desk
+    return Reasons(rules, partial(_shard, running), desk, running.store, running.thread, running.clock)
 
-    def shard() -> Shard | None:
-        found = running.shard_loop.shard
-        return found if isinstance(found, Shard) else None
 
-    return Reasons(
-        configured.plan.rules.rules,
-        shard,
-        lambda: running.desk_loop.desk,
-        running.store,
-        running.thread,
-        running.clock,
-    )
+def _shard(running: Embedded) -> Shard | None:
+    found = running.shard_loop.shard
+    return found if isinstance(found, Shard) else None
 
 
 def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
-    """The text of a secret's file, relative to the configuration.
+    """The text of a secret: of a file, relative to the configuration, or of an environment variable.
 
     Raises:
         OSError: It cannot be read.
-        KeyError: It is said to be in the environment, of which only the settings are read.
+        KeyError: No such variable is set.
     """
     if kind == "env":
-        raise KeyError(name)
+        return secret_variable(name)
     return (base / name).read_text("utf-8")
 
 

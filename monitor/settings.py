@@ -2,20 +2,19 @@
 
 The environment wins over the file. ``SLAWATCH_LISTEN`` is ``listen``, ``SLAWATCH_JOURNAL__KEEP`` is
 ``keep`` of ``journal``. Durations are written ``30s 10m 2h 35d`` and become integer milliseconds, sizes
-``256MB 20GB`` and become bytes. This is the only module that reads the environment.
+``256MB 20GB`` and become bytes. This is the only module that reads the environment; a secret that another
+file says is there (``key_env: SLAWATCH_SECRET_BOT``) is read by ``secret_variable``.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -26,39 +25,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from monitor import limits
 from monitor.configuration import ConfigurationError, explain, read_yaml
+from monitor.quantities import Duration, Size
 from monitor.sources.chatwoot import ChatwootSource
-from monitor.sources.times import parse_duration_ms
 from rules.problems import closest
 
 PREFIX = "SLAWATCH_"
+SECRET_PREFIX = (
+    f"{PREFIX}SECRET_"  # variables of secrets may have any name; these are never taken for settings
+)
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
-_SIZE = re.compile(r"(\d{1,15})\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
-_SIZE_BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
-
-
-def _read_duration(value: Any) -> Any:
-    if isinstance(value, str):
-        parsed = parse_duration_ms(value.strip())
-        if parsed is None:
-            raise ValueError("not a duration such as 30s, 10m, 2h or 35d")
-        return parsed
-    return value
-
-
-def _read_size(value: Any) -> Any:
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip())
-        if match is None:
-            raise ValueError("not a size such as 256MB or 20GB")
-        return int(match[1]) * _SIZE_BYTES[(match[2] or "B").upper()]
-    return value
-
-
-Duration = Annotated[int, BeforeValidator(_read_duration)]
-"""Integer milliseconds, written ``30s 10m 2h 35d``."""
-Size = Annotated[int, BeforeValidator(_read_size)]
-"""Integer bytes, written ``256MB 20GB``."""
 
 
 class _Model(BaseModel):
@@ -212,6 +188,15 @@ class Settings(BaseSettings):
             mend = "make one with `slawatch tokens add NAME`, or listen on 127.0.0.1"
             raise ConfigurationError([f"{what}; {mend}"])
 
+    def source_of_shops(self) -> dict[str, str]:
+        """The source that a shop's events come from, ``platform:shop_id`` → name, as far as that is set."""
+        return {
+            f"{source.chatwoot.platform}:{shop}": name
+            for name, source in self.sources.items()
+            if source.chatwoot is not None
+            for shop in source.chatwoot.shops.values()
+        }
+
     def chatwoot_sources(self, base: Path) -> dict[str, ChatwootSource]:
         """The Chatwoot webhooks by name, their secrets read.
 
@@ -279,6 +264,15 @@ def load_settings(path: Path | None = None) -> Settings:
         raise explain(error, Settings, str(path), places) from error
 
 
+def secret_variable(name: str) -> str:
+    """The text of an environment variable that holds a secret.
+
+    Raises:
+        KeyError: It is not set.
+    """
+    return os.environ[name]
+
+
 # Variables that the command line reads itself.
 _OTHER_VARIABLES = ("SLAWATCH_CONFIG", "SLAWATCH_TOKEN", "SLAWATCH_URL")
 
@@ -290,6 +284,8 @@ def _unknown_variables() -> list[str]:
     for name in sorted(os.environ):
         stem = name.upper().split("__")[0]
         if not stem.startswith(PREFIX) or stem in allowed or stem in _OTHER_VARIABLES:
+            continue
+        if stem.startswith(SECRET_PREFIX):
             continue
         hint = closest(stem, allowed)
         problems.append(f"environment {name}: unknown" + (f", did you mean {hint}?" if hint else ""))

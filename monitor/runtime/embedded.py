@@ -87,6 +87,7 @@ class Embedded:
         self.beat_s = 0.0
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._finishing: dict[str, Callable[[], None]] = {}
         self._watchdog: Watchdog | None = None
         self.journal.on_commit = self._grown
         self.entrance = Entrance(self.journal, dead_letters, lateness_ms)
@@ -113,8 +114,12 @@ class Embedded:
             tell_unrecorded=self._unrecorded,
         )
 
-    def part(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
-        """Run one more part beside the others."""
+    def part(
+        self, name: str, body: Callable[[], Awaitable[None]], finish: Callable[[], None] | None = None
+    ) -> None:
+        """Run one more part beside the others; ``finish`` asks it to end by itself when all stops."""
+        if finish is not None:
+            self._finishing[name] = finish
         self._tasks[name] = asyncio.create_task(keep_running(name, body, self.health), name=name)
 
     async def start(self) -> None:
@@ -130,14 +135,18 @@ class Embedded:
         self._watchdog.start()
 
     async def stop(self) -> None:
-        """Take nothing more, write the shard's state, end every part."""
+        """Take nothing more, let parts finish, write the shard's state, end every part."""
         self.entrance.close()
+        for finish in self._finishing.values():
+            finish()
         if self._watchdog is not None:
             self._watchdog.stop()
         shard = self._tasks.pop("shard", None)
         await self.shard_loop.stop()
         if shard is not None:
             await asyncio.wait([shard], timeout=limits.DRAIN_S)
+        if finishing := [self._tasks[name] for name in self._finishing]:
+            await asyncio.wait(finishing, timeout=limits.FINISH_S)
         for task in [*self._tasks.values(), *([shard] if shard else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

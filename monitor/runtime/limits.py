@@ -42,4 +42,5 @@ NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
 FULL_COLLECTION_S = 21_600.0  # … but so often
 
 # stop
+FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again

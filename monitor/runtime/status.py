@@ -6,6 +6,8 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING
 
+import structlog
+
 from monitor.runtime import limits
 from monitor.web.ports import Status
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.runtime.embedded import Embedded
+    from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
     from monitor.sinks.metrics import Metrics
     from monitor.sources.wire import Rejected
@@ -48,6 +51,9 @@ def status_of(
         sources=sources,
         problems=tuple(problems),
     )
+
+
+log = structlog.get_logger(__name__)
 
 
 class Gauges:
@@ -93,6 +99,17 @@ class Gauges:
             metrics.rejected.labels(code=one.code).inc()
             if one.code.startswith("limit_"):
                 metrics.at_limit.labels(limit=one.code.removeprefix("limit_")).inc()
+
+
+def account_failed(health: Health, account: str, error: Exception) -> None:
+    """Note that an account of the sender met what should not have happened."""
+    health.failed(f"account {account}", f"account {account}: {error or type(error).__name__}")
+    log.error("account failed", account=account, exc_info=error)
+
+
+def account_well(health: Health, account: str) -> None:
+    """Note that an account is served."""
+    health.well(f"account {account}")
 
 
 class SenderMetrics:

@@ -11,11 +11,14 @@ import httpx
 import pytest
 from live import ALERTING, PACK, RULES
 
+from alerting.errors import ConfigError
+from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import configure, daemon, refuse_real_channels
 from monitor.configuration import ConfigurationError
 from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
+from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.settings import Settings, load_settings
@@ -353,3 +356,120 @@ def test_what_the_shard_refuses_is_a_dead_letter_once_and_counted(tmp_path, monk
             assert len(await letters(client)) == 3
 
     asyncio.run(scene())
+
+
+BY_ENVIRONMENT = """
+receivers:
+  managers: {accounts: [group], group_wait: 0s}
+default: managers
+accounts:
+  group: {type: wecom_bot, key_env: SLAWATCH_SECRET_BOT, base_url: WECOM}
+  pager: {type: webhook, url_env: PAGER_URL, secret_env: PAGER_SECRET, allow_private: true}
+"""
+
+
+def test_secrets_of_channels_come_from_the_environment(tmp_path, monkeypatch):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        wecom = FakeWecom(clock.now_ms)
+        folder(tmp_path, await wecom.start())
+        (tmp_path / "alerting.yaml").write_text(BY_ENVIRONMENT.replace("WECOM", wecom.server.url))
+        with pytest.raises(ConfigError) as caught:
+            async with daemon(configured(tmp_path), clock):
+                pass
+        assert [line.partition(";")[0] for line in caught.value.problems] == [
+            "accounts.group: `key_env`: SLAWATCH_SECRET_BOT is not set",
+            "accounts.pager: `url_env`: PAGER_URL is not set",
+        ]
+        monkeypatch.setenv("SLAWATCH_SECRET_BOT", "test-key")
+        monkeypatch.setenv("PAGER_URL", "http://127.0.0.1:9/")
+        monkeypatch.setenv("PAGER_SECRET", "hush")
+        async with (
+            daemon(configured(tmp_path), clock) as it,
+            httpx.AsyncClient(base_url=it.url) as client,
+        ):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            assert len(wecom.inbox) == 1
+        await wecom.close()
+
+    asyncio.run(scene())
+
+
+def sending(it):
+    """An event that is set when the next message begins to be sent."""
+    began, channel = asyncio.Event(), it.sender.lines["group"].channel
+    deliver = channel.deliver
+
+    async def tell(payload):
+        began.set()
+        return await deliver(payload)
+
+    channel.deliver = tell
+    return began
+
+
+def test_a_message_that_is_being_sent_at_a_stop_is_finished_and_not_repeated(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            wecom.suffer(Fault("slow", 0.3))
+            await post(client, message(1, TEN_MS))
+            await it.running.settled()
+            began = sending(it)
+            clock.move_to(TEN_MS + 3_000)
+            await began.wait()
+            assert wecom.inbox == []
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await pass_time(clock, TEN_MS + 60_000, it.running.settled)
+            assert wecom.inbox == []
+            steps = await why(client, rule="a-miss", shop="mall:s1")
+            assert ("send", "accepted") in [step[:2] for step in steps]
+
+    asyncio.run(scene())
+
+
+def test_a_message_without_an_answer_at_a_stop_is_sent_once_more_and_marked(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "FINISH_S", 0.1)
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            wecom.suffer(Fault("silent"))
+            await post(client, message(1, TEN_MS))
+            await it.running.settled()
+            began = sending(it)
+            clock.move_to(TEN_MS + 3_000)
+            await began.wait()
+        async with living(tmp_path, clock) as (it, _, wecom):
+            await pass_time(clock, TEN_MS + 60_000, it.running.settled)
+            assert ["可能重复" in text for text in wecom.texts()] == [True]
+
+    asyncio.run(scene())
+
+
+def test_an_account_that_fails_is_told_until_it_is_served_again(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            deliver = it.sender.lines["group"].channel.deliver
+
+            async def fail(_payload):
+                raise RuntimeError("out of memory")
+
+            it.sender.lines["group"].channel.deliver = fail
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 3_000, it.running.settled)
+            ready = await client.get("/readyz")
+            assert ready.json()["problems"] == ["account group: out of memory"]
+            it.sender.lines["group"].channel.deliver = deliver
+            await pass_time(clock, TEN_MS + 60_000, it.running.settled)
+            assert (await client.get("/readyz")).json()["problems"] == []
+
+    asyncio.run(scene())
+
+
+def test_shops_of_a_webhook_are_known_to_the_desk_by_their_source(tmp_path):
+    chat = "{secret: x, platform: mall, shops: {'7': s7}}"
+    folder(tmp_path, "http://127.0.0.1:9", f"sources:\n  chat: {{chatwoot: {chat}}}\n")
+    assert configured(tmp_path).settings.source_of_shops() == {"mall:s7": "chat"}

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.configuration import ConfigurationError
 from monitor.directory import load_people, load_shops
-from monitor.settings import Settings, load_settings
+from monitor.settings import Settings, load_settings, secret_variable
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +175,9 @@ def test_mistakes_in_shops_and_people_are_placed_and_no_number_is_shown(tmp_path
     with pytest.raises(ConfigurationError) as caught:
         load_people(tmp_path / "people.yaml")
     assert "1380013800" not in str(caught.value)
+
+
+def test_a_variable_that_holds_a_secret_is_no_misspelt_setting(load, monkeypatch):
+    monkeypatch.setenv("SLAWATCH_SECRET_BOT", "hush")
+    load("")
+    assert secret_variable("SLAWATCH_SECRET_BOT") == "hush"
