@@ -1,12 +1,11 @@
 """HTTP ingest, durable: batches of 500 with engine, rules and ticks running (design §13).
 
-``python -m benchmarks.ingest [--rate EVENTS_A_SECOND] [--seconds S]``; rate 0: as fast as it takes them.
+``python -m benchmarks.ingest [--rate EVENTS_A_SECOND] [--seconds S]``, and then as fast as it takes them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import queue
 import tempfile
 import threading
@@ -14,10 +13,12 @@ import time
 from pathlib import Path
 
 from benchmarks.daemon import Daemon, percentile, post
+from benchmarks.table import Row, print_rows
 
 BATCH = 500
 SHOPS = 200
 SENDERS = 8
+SECONDS = 60
 BAR_RATE, BAR_P99_MS = 20_000, 250
 
 LINE = (
@@ -109,16 +110,34 @@ def measure(rate: int, seconds: int) -> dict[str, float]:
             }
 
 
+def rows(seconds: int = SECONDS, rate: int = BAR_RATE) -> list[Row]:
+    """The rate of the bar, and then as fast as it takes them."""
+    found = []
+    for wanted in dict.fromkeys((rate, 0)):
+        run = measure(wanted, seconds)
+        held = run["events_per_s"] >= 0.99 * BAR_RATE and run["p99_ms"] <= BAR_P99_MS
+        barred = wanted == BAR_RATE
+        found.append(
+            Row(
+                f"ingest, batches of {BATCH}, {f'{wanted:,} events/s offered' if wanted else 'all it takes'},"
+                f" {seconds} s",
+                f"{run['events_per_s']:,} events/s, p50 {run['p50_ms']} ms, p99 {run['p99_ms']} ms,"
+                f" {run['events_per_cpu_s']:,} events per second of processor,"
+                f" {run['resident_mb']} MB, folded {run['folded_after_s']} s after the last",
+                "",
+                f"≥ {BAR_RATE:,} events/s, p99 ≤ {BAR_P99_MS} ms" if barred else "",
+                held if barred else None,
+            )
+        )
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=BAR_RATE)
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
     options = parser.parse_args()
-    found = measure(options.rate, options.seconds)
-    print(json.dumps(found))
-    held = found["events_per_s"] >= 0.99 * min(options.rate or BAR_RATE, BAR_RATE)
-    held = held and found["p99_ms"] <= BAR_P99_MS
-    print(f"bar {BAR_RATE} events/s, p99 {BAR_P99_MS} ms: {'held' if held else 'NOT held'}")
+    print_rows(rows(options.seconds, options.rate))
 
 
 if __name__ == "__main__":
