@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from monitor.sources.wire import Rejected
 
 _DAY_MS = 86_400_000
+# What customers and agents write, by the names that our own events and Chatwoot's webhooks give it. One list
+# for every source: a letter of a source that is added later must not keep what another would not.
+TEXTS = frozenset(
+    {
+        *("text", "content", "processed_message_content", "text_content", "html_content"),
+        *("feedback_message", "subject", "body", "caption", "transcribed_text"),
+    }
+)
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE letters (
@@ -88,10 +96,8 @@ class DeadLetters:
         """Keep refused lines; at the limit the oldest make room."""
         rows = []
         for one in rejected:
-            raw = _without_texts(one.raw)
-            parsed = raw is not None
+            kept, parsed = _kept(one.raw)
             days = limits.DEAD_LETTER_DAYS if parsed else limits.DEAD_LETTER_DAYS_UNPARSED
-            kept = one.raw[: limits.DEAD_LETTER_BYTES] if raw is None else raw
             expires_ms = arrival_ms + days * _DAY_MS
             rows.append((arrival_ms, expires_ms, source, one.index, one.code, one.reason, parsed, kept))
         with self._lock:
@@ -169,19 +175,21 @@ class DeadLetters:
         return int(kept), int(size)
 
 
-def _without_texts(raw: bytes) -> bytes | None:
-    """The same JSON with every ``text`` emptied; None where it does not parse or stays too long."""
+def _kept(raw: bytes) -> tuple[bytes, bool]:
+    """What is kept of a line, without its texts, and whether that is the whole of it.
+
+    What does not parse is cut as it is: nobody can say where in it a text is.
+    """
     try:
-        value = msgspec.json.decode(raw)
-        blanked = msgspec.json.encode(_blanked(value))
+        blanked = msgspec.json.encode(_blanked(msgspec.json.decode(raw)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return blanked if len(blanked) <= limits.DEAD_LETTER_BYTES else None
+        return raw[: limits.DEAD_LETTER_BYTES], False
+    return blanked[: limits.DEAD_LETTER_BYTES], len(blanked) <= limits.DEAD_LETTER_BYTES
 
 
 def _blanked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "" if key == "text" else _blanked(inner) for key, inner in value.items()}
+        return {key: "" if key.lower() in TEXTS else _blanked(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_blanked(inner) for inner in value]
     return value

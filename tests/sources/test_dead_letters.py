@@ -1,5 +1,7 @@
 """What was refused is kept without its texts, counted, listed, bounded."""
 
+import json
+
 import pytest
 
 from monitor.errors import MonitorError
@@ -89,3 +91,14 @@ def test_a_newer_or_foreign_file_is_refused_with_the_mend(tmp_path):
     for name in ("new.db", "foreign.db"):
         with pytest.raises(MonitorError, match=f"{name}.*; .*move the file away"):
             DeadLetters(tmp_path / name)
+
+
+def test_a_line_that_parses_but_is_too_long_is_cut_after_its_texts_are_gone(letters):
+    more = [{"Content": "秘密", "n": number} for number in range(DEAD_LETTER_BYTES // 10)]
+    letters.add(
+        "erp", [refused(0, json.dumps({"text": "秘密", "more": more}, ensure_ascii=False).encode())], 5
+    )
+    (kept,) = letters.list()
+    assert (kept.parsed, len(kept.raw)) == (False, DEAD_LETTER_BYTES)
+    assert "秘密".encode() not in kept.raw
+    assert kept.raw.startswith(b'{"text":"","more":[{"Content":"","n":0}')

@@ -194,3 +194,20 @@ class TestChatwoot:
     def test_what_does_not_concern_us_is_answered_200(self, house, client):
         assert self.post(client, body=b'{"event": "contact_created"}').json()["accepted"] == 0
         assert house.behind.batches == []
+
+    def test_a_refused_one_keeps_nothing_that_was_written(self, house, client):
+        """In the file as in the listing: no text, wherever in the payload it stood."""
+        said = json.loads(self.BODY) | {
+            "created_at": "1999-01-01T00:00:00Z",
+            "processed_message_content": "秘密",
+            "content_attributes": {"email": {"text_content": {"full": "秘密"}, "subject": "秘密"}},
+        }
+        said["conversation"]["messages"] = [{"id": 1, "content": "秘密", "processed_message_content": "秘密"}]
+        body = json.dumps(said, ensure_ascii=False).encode()
+        assert self.post(client, body=body).json()["rejected"][0]["code"] == "too_old"
+        (letter,) = client.get("/api/v1/dead-letters").json()["letters"]
+        assert "秘密" not in letter["raw"]
+        assert json.loads(letter["raw"])["conversation"]["messages"] == [
+            {"id": 1, "content": "", "processed_message_content": ""}
+        ]
+        assert "秘密".encode() not in b"".join(one.raw for one in house.letters.list())
