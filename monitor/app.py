@@ -6,21 +6,19 @@ settings → packs, rules → plan → shard · journal, store · desk · channe
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import ValidationError
 
 from alerting.config import Alerting
 from alerting.sender import Sender
-from monitor.configuration import ConfigurationError, explain, read_yaml
+from monitor.configuration import explain, read_yaml
 from monitor.directory import load_people, load_shops
 from monitor.logs import configure_logging
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -29,7 +27,7 @@ from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
-from monitor.runtime.passing import first_time, follow
+from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plans import plan_of
 from monitor.runtime.reasons import Reasons
 from monitor.runtime.server import serving
@@ -206,6 +204,7 @@ def _embedded(
         configured.alerting.policy(configured.settings.source_of_shops()),
         clock,
         box,
+        plan=configured.plan.name,
         lateness_ms=configured.settings.lateness,
         observe_commit=metrics.append_seconds.observe,
         observe_step=metrics.step_seconds.observe,
@@ -276,25 +275,3 @@ def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
     if kind == "env":
         return secret_variable(name)
     return (base / name).read_text("utf-8")
-
-
-def refuse_real_channels(alerting: Alerting) -> None:
-    """Under a clock that is told, nobody outside this machine may be alerted.
-
-    Raises:
-        ConfigurationError: An account reaches further, each named.
-    """
-    problems = []
-    for name, account in alerting.accounts.items():
-        url = account.url.get_secret_value() if account.url else account.base_url
-        if account.type != "console" and not _is_loopback(urlsplit(url).hostname or ""):
-            problems.append(f"accounts.{name}: --clock is for tests; name a fake on 127.0.0.1 instead")
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

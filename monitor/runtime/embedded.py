@@ -21,6 +21,7 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
+from monitor.runtime.plan_record import record_plan
 from monitor.runtime.refusals import Refusals
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
@@ -60,6 +61,7 @@ class Embedded:
         policy: The desk's.
         clock: Everybody's.
         dead_letters: Where refused events go.
+        plan: The name of the plan that shards are made with; empty: it is not recorded.
         lateness_ms: How late an event may come; ids are remembered for twice this.
         observe_commit: Told the seconds of each group commit of the journal, from its thread.
         observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
@@ -73,6 +75,7 @@ class Embedded:
         clock: Clock,
         dead_letters: DeadLetters,
         *,
+        plan: str = "",
         lateness_ms: int = engine_limits.LATENESS_MS,
         observe_commit: Callable[[float], object] = lambda _took_s: None,
         observe_step: Callable[[float], object] = lambda _took_s: None,
@@ -84,7 +87,7 @@ class Embedded:
         self.intents_told: list[Callable[[], None]] = []  # there may be something to send
         self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
         self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
-        self.beat_s = 0.0
+        self.beat_s, self._plan = 0.0, plan
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: dict[str, Callable[[], None]] = {}
@@ -124,6 +127,8 @@ class Embedded:
 
     async def start(self) -> None:
         """Restore, and take events once the ids of the journal's tail are known."""
+        if self._plan:
+            await record_plan(self._plan, self.journal, self.store, self.thread)
         ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.shard_loop.reached, self.health)
         self.part("shard", self.shard_loop.run)
         self.part("desk", self.desk_loop.run)

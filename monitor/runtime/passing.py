@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from monitor.configuration import ConfigurationError
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.sources.times import parse_time
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from alerting.config import Alerting
     from monitor.runtime.clock import ManualClock
 
 FOLLOW_S = 0.01  # how often the file of a test is looked at
@@ -63,3 +67,25 @@ def first_time(path: Path) -> int:
 def _wanted(path: Path) -> int | None:
     text = path.read_text("utf-8").strip()
     return int(text) if text.isdigit() else parse_time(text)
+
+
+def refuse_real_channels(alerting: Alerting) -> None:
+    """Under a clock that is told, nobody outside this machine may be alerted.
+
+    Raises:
+        ConfigurationError: An account reaches further, each named.
+    """
+    problems = []
+    for name, account in alerting.accounts.items():
+        url = account.url.get_secret_value() if account.url else account.base_url
+        if account.type != "console" and not _is_loopback(urlsplit(url).hostname or ""):
+            problems.append(f"accounts.{name}: --clock is for tests; name a fake on 127.0.0.1 instead")
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

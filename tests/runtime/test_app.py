@@ -14,14 +14,15 @@ from live import ALERTING, PACK, RULES
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
-from monitor.app import configure, daemon, refuse_real_channels
+from monitor.app import configure, daemon
 from monitor.configuration import ConfigurationError
 from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
-from monitor.runtime.passing import pass_time
+from monitor.runtime.passing import pass_time, refuse_real_channels
 from monitor.settings import Settings, load_settings
+from monitor.store.journal_reader import JournalReader, Kind
 
 TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
 
@@ -473,3 +474,40 @@ def test_shops_of_a_webhook_are_known_to_the_desk_by_their_source(tmp_path):
     chat = "{secret: x, platform: mall, shops: {'7': s7}}"
     folder(tmp_path, "http://127.0.0.1:9", f"sources:\n  chat: {{chatwoot: {chat}}}\n")
     assert configured(tmp_path).settings.source_of_shops() == {"mall:s7": "chat"}
+
+
+def plans(place):
+    """The names of the plans in the journal, in order."""
+    reader = JournalReader(place / "data" / "journal.db")
+    try:
+        return [row.plan for row in reader.read() if row.kind is Kind.PLAN]
+    finally:
+        reader.close()
+
+
+def test_a_rule_removed_between_two_runs_ends_its_alert_and_the_plan_is_a_record(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+        async with living(tmp_path, clock) as (it, client, _):
+            assert len((await client.get("/api/v1/alerts")).json()["alerts"]) == 1
+        (first,) = plans(tmp_path)
+        wecom = FakeWecom(clock.now_ms)
+        folder(tmp_path, await wecom.start())
+        (tmp_path / "rules" / "rules.yaml").write_text(RULES.replace("a-miss", "misses"), "utf-8")
+        async with (
+            daemon(configured(tmp_path), clock) as it,
+            httpx.AsyncClient(base_url=it.url) as client,
+        ):
+            await pass_time(clock, TEN_MS + 6_000, it.running.settled)
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            assert alert["rule"] == "misses"
+            steps = await why(client, rule="a-miss", shop="mall:s1")
+            assert ("verdict", "removed", "no rule of this name is in force") in steps
+            assert any(step[:2] == ("rule", "ok crit") and "rule_removed" in step[2] for step in steps)
+        await wecom.close()
+        assert plans(tmp_path) == [first, configured(tmp_path).plan.name]
+
+    asyncio.run(scene())
