@@ -32,6 +32,14 @@ def named(intents: Iterable[Intent]) -> list[tuple[str, str, Kind]]:
     return [(intent.id, intent.alert, intent.kind) for intent in intents]
 
 
+def told_after_ms(result: DeliveryResult, draft: Draft, now_ms: int) -> list[int]:
+    """How long each alert that a message told for the first time took, from its transition."""
+    if not result.accepted:
+        return []
+    fresh = (ready.intent for ready in draft.items if ready.intent.kind in ("fire", "rise"))
+    return [now_ms - intent.transition.at_ms for intent in fresh]
+
+
 def traces_of(
     account: str, draft: Draft, number: int, state: State, result: DeliveryResult, now_ms: int
 ) -> list[Trace]:

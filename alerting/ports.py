@@ -153,16 +153,22 @@ class InPlace:
 
 
 class Metrics(Protocol):
-    """Counters, by name and few labels."""
+    """Counters, by name and few labels; how long alerts took."""
 
     def count(self, name: str, n: int = 1, **labels: str) -> None:
         """Add ``n``."""
+
+    def told_after(self, took_ms: Sequence[int], account: str) -> None:
+        """Take in how long alerts took, each from its transition to the channel's answer."""
 
 
 class NoMetrics:
     """Count nothing."""
 
     def count(self, name: str, n: int = 1, **labels: str) -> None:
+        """Do nothing."""
+
+    def told_after(self, took_ms: Sequence[int], account: str) -> None:
         """Do nothing."""
 
 

@@ -8,19 +8,19 @@ is sent once more, marked. Everything that decides is in ``alerting.policy``; he
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.about import Style
 from alerting.errors import Fenced, StoreBusy, StoreFull
 from alerting.line import Line
 from alerting.messages import Rendered, render
-from alerting.outcome import named, state_of, traces_of
+from alerting.outcome import named, state_of, told_after_ms, traces_of
 from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
-from alerting.ports import ByIds, InPlace, NoMetrics
+from alerting.ports import ByIds, InPlace, NoMetrics, P, R
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from alerting.policy.route import Policy
     from alerting.ports import Clock, Directory, Metrics, Store, Worker
     from rules.transition import Transition
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Sender:
@@ -70,8 +67,8 @@ class Sender:
     ) -> None:
         self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
         self._owner, self._worker, self._on_result = owner, worker or InPlace(), on_result
-        self._metrics, self._on_error, self._on_well = metrics or NoMetrics(), on_error, on_well
-        self._finishing = False
+        self._on_error, self._on_well = on_error, on_well
+        self._metrics, self._finishing = metrics or NoMetrics(), False
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
 
     def wake(self) -> None:
@@ -207,7 +204,7 @@ class Sender:
     def _render(self, line: Line, draft: Draft, now_ms: int, *, unrecorded: bool = False) -> Rendered:
         receiver = self._policy.receivers.get(draft.receiver)
         language = receiver.language if receiver else "zh"
-        # A provider that refused it as bad may count more than we do: each time half the size is tried.
+        # A provider that refused it as bad may count more than we do: try half the size each time.
         limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
         style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded)
         try:
@@ -236,6 +233,7 @@ class Sender:
     async def _record(self, line: Line, draft: Draft, number: int, result: DeliveryResult) -> None:
         now_ms = self._clock.now_ms()
         self._metrics.count("deliveries", account=line.name, kind=result.kind)
+        self._metrics.told_after(told_after_ms(result, draft, now_ms), line.name)
         line.rest(result, number, now_ms)
         state, requeue = state_of(result, draft)
         intents = [ready.intent for ready in draft.items]

@@ -79,6 +79,7 @@ class Daemon:
     running: Embedded
     view: View
     sender: Sender
+    gauges: Gauges
     url: str
 
 
@@ -172,7 +173,7 @@ async def daemon(
         stack.push_async_callback(running.stop)
         sender = _sender(configured, running, channels, metrics)
         view = _view(running, configured.names)
-        gauges = Gauges(running, metrics)
+        gauges = Gauges(running, view, metrics)
         running.outputs_told.append(gauges.count)
         running.refusals_told.append(gauges.refused)
         web = build_app(
@@ -192,7 +193,7 @@ async def daemon(
         running.part("pages", view.run)
         running.part("metrics", gauges.run)
         running.part("dead letters", partial(box.sweep, clock))
-        yield Daemon(running, view, sender, url)
+        yield Daemon(running, view, sender, gauges, url)
 
 
 def _embedded(
@@ -208,6 +209,7 @@ def _embedded(
         lateness_ms=configured.settings.lateness,
         observe_commit=metrics.append_seconds.observe,
         observe_step=metrics.step_seconds.observe,
+        observe_checkpoint=metrics.checkpoint_seconds.observe,
     )
 
 

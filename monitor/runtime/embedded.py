@@ -65,6 +65,7 @@ class Embedded:
         lateness_ms: How late an event may come; ids are remembered for twice this.
         observe_commit: Told the seconds of each group commit of the journal, from its thread.
         observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
+        observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Embedded:
         lateness_ms: int = engine_limits.LATENESS_MS,
         observe_commit: Callable[[float], object] = lambda _took_s: None,
         observe_step: Callable[[float], object] = lambda _took_s: None,
+        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
     ) -> None:
         self.clock, self.health, self.journal = clock, files.health, files.journal
         self.store, self.thread = files.store, files.thread
@@ -105,6 +107,7 @@ class Embedded:
             tell_unrecorded=self._unrecorded,
             on_refused=Refusals(dead_letters, self.store, self.thread, self._refused).put,
             observe_step=observe_step,
+            observe_checkpoint=observe_checkpoint,
             lateness_ms=lateness_ms,
         )
         self.desk_loop = DeskLoop(

@@ -63,6 +63,7 @@ class ShardLoop:
             counts as done: what a crash keeps from being told is refused again.
         lateness_ms: Ids are remembered for twice this.
         observe_step: Told the seconds for which a step or a slice held the event loop.
+        observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class ShardLoop:
         tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
         on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
         observe_step: Callable[[float], object] = lambda _took_s: None,
+        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         lateness_ms: int = engine_limits.LATENESS_MS,
         shard: int = 0,
     ) -> None:
         self._make_shard, self._store, self._journal = make_shard, store, journal
         self._thread, self._clock, self._health = thread, clock, health
         self._on_outputs, self._observe_step = on_outputs, observe_step
+        self._observe_checkpoint = observe_checkpoint
         self._tell_unrecorded, self._on_refused = tell_unrecorded, on_refused
         self._lateness_ms, self._number = lateness_ms, shard
         self._reader = journal.reader()
@@ -95,6 +98,7 @@ class ShardLoop:
         self._bytes = 0
         self._rest_until_s = 0.0  # until then no further slice is taken
         self._checkpoint_ms = 0  # when the last checkpoint ended
+        self._checkpoint_began_s = 0.0
         self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
         self.shard: ShardPort | None = None  # None until it is restored
         self.position = 0  # last record folded and, with its transitions, stored
@@ -199,12 +203,14 @@ class ShardLoop:
             if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
                 return False
             self._checkpoint_to, self._bytes = self.position, 0
+            self._checkpoint_began_s = time.perf_counter()
         if time.perf_counter() < self._rest_until_s:
             return False
         saved = await self._save_slice()
         if saved is not None and saved.floor <= self._checkpoint_to:
             return True
         self._checkpoint_to, self._checkpoint_ms = None, self._clock.now_ms()
+        self._observe_checkpoint(time.perf_counter() - self._checkpoint_began_s)
         return False
 
     async def _save_slice(self) -> Slice | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from monitor.runtime.embedded import Embedded
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
+    from monitor.runtime.view import View
     from monitor.sinks.metrics import Metrics
     from monitor.sources.wire import Rejected
     from monitor.web.ports import SourceStatus
@@ -59,8 +60,8 @@ log = structlog.get_logger(__name__)
 class Gauges:
     """Keeps the metrics of what runs."""
 
-    def __init__(self, running: Embedded, metrics: Metrics) -> None:
-        self._running, self._metrics = running, metrics
+    def __init__(self, running: Embedded, view: View, metrics: Metrics) -> None:
+        self._running, self._view, self._metrics = running, view, metrics
         self._failures: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -81,15 +82,25 @@ class Gauges:
         for part, failures in it.health.failures.items():
             metrics.part_failures.labels(part=part).inc(failures - self._failures.get(part, 0))
             self._failures[part] = failures
-        desk = it.desk_loop.desk
-        severities = [a.transition.severity for a in desk.books.alerts.values() if not a.over] if desk else []
+        metrics.rounds_open.set(self._view.waiting)
+        self._set_alerts()
+
+    def _set_alerts(self) -> None:
+        """What fires, and what of it is still to be told; a repeat lies in the future and does not wait."""
+        desk = self._running.desk_loop.desk
+        alerts = list(desk.books.alerts.values()) if desk else []
+        severities = [alert.transition.severity for alert in alerts if not alert.over]
         for severity in ("warn", "crit"):
-            metrics.alerts.labels(severity=severity).set(severities.count(severity))
+            self._metrics.alerts.labels(severity=severity).set(severities.count(severity))
+        queued = (waiting for alert in alerts for way in alert.ways for waiting in way.queued.values())
+        self._metrics.intents.set(sum(waiting.kind != "repeat" for waiting in queued))
 
     def count(self, outputs: Outputs) -> None:
         """Count what a step gave out."""
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
+        if dropped := outputs.counts.get("late_dropped"):  # counted by step, and a step is of many sources
+            self._metrics.events.labels(source="all", result="late_dropped").inc(dropped)
 
     def refused(self, source: str, rejected: Sequence[Rejected]) -> None:
         """Count what the shard refused, after the entrance had taken it."""
@@ -124,3 +135,8 @@ class SenderMetrics:
             self._metrics.deliveries.labels(channel=labels["account"], result=labels["kind"]).inc(n)
         else:
             self._metrics.part_failures.labels(part=name).inc(n)
+
+    def told_after(self, took_ms: Sequence[int], account: str) -> None:
+        """Take in how long alerts took, each from its transition to the channel's answer."""
+        for one_ms in took_ms:
+            self._metrics.delivery_seconds.labels(channel=account).observe(one_ms / 1000)

@@ -41,6 +41,7 @@ class View:
     ) -> None:
         self._figures, self._desk = figures, desk
         self._directory, self._status = directory, status
+        self.waiting = 0  # open rounds of all shops, as of the lists
         self._shops: list[ShopView] = []
         self._at_risk: list[WaitingView] = []
         self._asked = asyncio.Event()
@@ -137,6 +138,7 @@ class View:
 
     def _keep(self, shops: list[ShopView], waiting: list[WaitingView]) -> None:
         self._shops = sorted(shops, key=nearness)
+        self.waiting = sum(shop.waiting for shop in shops)
         self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
 
     def _severities(self) -> dict[str, list[str]]:

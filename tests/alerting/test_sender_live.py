@@ -26,6 +26,9 @@ class Counts:
         if name == "sender_store_errors":
             self.failed.set()
 
+    def told_after(self, took_ms, account):
+        self.seen += [(one_ms, account) for one_ms in took_ms]
+
     def error(self, account, error):
         self.seen.append((account, str(error)))
         self.failed.set()
@@ -83,7 +86,8 @@ def test_it_sends_when_woken_and_when_the_time_has_come(tmp_path):
         clock.move_to(T0 + 30 * SECOND)
         await results.wait()
         assert [seen.at_ms for seen in wecom.inbox] == [T0, T0 + 30 * SECOND]
-        assert metrics.seen == [("deliveries", {"account": "bot", "kind": "ok"})] * 2
+        accepted = ("deliveries", {"account": "bot", "kind": "ok"})
+        assert metrics.seen == [accepted, (0, "bot"), accepted, (30_000, "bot")]
 
     play(tmp_path, scene)
 

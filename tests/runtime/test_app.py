@@ -188,6 +188,33 @@ def test_metrics_tell_of_the_journal_and_the_shard(tmp_path):
             text = (await client.get("/metrics")).text
             assert 'slawatch_transitions_total{severity="crit",to_state="firing"} 1.0' in text
             assert 'slawatch_deliveries_total{channel="group",result="ok"} 1.0' in text
+            assert 'slawatch_delivery_seconds_count{channel="group"} 1.0' in text
+
+    asyncio.run(scene())
+
+
+async def measured(it, client, *names):
+    """Values of gauges by name, as of now."""
+    it.gauges.set()
+    text = (await client.get("/metrics")).text
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return [float(found[f"slawatch_{name}"]) for name in names]
+
+
+def test_metrics_tell_what_waits(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        names = ("rounds_open", "intents_waiting", "checkpoint_seconds_count")
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await post(client, message(1, TEN_MS), message(2, TEN_MS))
+            await pass_time(clock, TEN_MS + 1_000, it.running.settled)
+            await it.view.refresh()
+            assert await measured(it, client, *names) == [2, 0, 0]
+            wecom.suffer(*[Fault("bad_gateway")] * 100)
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            assert await measured(it, client, "intents_waiting") == [1]
+            await pass_time(clock, TEN_MS + 40_000, it.running.settled)
+            assert await measured(it, client, "checkpoint_seconds_count") == [1]
 
     asyncio.run(scene())
 
