@@ -45,7 +45,8 @@ PURE_IMPORTS = {
     *("msgspec", "xxhash"),
 }
 ALSO_IMPORTS = {("rules/yaml_marks.py", "yaml")}  # parses a text it is given; reads nothing
-PURE_LIMITS = ("alerting.limits",)
+# Values only: limits, and a time zone as the table of offsets that the pinned tzdata gives.
+PURE_VALUES = ("alerting.limits", "monitor.zones")
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "__import__"}
 CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"}
 
@@ -139,7 +140,7 @@ def is_pure_of_ours(module: str) -> bool:
     """``a.b`` of ``from a import b`` is a module of that name, else a name in ``a``."""
     if module.partition(".")[0] not in PACKAGES:
         return False
-    if any(within(module, pure) for pure in PURE_LIMITS):
+    if any(within(module, pure) for pure in PURE_VALUES):
         return True
     for name in (module, module.rpartition(".")[0]):
         file = ROOT / f"{name.replace('.', '/')}.py"

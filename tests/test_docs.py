@@ -198,7 +198,7 @@ def test_the_events_of_the_readme_are_accepted(page):
 
 
 # What a shell block of the pages may run here: fast, and neither a daemon nor another make.
-CHEAP = ("init", "rules", "simulate", "replay")
+CHEAP = ("init", "rules", "simulate", "replay", "explain")
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh.md"])

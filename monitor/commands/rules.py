@@ -120,5 +120,10 @@ def _summary(rules: int, problems: Iterable[Problem]) -> str:
     errors = sum(problem.severity == "error" for problem in problems)
     doubts = sum(problem.severity != "error" for problem in problems)
     if errors:
-        return f"{errors} errors, {doubts} doubts; nothing is taken until the errors are mended"
-    return f"{rules} rules, no errors, {doubts} doubts"
+        mend = f"until {'it is' if errors == 1 else 'they are'} mended"
+        return f"{_count(errors, 'error')}, {_count(doubts, 'doubt')}; no rule is taken {mend}"
+    return f"{_count(rules, 'rule')}, no errors, {_count(doubts, 'doubt')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
