@@ -48,15 +48,17 @@ LOCK := --quiet --generate-hashes --all-build-deps --allow-unsafe --strip-extras
         --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-header --annotation-style line
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
-	$(PIP) --require-hashes --no-deps --requirement requirements.lock
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "installing into $(VENV), once"
+	@$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
-	$(PIP) --require-hashes --no-deps --requirement requirements-dev.lock
+	@echo "installing what tests need into $(VENV), once"
+	@$(PIP) --require-hashes --no-deps --requirement requirements-dev.lock
 	@touch $@
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no python3.11 found: install Python 3.11 or newer, or say make PYTHON=/path/to/python" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}: slawatch needs 3.11 or newer (make PYTHON=/path/to/python)")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
