@@ -197,7 +197,7 @@ class Engine:
             reason = self._converse(shop, event, at, now_ms)
             if reason is not None:
                 return reason
-        elif kind in OF_ORDER and event.order_id:
+        elif kind in OF_ORDER and (event.order_id or event.dispute_id or event.refund_id):
             take_order(shop, event)
         elif kind == "agent":
             shop.take_agent(event)

@@ -116,33 +116,38 @@ class Fold:
                 self.written |= 1 << index
             counts = track.in_hours(self.first_ms) if track.session_start else hours
             counts = counts and not self.excluded
-            r = self._open_round(day, index)
-            if r is not None and entry[3] > day.settles_ms and day.is_settled(r, entry[3]):
-                self.open.remove(r)
-                r = None
+            r = self._open_round(day, index, entry[3])
             if r is None:
                 self._open(day, index, entry, self.human, counts, now_ms)
                 continue
             r.arrival_ms = entry[3]
+            if counts:
+                self._join(r, at, now_ms)
             if track.waiting and r.ask_ms >= 0 and now_ms > day.settles_ms:
                 day.wait_for(r, now_ms)
-            if not counts:
-                continue
-            if r.ask_ms < 0:
-                if not track.session_start:
-                    self._count(r, at, now_ms)
-            elif r.asks is not None:
-                r.asks.append(at)
-                for position, tally in enumerate(day.tallies[index]):
-                    tally.joined(r, position, now_ms)
-                self.shop.arm(r, now_ms)
-                if track.marked:
-                    self.shop.arm_marks(r, at, now_ms)
 
-    def _open_round(self, day: Day, track: int) -> Round | None:
+    def _join(self, r: Round, at: int, now_ms: int) -> None:
+        """Another message in an open round, one that counts."""
+        track = r.day.spec.tracks[r.track]
+        if r.ask_ms < 0:
+            if not track.session_start:
+                self._count(r, at, now_ms)
+        elif r.asks is not None:
+            r.asks.append(at)
+            for position, tally in enumerate(r.day.tallies[r.track]):
+                tally.joined(r, position, now_ms)
+            self.shop.arm(r, now_ms)
+            if track.marked:
+                self.shop.arm_marks(r, at, now_ms)
+
+    def _open_round(self, day: Day, track: int, arrival_ms: int) -> Round | None:
+        """The day's open round of a track, unless it is settled and so forgotten (decision 3)."""
         for r in self.open:
             if r.track == track and r.day is day:
-                return r
+                if arrival_ms <= day.settles_ms or not day.is_settled(r, arrival_ms):
+                    return r
+                self.open.remove(r)
+                break
         return None
 
     def _open(self, day: Day, track: int, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
@@ -183,7 +188,7 @@ class Fold:
                 and track.handover_opens
                 and self.written >> index & 1
                 and track.in_hours(of_day)
-                and self._open_round(day, index) is None
+                and self._open_round(day, index, entry[3]) is None
             ):
                 counts = not self.excluded and (not track.session_start or track.in_hours(self.first_ms))
                 self._open(day, index, entry, True, counts, now_ms)

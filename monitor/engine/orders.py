@@ -18,7 +18,7 @@ def take_order(shop: Shop, event: Event) -> None:
     """Count an order as formed, or as having the event of an order rate, once a day each."""
     assert isinstance(event.at, int)
     what = f"{event.type}.{event.action}"
-    key = key_of(event.order_id)
+    key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
     if what in FORMING:
         _form(shop, key, event.at)
     day = shop.day_at(event.at)

@@ -331,12 +331,13 @@ class Shop:
         for h in self.heard:
             day = service_day(h.at, self.zone)
             rule = self.rule(measure, day)
-            if rule is None or not h.event.order_id:
+            case = h.event.order_id or f"\0{h.event.dispute_id or h.event.refund_id}"
+            if rule is None or h.event.type not in ("order", "refund", "dispute") or case == "\0":
                 continue
             names = rule.measure.event or "dispute.opened"
             outcome = not rule.measure.outcome or h.event.outcome in rule.measure.outcome
             if f"{h.event.type}.{h.event.action}" == names and outcome:
-                hit.add((day, h.event.order_id))
+                hit.add((day, case))
         return hit
 
 
