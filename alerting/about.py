@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerting import limits
-from alerting.policy.route import CHANNEL_RULE
+from alerting.policy.route import OWN_RULES
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
 
@@ -62,8 +62,8 @@ class About:
         self.shop: ShopInfo = directory.shop(self._key)
         self.rule: RuleInfo = directory.rule(t.rule, self._key)
         self.name = self._clean(self._subject())
-        own = t.rule == CHANNEL_RULE
-        self.title = style.say(CHANNEL_RULE) if own else self._text(self.rule.title) or self._clean(t.rule)
+        own = t.rule in OWN_RULES
+        self.title = style.say(t.rule) if own else self._text(self.rule.title) or self._clean(t.rule)
 
     def _clean(self, text: str) -> str:
         return clean(text, markdown=self.style.markdown)
@@ -74,7 +74,7 @@ class About:
     def _subject(self) -> str:
         if self._key:
             return self.shop.name or self._key
-        for name in ("source", "account"):
+        for name in ("source", "account", "daemon"):
             if name in self.t.subject:
                 return self.style.say(name, of=self.t.subject[name])
         return ", ".join(f"{name} {value}" for name, value in self.t.subject.items())

@@ -62,7 +62,9 @@ _ZH = {
     "f_lasted": "持续 {duration}",
     "source": "数据源 {of}",
     "account": "通知通道 {of}",
+    "daemon": "监控程序 {of}",
     "slawatch-channel": "通知通道不可用",
+    "slawatch-journal": "磁盘已满，暂停一切判断",
     "prove": "slawatch 测试消息：{receiver} 通过 {account} 能收到告警（{clock}）",
 }
 _EN = {
@@ -117,7 +119,9 @@ _EN = {
     "f_lasted": "lasted {duration}",
     "source": "source {of}",
     "account": "channel {of}",
+    "daemon": "daemon {of}",
     "slawatch-channel": "channel out of order",
+    "slawatch-journal": "the disk is full and nothing is judged",
     "prove": "slawatch test message: {receiver} can be reached on {account} ({clock})",
 }
 TEXTS = {"zh": _ZH, "en": _EN}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # The desk's own alert on an account that stopped working; its subject is {"account": name}.
 CHANNEL_RULE = "slawatch-channel"
+# The daemon's own alert that nothing is judged, since its log takes no tick; told without a record.
+JOURNAL_RULE = "slawatch-journal"
+OWN_RULES = frozenset({CHANNEL_RULE, JOURNAL_RULE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def route(policy: Policy, transition: Transition) -> Route:
     """
     if transition.rule == CHANNEL_RULE:
         return _round_about(policy, transition.subject["account"])
-    label = transition.notify
+    label = policy.self_receiver if transition.rule == JOURNAL_RULE else transition.notify
     names = policy.routes.get(label) or ((label,) if label in policy.receivers else ())
     reason = f"notify: {label}"
     if not names:

@@ -87,7 +87,7 @@ class Embedded:
         self.outputs_told: list[Callable[[Outputs], None]] = []  # after each step is durable
         self.refusals_told: list[Callable[[str, Sequence[Rejected]], None]] = []  # once durable, by source
         self.intents_told: list[Callable[[], None]] = []  # there may be something to send
-        self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[object]] | None = None
+        self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[int]] | None = None
         self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
         self.beat_s, self._plan = 0.0, plan
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
@@ -132,7 +132,8 @@ class Embedded:
         """Restore, and take events once the ids of the journal's tail are known."""
         if self._plan:
             await record_plan(self._plan, self.journal, self.store, self.thread)
-        ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.shard_loop.reached, self.health)
+        heard, folded = self.entrance.heard, self.shard_loop.reached
+        ticker = Ticker(self.journal, self.clock, heard, folded, self.health, self._unrecorded)
         self.part("shard", self.shard_loop.run)
         self.part("desk", self.desk_loop.run)
         self.part("ticker", ticker.run)
@@ -195,9 +196,8 @@ class Embedded:
         for told in self.intents_told:
             told()
 
-    async def _unrecorded(self, told: Iterable[Transition | Intent]) -> None:
-        if self.tell_unrecorded is not None:
-            await self.tell_unrecorded(told)
+    async def _unrecorded(self, told: Iterable[Transition | Intent]) -> int:
+        return await self.tell_unrecorded(told) if self.tell_unrecorded is not None else 0
 
     async def _beat(self) -> None:
         while True:

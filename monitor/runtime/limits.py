@@ -12,6 +12,7 @@ HOUSEKEEPING_MS = 1_000  # free disk is looked at so often while nothing is writ
 # shard loop
 STEP_EVENTS = 1_000  # events a step folds: about 10 ms of the loop, so that ingest goes on during a backlog
 TICK_MS = 1_000  # the shard's clock moves at least so often
+UNJUDGED_TOLD_MS = 5_000  # without a tick for so long, people are told that nothing is judged
 CHECKPOINT_MS = 30_000  # state trails the log by no more than this …
 CHECKPOINT_BYTES = 64 << 20  # … or by so many packed bytes, whichever comes first
 SLICE_MS = 20  # a slice of a checkpoint is sized to take so long

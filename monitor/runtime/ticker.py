@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from alerting.limits import NEVER_MS
+from alerting.policy.route import JOURNAL_RULE
 from monitor.runtime import limits
 from monitor.store.journal_reader import JournalError
+from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.runtime.health import Health
     from monitor.store.journal import Journal
 
+UNJUDGED_SHARD = -1  # of no shard: its alert is never written, and its id meets no other
 log = structlog.get_logger(__name__)
 
 
@@ -31,6 +35,7 @@ class Ticker:
         heard: When each source was last heard; a tick carries what changed since the one before.
         folded: Returns once the record at a position is folded.
         health: Told when a tick cannot be written.
+        tell: Awaited with the alert that nothing is judged; how many were told.
     """
 
     def __init__(
@@ -40,10 +45,12 @@ class Ticker:
         heard: Mapping[str, int],
         folded: Callable[[int], Awaitable[None]],
         health: Health,
+        tell: Callable[[list[Transition]], Awaitable[int]],
     ) -> None:
         self._journal, self._clock, self._heard = journal, clock, heard
-        self._folded, self._health = folded, health
+        self._folded, self._health, self._tell = folded, health, tell
         self._told: dict[str, int] = {}
+        self._failing_since_ms = 0  # 0: the last tick was written; NEVER_MS: it is told that none is
 
     async def run(self) -> None:
         """Tick for ever."""
@@ -60,7 +67,34 @@ class Ticker:
         except JournalError as error:  # without a clock nothing is judged: said, and tried again each second
             self._health.failed("journal", str(error))
             log.exception("tick not written", error=str(error))
+            await self._tell_unjudged(error)
             return
         self._health.well("journal")
+        self._failing_since_ms = 0
         self._told.update(changed)
         await self._folded(written.position)
+
+    async def _tell_unjudged(self, error: JournalError) -> None:
+        """Alert, once an outage, that nothing is judged: of this the shard can say nothing (decision 12)."""
+        now_ms = self._clock.now_ms()
+        self._failing_since_ms = self._failing_since_ms or now_ms
+        if now_ms - self._failing_since_ms < limits.UNJUDGED_TOLD_MS:
+            return
+        alert = Transition(
+            at_ms=now_ms,
+            rule=JOURNAL_RULE,
+            subject={"daemon": "slawatch"},
+            from_state="ok",
+            to_state="firing",
+            severity="crit",
+            verdict="unknown",
+            reason="journal",
+            facts=Facts(condition=str(error)),
+            shard=UNJUDGED_SHARD,
+            position=now_ms,
+        )
+        try:
+            if await self._tell([alert]):
+                self._failing_since_ms = NEVER_MS
+        except Exception:  # whatever keeps it from being told, ticks are tried all the same
+            log.exception("not told that nothing is judged")

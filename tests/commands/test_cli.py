@@ -38,6 +38,13 @@ def test_help_lists_every_command_and_imports_none():
     assert [name for name in heavy if f"| {name}" in imported or f" {name}\n" in imported] == []
 
 
+@pytest.mark.parametrize("args", [(), ("rules",), ("tokens",)])
+def test_without_a_command_the_help_is_shown_line_by_line_with_status_two(args):
+    done = slawatch(*args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == slawatch(*args, "--help").stdout
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name):
     done = slawatch(name, "--help")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time, refuse_real_channels
 from monitor.settings import Settings, load_settings
-from monitor.store.journal_reader import JournalReader, Kind
+from monitor.store.journal_reader import JournalError, JournalReader, Kind
 
 TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
 
@@ -536,5 +537,35 @@ def test_a_rule_removed_between_two_runs_ends_its_alert_and_the_plan_is_a_record
             assert any(step[:2] == ("rule", "ok crit") and "rule_removed" in step[2] for step in steps)
         await wecom.close()
         assert plans(tmp_path) == [first, configured(tmp_path).plan.name]
+
+    asyncio.run(scene())
+
+
+def test_a_full_disk_under_which_nothing_is_judged_is_told_once_an_outage(tmp_path):
+    """No tick is written for 5 s: one message, without a record. Ticks come again: what was missed is told."""
+
+    def fail(_heard):
+        refused = Future()
+        refused.set_exception(JournalError("journal: not written (disk is full)", mend="free some disk"))
+        return refused
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await post(client, message(1, TEN_MS))
+            tick = it.running.journal.tick
+            for outage in (1, 2):
+                it.running.journal.tick = fail
+                await pass_time(clock, clock.now_ms() + 5_000, it.running.settled)
+                assert len(wecom.inbox) == 2 * (outage - 1)
+                await pass_time(clock, clock.now_ms() + 30_000, it.running.settled)
+                text = wecom.texts()[-1]
+                assert "监控程序 slawatch：磁盘已满，暂停一切判断" in text
+                assert "not written (disk is full)" in text
+                assert len(wecom.inbox) == 2 * outage - 1
+                it.running.journal.tick = tick
+                await pass_time(clock, clock.now_ms() + 70_000, it.running.settled)
+                await post(client, message(1 + outage, clock.now_ms(), shop=f"s{1 + outage}"))
+            assert "mall:s1" in wecom.texts()[1]
 
     asyncio.run(scene())

@@ -63,7 +63,8 @@ class House:
             on_refused=self.refuse,
         )
         self.entrance = Entrance(self.journal, dead_letters=None)
-        self.ticker = Ticker(self.journal, self.clock, self.entrance.heard, self.loop.reached, self.health)
+        heard, folded = self.entrance.heard, self.loop.reached
+        self.ticker = Ticker(self.journal, self.clock, heard, folded, self.health, self.tell_unrecorded)
         self.task = asyncio.create_task(keep_running("shard", self.loop.run, self.health))
         await self.entrance.open(self.thread)
 
