@@ -98,6 +98,9 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.exit(done.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(USED_WRONGLY)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "slawatch"
