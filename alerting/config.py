@@ -179,8 +179,13 @@ class Alerting(_Model):
         """What a rule's ``notify`` may say."""
         return frozenset((*self.receivers, *self.routes))
 
-    def policy(self, sources: Mapping[str, str] | None = None) -> Policy:
-        """What the desk decides by; ``sources`` maps a shop to the source its events come from."""
+    def policy(self, sources: Mapping[str, str] | None = None, rules: frozenset[str] | None = None) -> Policy:
+        """What the desk decides by.
+
+        Args:
+            sources: Shop → the source its events come from.
+            rules: Those in force; alerts of others end. None: not known.
+        """
         receivers = {
             name: Receiver(
                 name,
@@ -194,7 +199,13 @@ class Alerting(_Model):
             for name, given in self.receivers.items()
         }
         return Policy(
-            receivers, self.default, self.routes, self.self_alerts or "", sources or {}, self.digest_after
+            receivers,
+            self.default,
+            self.routes,
+            self.self_alerts or "",
+            sources or {},
+            rules,
+            self.digest_after,
         )
 
     def channels(

@@ -31,6 +31,7 @@ from alerting.policy.records import (
     Unsilence,
     alert_key,
 )
+from alerting.policy.removed import removals
 from alerting.policy.route import CHANNEL_RULE, Policy, route
 from alerting.policy.silence import matches
 from alerting.policy.state import Alert, Way
@@ -174,6 +175,8 @@ class Desk:
                 self._health(item)
             case Tick():
                 self._forget(item.at_ms)
+                for removal in removals(self.books, item.at_ms):
+                    self._take(removal)
                 self._reroute(item.at_ms)
 
     def _acknowledge(self, ack: Ack) -> None:

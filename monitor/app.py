@@ -202,7 +202,9 @@ def _embedded(
     return Embedded(
         files,
         partial(Shard, configured.plan),
-        configured.alerting.policy(configured.settings.source_of_shops()),
+        configured.alerting.policy(
+            configured.settings.source_of_shops(), frozenset(configured.plan.rules.rules)
+        ),
         clock,
         box,
         plan=configured.plan.name,
