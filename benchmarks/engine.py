@@ -36,10 +36,11 @@ BAR, GOAL = 0.12, 0.2
 Chunk = tuple[list[int], list[bytes]]  # arrivals and lines
 
 
-def new_shard(*, rules: bool) -> Shard:
-    """A shard with the packs that ship, with the starter rules or with none."""
+def new_shard(*, rules: bool, live: bool = False) -> Shard:
+    """A shard with the packs that ship, with the starter rules or with none; of files, or of a daemon."""
     packs = load_packs()
-    return Shard(Plan(packs, load_rules(starter_rules(), packs) if rules else RuleSet(), quiet_gaps=True))
+    chosen = load_rules(starter_rules(), packs) if rules else RuleSet()
+    return Shard(Plan(packs, chosen, quiet_gaps=not live))
 
 
 def bare(chunks: list[Chunk]) -> None:

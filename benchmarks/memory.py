@@ -1,7 +1,7 @@
 """What 10,000 shops cost, each with 100 customers today and 10 open conversations: memory and restore.
 
-The day is fed in records of 500 to a shard with the starter rules, in a process of its own, and its state
-is stored in a real store as the daemon's checkpoints do; another process restores it and folds on.
+The day is fed in requests of 500 with a tick a second to a shard with the starter rules, in a process of
+its own, and its state is stored in a real store; another process restores it and folds on.
 ``python -m benchmarks.memory [--shops N]``
 """
 
@@ -27,7 +27,9 @@ from monitor.runtime import limits
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from monitor.shard import Shard
 
 SHOPS = 10_000
 CUSTOMERS, OPEN = 100, 10
@@ -40,6 +42,7 @@ OPENS_MS = FROM_MS + 9 * 60 * MINUTE_MS
 STEP_MS = 8 * MINUTE_MS  # a customer of every shop, from 09:00 to 21:00
 WAVE_MS = 2 * MINUTE_MS  # all shops are asked, then all answer, then every third customer pays
 LAST_MS = 12_000  # the same for those who still wait
+STORED_EVERY_MS = 120 * MINUTE_MS  # the daemon stores all the time; here it must not take longer than the day
 
 Wave = tuple[str, int, int, int]  # what is said, by which customer, begin and length in ms
 
@@ -73,30 +76,45 @@ def event(what: str, shop: int, customer: int, at_ms: int) -> Event:
     return Event(type="message", actor="customer", **talk)
 
 
-def records(shops: int) -> Iterator[Record]:
-    """The day as records of ``BATCH`` events, each at the arrival of its last."""
-    position, events = 0, []
+def batches(shops: int) -> Iterator[list[Event]]:
+    """The events of the day in order, up to ``BATCH`` a request."""
     for what, customer, begin_ms, span_ms in waves():
-        for shop in range(shops):
-            events.append(event(what, shop, customer, begin_ms + shop * span_ms // shops))
-            if len(events) == BATCH or shop == shops - 1:
-                position += 1
-                yield Record(position, events[-1].at, events, "erp")
-                events = []
+        for first in range(0, shops, BATCH):
+            some = range(first, min(first + BATCH, shops))
+            yield [event(what, shop, customer, begin_ms + shop * span_ms // shops) for shop in some]
 
 
-def further(shops: int, position: int) -> Iterator[Record]:
+def further(shops: int) -> Iterator[list[Event]]:
     """What follows the day: those who wait are answered, and more ask."""
     begin_ms = OPENS_MS + (CUSTOMERS - OPEN) * STEP_MS + OPEN * LAST_MS
     for wave in range(max(1, REFOLDED // shops)):
-        what, customer = (
-            ("answer", CUSTOMERS - OPEN + wave // 2) if wave % 2 else ("question", CUSTOMERS + wave)
-        )
+        what = "answer" if wave % 2 else "question"
+        customer = CUSTOMERS - OPEN + wave // 2 if wave % 2 else CUSTOMERS + wave
         for first in range(0, shops, BATCH):
-            at_ms = begin_ms + wave * LAST_MS + first * LAST_MS // shops
+            some = range(first, min(first + BATCH, shops))
+            yield [
+                event(what, shop, customer, begin_ms + (wave * shops + shop) * LAST_MS // shops)
+                for shop in some
+            ]
+
+
+def as_a_log(requests: Iterable[list[Event]], position: int = 0) -> Iterator[Record]:
+    """Records as a daemon writes them: each request as it arrives, and a tick every second."""
+    second = 0
+    for events in requests:
+        arrival_ms = events[-1].at
+        for tick in range(second + 1 if second else arrival_ms // 1_000, arrival_ms // 1_000 + 1):
             position += 1
-            events = [event(what, shop, customer, at_ms) for shop in range(first, min(first + BATCH, shops))]
-            yield Record(position, at_ms, events, "erp")
+            yield Record(position, tick * 1_000, heard={"erp": tick * 1_000})
+        second = arrival_ms // 1_000
+        position += 1
+        yield Record(position, arrival_ms, events, "erp")
+
+
+def save(shard: Shard, store: SqliteStore, epoch: int) -> None:
+    """Store all that has changed, slice by slice."""
+    while (taken := shard.checkpoint(SLICE_SHOPS)) is not None:
+        store.save_state(0, epoch, taken.rows, taken.floor, taken.floor_clock_ms)
 
 
 def resident_mb() -> int:
@@ -113,33 +131,35 @@ def as_the_daemon() -> None:
 
 
 def feed(path: Path, shops: int) -> dict[str, float]:
-    """Feed the day, then store all of it."""
+    """Feed the day, stored every two hours and at its end."""
     as_the_daemon()
-    shard = new_shard(rules=True)
-    before_mb, began_s, events = resident_mb(), time.process_time(), 0
-    for record in records(shops):
+    shard = new_shard(rules=True, live=True)
+    store = SqliteStore(path)
+    epoch = store.take(0).epoch
+    before_mb, fed_s, saved_s, events, stored_ms = resident_mb(), 0.0, 0.0, 0, OPENS_MS
+    for record in as_a_log(batches(shops)):
+        began_s = time.process_time()
         shard.step([record])
+        fed_s += time.process_time() - began_s
         events += len(record.events)
-    took_s = time.process_time() - began_s
+        if record.arrival_ms - stored_ms >= STORED_EVERY_MS:
+            save(shard, store, epoch)
+            stored_ms = record.arrival_ms
     counts = shard.engine.counts
     assert (counts.accepted, counts.rejected) == (events, 0)
-    open_now = sum(len(shop.conversations) for shop in shard.engine.shops.values())
     assert len(shard.engine.shops) == shops
-    held_mb = resident_mb()
-    store = SqliteStore(path)
-    lease, state_bytes, began_s = store.take(0), 0, time.process_time()
-    while (taken := shard.checkpoint(SLICE_SHOPS)) is not None:
-        store.save_state(0, lease.epoch, taken.rows, taken.floor, taken.floor_clock_ms)
-        state_bytes += sum(len(data) for _, _, _, data in taken.rows if data is not None)
+    held_mb, began_s = resident_mb(), time.process_time()
+    save(shard, store, epoch)
+    saved_s = time.process_time() - began_s
     return {
         "events": events,
-        "events_per_cpu_s": round(events / took_s),
-        "conversations": open_now,
+        "events_per_cpu_s": round(events / fed_s),
+        "conversations": sum(len(shop.conversations) for shop in shard.engine.shops.values()),
         "before_mb": before_mb,
         "resident_mb": held_mb,
         "stored_mb": resident_mb(),
-        "state_bytes": state_bytes,
-        "stored_cpu_s": round(time.process_time() - began_s, 1),
+        "state_bytes": sum(len(data) for _, _, _, data in store.load_state(0)),
+        "stored_cpu_s": round(saved_s, 1),
         "position": shard.position,
     }
 
@@ -147,7 +167,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
 def restore(path: Path, shops: int, position: int) -> dict[str, float]:
     """Read the state back and build its timers, then fold on."""
     as_the_daemon()
-    shard = new_shard(rules=True)
+    shard = new_shard(rules=True, live=True)
     store = SqliteStore(path)
     lease = store.take(0)
     began_s, wall_s = time.process_time(), time.perf_counter()
@@ -155,7 +175,7 @@ def restore(path: Path, shops: int, position: int) -> dict[str, float]:
     took_s, wall_s = time.process_time() - began_s, time.perf_counter() - wall_s
     assert len(shard.engine.shops) == shops
     assert shard.now_ms
-    restored_mb, log, events = resident_mb(), list(further(shops, position)), 0
+    restored_mb, log, events = resident_mb(), list(as_a_log(further(shops), position)), 0
     began_s = time.process_time()
     for record in log:
         shard.step([record])
