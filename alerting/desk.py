@@ -35,6 +35,7 @@ from alerting.policy.removed import removals
 from alerting.policy.route import CHANNEL_RULE, Policy, route
 from alerting.policy.silence import matches
 from alerting.policy.state import Alert, Way
+from rules.machine import Reason
 from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
@@ -144,7 +145,9 @@ class Desk:
         alert.state = "ended" if kind == "ended" else "ok"
         alert.transition = msgspec.structs.replace(t, since_ms=t.since_ms or alert.since_ms)
         for way in alert.ways:
-            if once:  # told once, after the fact: what is queued still goes, and nothing follows
+            if t.reason == Reason.GONE:  # answered or lost: the figures tell which, and it is no recovery
+                self.books.void(alert, way, t.at_ms, "no conversation is near its deadline any more")
+            elif once:  # told once, after the fact: what is queued still goes, and nothing follows
                 way.queued.clear()
             elif way.told_ms or way.queued:
                 self.books.void(alert, way, t.at_ms, f"{kind} before it was sent")

@@ -271,10 +271,11 @@ class SourceReading(ShopReading):
 
     @property
     def in_service(self) -> bool:
-        """Whether any of its shops is in service."""
-        return self.source.in_service_since(self.now_ms) is not None
+        """Whether any of its shops is in service; a source without shops is asked for at any time."""
+        return not self.source.packs or self.source.in_service_since(self.now_ms) is not None
 
     @property
     def silent_ms(self) -> int:
-        """For how long it has been silent in service hours."""
-        return self.source.silent_ms(self.now_ms)
+        """For how long it has been silent: in service hours, or at any time since the heartbeat it promised."""
+        source = self.source
+        return self.now_ms - source.heard_ms if source.promised_ms else source.silent_ms(self.now_ms)

@@ -94,6 +94,8 @@ class Shard:
             for watch in self.sources.values():
                 watch.source.go_blind()
         self.advance(arrival_ms)
+        if not self.sources and not self.plan.quiet_gaps:
+            self._expect(arrival_ms)
         if record.heard:
             for name, heard_ms in record.heard.items():
                 if name in self.sources:
@@ -179,6 +181,12 @@ class Shard:
         if watch.states and heard_ms > source.heard_ms:
             watch.look_soon(self.engine.now_ms)
         source.hear(heard_ms)
+
+    def _expect(self, now_ms: int) -> None:
+        """Wait for the sources that promised a heartbeat, from the first record on."""
+        for name, promised in sorted(self.plan.sources.items()):
+            if promised.promised_ms:
+                self.add_source(name, now_ms)
 
     def add_source(self, name: str, now_ms: int) -> SourceWatch:
         """A source heard for the first time."""

@@ -140,6 +140,8 @@ class ShopWatch:
             if state is not None or judgement.severity:
                 after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
                 if change is not None:
+                    if rule.each == "conversation" and change.reason is Reason.CLEARED:
+                        change = change._replace(reason=Reason.GONE)
                     facts = judge.facts(reading, judgement)
                     late = host.told_late(shop, now_ms)
                     told = transition(
@@ -257,8 +259,11 @@ class SourceWatch:
         for watched in self.rules:
             rule, judge = watched.rule, watched.judge
             reading = SourceReading(source, now_ms)
-            judgement = judge(reading)
+            # A small source may say nothing for a while: silence counts once the source is blind (decision 13).
+            judgement = judge(reading) if source.blind else SERVED
             state = self.states.get(rule.id)
+            if state is not None and source.blind:
+                continue  # told already, and nothing heard since: service hours that end mend nothing
             after, change = step(rule, state, judgement, now_ms)
             if change is not None:
                 facts = judge.facts(reading, judgement)

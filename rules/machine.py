@@ -31,6 +31,7 @@ class Reason(StrEnum):
     RETURNED = "returned"
     EASED = "eased"
     CLEARED = "cleared"
+    GONE = "gone"
     PASSED = "passed"
     LATE_REPLY = "late_reply"
     SILENT = "silent"
@@ -47,6 +48,7 @@ REASON_TEXTS: dict[Reason, Text] = {
     Reason.RETURNED: Text("再次达到告警条件", "the condition holds again"),
     Reason.EASED: Text("好转，等待确认恢复", "eased, not yet clear"),
     Reason.CLEARED: Text("已恢复", "cleared"),
+    Reason.GONE: Text("会话已答复或已超时", "the conversations were answered or lost"),
     Reason.PASSED: Text("未持续到告警时长", "passed before it had held long enough"),
     Reason.LATE_REPLY: Text("回复记录晚到，超时已撤回", "reply arrived late, the miss is taken back"),
     Reason.SILENT: Text("来源没有数据", "nothing heard from the source"),

@@ -34,13 +34,16 @@ ACTIONS: dict[str, frozenset[str]] = {
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event (design §4). ``at`` is epoch milliseconds once ``sources.wire`` has read it.
 
-    ``text`` never gets this far: the entrance matches it against word lists and drops it.
+    ``text`` never gets this far: the entrance reads it, keeps 16 bits of its hash in ``text_check`` (so that
+    the same id with another text is noticed; too few to tell a text by, decision 14), and drops it.
     """
 
     type: EventType
     id: EventId
     at: Count | Name
     seq: Count = 0
+    text: str = ""
+    text_check: Count = 0
     platform: Name = ""
     shop_id: Name = ""
     conversation_id: Name = ""

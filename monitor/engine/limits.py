@@ -5,7 +5,7 @@ AHEAD_MS = 300_000  # an event later than its arrival by more is refused: a wron
 EARLIEST_MS = 946_684_800_000  # 2000-01-01T00:00Z; an earlier event is refused: a missing clock
 
 SHOPS_MAX = 200_000  # events of a further shop are refused ("limit")
-OPEN_CONVERSATIONS_MAX = 20_000  # live conversations of a shop; a further one is refused ("limit")
+OPEN_CONVERSATIONS_MAX = 1_000_000  # live conversations of a shop; a further one is refused ("limit")
 IDS_MAX = 8_000_000  # ids remembered by a shard; beyond it the oldest are forgotten early
 
 ANSWER_WITHIN_MS = 600_000  # a measure without a limit follows a round for so long after its ask

@@ -134,7 +134,8 @@ class View:
         for key in keys:
             watched, info = figures.watched(key), self._directory.shop(key)
             shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
-            waiting += waiting_views(key, watched, info)
+            if not any(w.reading.blind for w in watched):  # a countdown on what we cannot see would be false
+                waiting += waiting_views(key, watched, info)
 
     def _keep(self, shops: list[ShopView], waiting: list[WaitingView]) -> None:
         self._shops = sorted(shops, key=nearness)

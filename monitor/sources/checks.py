@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from xxhash import xxh3_64_intdigest
+
 from monitor.engine.events import ACTIONS, Event
 from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
 from monitor.limits import ID_BYTES, LATEST_MS
@@ -30,6 +32,9 @@ _known_platforms: set[str] = set()
 _KNOWN_PLATFORMS_MAX = 1_000
 
 
+TEXT_CHECKS = 1 << 16
+
+
 def check(event: Event, latest_ms: int) -> Refusal | None:
     """Make the times of ``event`` integers in place and say why it must be refused, if it must.
 
@@ -45,6 +50,9 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         event.at = at_ms = parsed_ms
     if not EARLIEST_MS <= at_ms <= latest_ms:
         return _out_of_bounds(at_ms, latest_ms)
+    if event.text:
+        event.text_check = 1 + xxh3_64_intdigest(event.text.encode()) % TEXT_CHECKS
+        event.text = ""
     if event.received_at != "" and (refusal := _read_received_at(event)):
         return refusal
     if not event.id.isascii() and len(event.id.encode()) > ID_BYTES:

@@ -230,11 +230,19 @@ def test_packed_events_come_back():
     assert events == unpack_events(pack_events(events))
 
 
+def test_another_text_is_another_content():
+    """The text itself is gone, but the same id with another text is noticed as reused."""
+    one, other = decode_line(raw(text="在吗"), NOW_MS), decode_line(raw(text="在么"), NOW_MS)
+    assert content_of(one) != content_of(other)
+    assert 1 <= one.text_check <= 65_536
+    assert not one.text
+
+
 def test_the_same_event_in_another_notation_has_the_same_content():
     one = decode_line(raw(), NOW_MS)
     again = decode_line(
         json.dumps(
-            dict(reversed(event(at=NOW_MS, seq=0, text="other", source="erp", received_at=NOW_MS).items()))
+            dict(reversed(event(at=NOW_MS, seq=0, source="erp", received_at=NOW_MS).items()))
         ).encode(),
         NOW_MS,
     )
