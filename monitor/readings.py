@@ -276,6 +276,6 @@ class SourceReading(ShopReading):
 
     @property
     def silent_ms(self) -> int:
-        """For how long it has been silent: in service hours, or at any time since the heartbeat it promised."""
+        """For how long it has been silent: in service hours, or since the heartbeat it promised."""
         source = self.source
         return self.now_ms - source.heard_ms if source.promised_ms else source.silent_ms(self.now_ms)

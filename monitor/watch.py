@@ -259,7 +259,7 @@ class SourceWatch:
         for watched in self.rules:
             rule, judge = watched.rule, watched.judge
             reading = SourceReading(source, now_ms)
-            # A small source may say nothing for a while: silence counts once the source is blind (decision 13).
+            # A small source may say nothing for a while: silence counts once it is blind (decision 13).
             judgement = judge(reading) if source.blind else SERVED
             state = self.states.get(rule.id)
             if state is not None and source.blind:

@@ -61,6 +61,7 @@ class Watched(NamedTuple):
     period: str
     line: Line | None
     reading: Reading
+    since_ms: int = 0  # from when the shop's sources are complete
 
 
 class SourceHeard(NamedTuple):

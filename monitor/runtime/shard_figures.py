@@ -56,13 +56,14 @@ class ShardFigures:
         pack = self._shard.book.pack_on(platform, shop, day)
         if pack is None:
             return []
+        since_ms = self._shard.complete_from(found)
         lines = [
-            Watched(m, line.period, line, self.reading(found, m, line.period, second_ms, day))
+            Watched(m, line.period, line, self.reading(found, m, line.period, second_ms, day), since_ms)
             for line in pack.lines.values()
             if (m := pack.measures[line.measure])
         ]
         figures = [
-            Watched(m, period, None, self.reading(found, m, period, second_ms, day))
+            Watched(m, period, None, self.reading(found, m, period, second_ms, day), since_ms)
             for m in pack.measures.values()
             for period in m.periods
         ]

@@ -136,6 +136,7 @@ def _figure(one: Watched) -> Figure:
         parts=parts,
         value=value,
         worst=worst,
+        since_ms=one.since_ms,
         partial=not r.complete,
     )
 

@@ -64,7 +64,7 @@ def test_a_source_that_promised_heartbeats_and_was_never_heard_is_told_of():
 
 
 def test_service_hours_that_end_do_not_mend_a_silent_source():
-    """It went blind at noon; closing at 23:00 and opening at 08:00 say nothing about it, its first event does."""
+    """It went blind at noon: closing at 23:00 and opening at 08:00 mend nothing, its first event does."""
     log = Log(erp=SourcePlan(promised_ms=10_000))
     log.ask("u1")
     log.tick(6 * 60)
