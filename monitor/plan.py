@@ -35,6 +35,8 @@ def engine_spec(
     lateness_ms: int,
     marks_ms: Mapping[str, Sequence[int]] | None = None,
     shop_packs: Mapping[str, str] | None = None,
+    *,
+    pace_all: bool = False,
 ) -> EngineSpec:
     """Compile packs for the engine.
 
@@ -43,15 +45,16 @@ def engine_spec(
         lateness_ms: How late an event may come and still change every figure.
         marks_ms: Measure → a rule looks at it so long before each deadline.
         shop_packs: Shop key → id of the pack it has instead of its platform's.
+        pace_all: Keep the pace of every reply rate; else of those with a line, which alone can be breached.
     """
     marks = marks_ms or {}
-    compiled = {pack_id: _pack(versions, marks) for pack_id, versions in packs.items()}
+    compiled = {pack_id: _pack(versions, marks, pace_all) for pack_id, versions in packs.items()}
     platforms = {versions[0].platform or pack_id: compiled[pack_id] for pack_id, versions in packs.items()}
     shops = {shop: compiled[pack_id] for shop, pack_id in (shop_packs or {}).items()}
     return EngineSpec(platforms=platforms, shops=shops, lateness_ms=lateness_ms)
 
 
-def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
+def _pack(versions: Sequence[Pack], marks_ms: Marks, pace_all: bool) -> PackSpec:
     versions = _with_all_windows(versions)
     from_days: list[int] = []
     specs: list[DaySpec] = []
@@ -61,7 +64,7 @@ def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
         following = versions[index + 1].from_date if index + 1 < len(versions) else None
         ends = [day_number(end) for end in (pack.until_date, following) if end]
         from_days.append(first)
-        specs.append(day_spec(pack, None, marks_ms))
+        specs.append(day_spec(pack, None, marks_ms, pace_all))
         if pack.until_date and day_number(pack.until_date) not in from_days and pack.until_date != following:
             from_days.append(day_number(pack.until_date))
             specs.append(DaySpec())
@@ -69,7 +72,7 @@ def _pack(versions: Sequence[Pack], marks_ms: Marks) -> PackSpec:
         for iso in exempt:
             number = day_number(iso)
             if first <= number and all(number < end for end in ends):
-                exceptions[number] = day_spec(pack, iso, marks_ms)
+                exceptions[number] = day_spec(pack, iso, marks_ms, pace_all)
     return PackSpec(zone_of(versions[0].timezone), tuple(from_days), tuple(specs), exceptions)
 
 
@@ -95,7 +98,7 @@ def _spans(spans: Sequence[Span]) -> tuple[tuple[int, int], ...]:
     return tuple((span.start_ms, span.end_ms) for span in spans)
 
 
-def day_spec(pack: Pack, iso: str | None, marks_ms: Marks) -> DaySpec:
+def day_spec(pack: Pack, iso: str | None, marks_ms: Marks, pace_all: bool = False) -> DaySpec:
     """What a pack counts on a day; ``iso`` names a date on which some or all measures are exempt."""
     measures = [
         m
@@ -107,7 +110,8 @@ def day_spec(pack: Pack, iso: str | None, marks_ms: Marks) -> DaySpec:
         if measure.kind in ("reply_rate", "response_time"):
             groups.setdefault(_track_key(pack, measure), []).append(measure)
     first = next((m.id for m in pack.measures.values() if m.kind == "reply_rate"), None)
-    tracks = tuple(_track(key, members, first, marks_ms) for key, members in groups.items())
+    paced = {m.id for m in measures} if pace_all else {line.measure for line in pack.lines.values()}
+    tracks = tuple(_track(key, members, first, marks_ms, paced) for key, members in groups.items())
     orders = tuple(
         OrderSpec(m.id, m.event or "dispute.opened", frozenset(m.outcome))
         for m in measures
@@ -140,10 +144,12 @@ def _windows(measure: Measure) -> tuple[int, ...]:
     return tuple(width for width in widths if width is not None)
 
 
-def _track(key: TrackKey, members: Sequence[Measure], first: str | None, marks_ms: Marks) -> TrackSpec:
+def _track(
+    key: TrackKey, members: Sequence[Measure], first: str | None, marks_ms: Marks, paced: set[str]
+) -> TrackSpec:
     answered_by, human_stage, session_start, opens, spans = key
     rates = [m for m in members if m.kind == "reply_rate"]
-    meters = tuple(_meter(m, marks_ms.get(m.id, ())) for m in rates)
+    meters = tuple(_meter(m, marks_ms.get(m.id, ()), m.id in paced) for m in rates)
     waiting = [index for index, m in enumerate(rates) if m.id == first]
     return TrackSpec(
         answered_by=answered_by,
@@ -160,7 +166,7 @@ def _track(key: TrackKey, members: Sequence[Measure], first: str | None, marks_m
     )
 
 
-def _meter(measure: Measure, marks_ms: Sequence[int]) -> MeterSpec:
+def _meter(measure: Measure, marks_ms: Sequence[int], paced: bool) -> MeterSpec:
     assert measure.within_ms is not None
     return MeterSpec(
         measure=measure.id,
@@ -168,6 +174,7 @@ def _meter(measure: Measure, marks_ms: Sequence[int]) -> MeterSpec:
         unit=measure.unit,
         first_round=measure.late_if == "first_round" and measure.unit in ("session", "customer_day"),
         by_agent="agent" in measure.by,
+        paced=paced,
         windows_ms=_windows(measure),
         marks_ms=tuple(sorted(set(marks_ms))),
     )

@@ -113,10 +113,12 @@ class UnitTally(Tally):
         """Put a unit at rest: 60 bytes instead of 300."""
         unit = self.units.pop(key, None)
         if unit is not None and unit[0]:
-            start, half = self.day.start_ms, 1 << (_REST_BITS - 1)
-            rounds, ask, missed = unit
-            moments = ((ask - start + half) << _REST_BITS) | (missed - start + half if rounds & _LATE else 0)
-            self.at_rest.put(key, (moments << 60) | rounds)
+            self.at_rest.put(key, unit[0] | (self._moments(unit) << 60 if self.paced else 0))
+
+    def _moments(self, unit: list[int]) -> int:
+        rounds, ask, missed = unit
+        start, half = self.day.start_ms, 1 << (_REST_BITS - 1)
+        return ((ask - start + half) << _REST_BITS) | (missed - start + half if rounds & _LATE else 0)
 
     def _unpack(self, packed: int) -> list[int]:
         start, half = self.day.start_ms, 1 << (_REST_BITS - 1)

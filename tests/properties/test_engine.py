@@ -28,7 +28,7 @@ ENTRANCE = ("no_shop", "no_id", "no_conversation", "no_actor", "action")  # refu
 
 
 def engine_for(case: Case) -> Engine:
-    return Engine(engine_spec(case.packs, LATENESS_MS))
+    return Engine(engine_spec(case.packs, LATENESS_MS, pace_all=True))
 
 
 def outcome(engine: Engine, event, arrival_ms) -> str:
