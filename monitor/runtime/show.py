@@ -108,6 +108,7 @@ def _line_view(one: Watched) -> LineView:
         at_risk=r.at_risk,
         asked=r.asked,
         late=r.late,
+        title=_both(one.measure.title),
     )
 
 
