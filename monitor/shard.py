@@ -13,8 +13,10 @@ import msgspec
 from monitor.checkpoint import Checkpoints, Slice, restore
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
+from monitor.engine.spec import DAY_MS
 from monitor.rulebook import Plan, Rulebook
-from monitor.watch import ShopWatch, SourceWatch, Watched
+from monitor.source_watch import SourceWatch
+from monitor.watch import ShopWatch, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,7 +130,7 @@ class Shard:
     def _first_midnight(self, event: Event) -> int:
         assert isinstance(event.at, int)
         zone = self.engine.spec.of(event.platform, f"{event.platform}:{event.shop_id}").zone
-        return zone.midnight(zone.local(event.at) // 86_400_000)
+        return zone.midnight(zone.local(event.at) // DAY_MS)
 
     def call(self, watch: SourceWatch) -> None:
         """Have a source looked at in this second."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from monitor.engine.figures import SPANS
 from monitor.engine.rounds import LATE
-from monitor.readings import ShopReading, SourceReading
+from monitor.readings import ShopReading
 from rules.judge import Judge, Judgement
 from rules.machine import Reason, RuleState, close, step, transition
 from rules.rule import Rule
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from monitor.engine.day import Day
     from monitor.engine.shop import Shop
-    from monitor.engine.sources import Source
     from monitor.engine.tallies import Tally
+    from monitor.source_watch import SourceWatch
     from rules.pack import Measure
     from rules.transition import Transition
 
@@ -148,7 +148,8 @@ class ShopWatch:
                         rule, {"shop": shop.key}, change, judgement, facts, now_ms, after_the_fact=late
                     )
                     host.tell(told)
-                self._keep(rule, after, now_ms)
+                if after is not state:
+                    self._keep(rule, after, now_ms)
             if judge.timed and rule.each != "conversation":
                 due_ms = judge.due_ms(reading)
                 if due_ms:
@@ -190,12 +191,17 @@ class ShopWatch:
         )
 
     def _keep(self, rule: Rule, after: RuleState | None, now_ms: int) -> None:
+        """Take a state that moved, and set its timers; those of one that did not are set already."""
         if after is None:
             self.states.pop(rule.id, None)
             return
         self.states[rule.id] = after
         if after.due_ms > now_ms:
             self.shop.wheel.at(after.due_ms, self)
+        self.look_at_midnight()
+
+    def look_at_midnight(self) -> None:
+        """Have the day's alerts ended, and longer periods read anew, when the day ends."""
         self.shop.wheel.at(self.shop.zone.midnight(self.day + 1), self)
 
     def _enter(self, day: int, now_ms: int) -> None:
@@ -207,6 +213,8 @@ class ShopWatch:
                     reading = self._reading(watched, now_ms, dark=False, complete_from=0)
                     self._end(watched, state, Reason.DAY_ENDED, reading, now_ms)
         self.begin(day)
+        if self.states:
+            self.look_at_midnight()
 
     def begin(self, day: int) -> None:
         """Take the rules of a service day."""
@@ -232,69 +240,3 @@ class ShopWatch:
                 transition(Rule(rule_id), {"shop": self.shop.key}, change, SERVED, Facts(), now_ms)
             )
         self.removed.clear()
-
-
-class SourceWatch:
-    """Whether we are blind to one source, and the rules on it."""
-
-    __slots__ = ("host", "next_ms", "rules", "source", "states", "wheel")
-
-    def __init__(self, source: Source, rules: tuple[Watched, ...], host: Host, wheel: object) -> None:
-        self.source = source
-        self.rules = rules
-        self.host = host
-        self.wheel = wheel
-        self.states: dict[str, RuleState] = {}
-        self.next_ms = 0
-
-    def due(self, now_ms: int) -> None:  # noqa: ARG002 — every timer is told the time
-        """Have the source looked at this second, after every timer and in the order of names."""
-        self.host.call(self)
-
-    def look(self, now_ms: int) -> None:
-        """Look at the source at a whole second, and say when to look again."""
-        source = self.source
-        source.look(now_ms)
-        moments = []
-        for watched in self.rules:
-            rule, judge = watched.rule, watched.judge
-            reading = SourceReading(source, now_ms)
-            # A small source may say nothing for a while: silence counts once it is blind (decision 13).
-            judgement = judge(reading) if source.blind else SERVED
-            state = self.states.get(rule.id)
-            if state is not None and source.blind:
-                continue  # told already, and nothing heard since: service hours that end mend nothing
-            after, change = step(rule, state, judgement, now_ms)
-            if change is not None:
-                facts = judge.facts(reading, judgement)
-                self.host.tell(transition(rule, {"source": source.name}, change, judgement, facts, now_ms))
-            if after is None:
-                self.states.pop(rule.id, None)
-            else:
-                self.states[rule.id] = after
-                moments.append(after.due_ms)
-            moments.append(judge.due_ms(reading))
-        if now_ms >= self.next_ms:
-            moments += [self._again_ms(now_ms), source.next_edge_ms(now_ms)]
-            self.next_ms = min((moment for moment in moments if moment > now_ms), default=0)
-            if self.next_ms:
-                self.wheel.at(self.next_ms, self)  # type: ignore[attr-defined]
-
-    def _again_ms(self, now_ms: int) -> int:
-        """When the source itself may change by time alone; 0: only by being heard."""
-        source = self.source
-        if source.backfill_until_ms:
-            return source.backfill_until_ms
-        if source.blind:
-            return 0
-        if source.promised_ms:
-            return max(now_ms, source.heard_ms + source.promised_ms) + 1
-        if not source.silent_after_ms:
-            return 0
-        # Silence counts from the beginning of service hours: looked at again when it could be long enough.
-        return now_ms + max(0, source.silent_after_ms - source.silent_ms(now_ms)) + 1
-
-    def look_soon(self, now_ms: int) -> None:
-        """Look at the next whole second: it was heard, or went blind."""
-        self.next_ms = 0
-        self.wheel.after(now_ms, self)  # type: ignore[attr-defined]

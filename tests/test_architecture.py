@@ -30,6 +30,7 @@ PURE = (
     "monitor/rulebook.py",
     "monitor/readings.py",
     "monitor/watch.py",
+    "monitor/source_watch.py",
     "monitor/checkpoint.py",
     "rules",
     "alerting/desk.py",

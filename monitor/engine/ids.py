@@ -63,17 +63,3 @@ class Ids:
         while order and (order[0][0] < oldest_ms or len(content) > limits.IDS_MAX):
             for key in order.popleft()[1]:
                 del content[key]
-
-    def snapshot(self) -> list[tuple[int, list[tuple[int, int]]]]:
-        """What is remembered, by arrival: ``[(arrival_ms, [(id hash, content hash)])]``."""
-        content = self._content
-        return [(arrival, [(key, content[key]) for key in keys]) for arrival, keys in self._order if keys]
-
-    @classmethod
-    def restored(cls, rows: list[tuple[int, list[tuple[int, int]]]], lateness_ms: int) -> Ids:
-        """The inverse of ``snapshot``."""
-        ids = cls(lateness_ms)
-        for arrival_ms, pairs in rows:
-            ids._content.update(pairs)
-            ids._order.append((arrival_ms, [key for key, _ in pairs]))
-        return ids
