@@ -11,6 +11,7 @@ import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from waiting import eventually
 
@@ -49,7 +50,10 @@ accounts:
 
 @dataclass
 class Live:
-    """A daemon over a folder; its configuration is written when it is made."""
+    """A daemon over a folder; its configuration is written when it is made.
+
+    As a context manager it leaves no process behind, however the test ends.
+    """
 
     folder: Path
     wecom: str
@@ -67,6 +71,13 @@ class Live:
         self._write("slawatch.yaml", f"listen: 127.0.0.1:{self.port}\npacks: packs\nlog:\n  format: json\n")
         if self.clock:
             self.tell_time(self.clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def _write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(textwrap.dedent(text), "utf-8")
