@@ -8,16 +8,19 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 from live import Live
 from waiting import eventually, pass_real_time
 
+from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 
 KILLS = int(os.environ.get("TEST_KILLS", "10"))
-SHOPS = 12
+SHOPS = 2 + KILLS  # one more opens before each kill, so that there is something to tell all the time
+ANSWER_S = 0.3  # the channel takes so long to answer, so that some kills meet a message in flight
 BATCH = 25
 MARK = "可能重复"
 
@@ -45,33 +48,33 @@ class Wecom:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
 
-def batches():
-    """Batches without end: every message another customer's, shop by shop."""
-    for first in itertools.count(0, BATCH):
-        yield [
-            {
-                "type": "message",
-                "id": str(n),
-                "at": time.time_ns() // 1_000_000,
-                "platform": "mall",
-                "shop_id": f"s{n % SHOPS}",
-                "conversation_id": f"c{n}",
-                "customer_id": f"u{n}",
-                "actor": "customer",
-            }
-            for n in range(first, first + BATCH)
-        ]
+def batch_of(first: int, shops: int) -> list[dict[str, object]]:
+    """The batch that begins with event ``first``: every message another customer's, shop by shop."""
+    return [
+        {
+            "type": "message",
+            "id": str(n),
+            "at": time.time_ns() // 1_000_000,
+            "platform": "mall",
+            "shop_id": f"s{n % shops}",
+            "conversation_id": f"c{n}",
+            "customer_id": f"u{n}",
+            "actor": "customer",
+        }
+        for n in range(first, first + BATCH)
+    ]
 
 
 class Sender(threading.Thread):
-    """Sends each batch until it is answered 202, across all kills; remembers what was accepted.
+    """Sends each batch until it is answered 202, across all kills; counts what was accepted.
 
     As a context manager it ends with the test, also when nobody answers any more.
     """
 
     def __init__(self, live: Live) -> None:
         super().__init__(daemon=True)
-        self.live, self.accepted, self.sent = live, 0, 0
+        self.live, self.shops = live, 1  # so many are open
+        self.sent: Counter[str] = Counter()  # events accepted of each shop
         self.enough, self.over = threading.Event(), threading.Event()
 
     def __enter__(self):
@@ -89,12 +92,13 @@ class Sender(threading.Thread):
         assert not self.is_alive(), "the last batch was not accepted within 30 s"
 
     def run(self):
-        for batch in batches():
+        for first in itertools.count(0, BATCH):
+            batch = batch_of(first, self.shops)
             while not self._send(batch):
                 if self.over.is_set():
                     return
                 pass_real_time(0.02)
-            self.sent += len(batch)
+            self.sent.update(event["shop_id"] for event in batch)
             if self.enough.is_set() or self.over.is_set():
                 return
 
@@ -107,7 +111,6 @@ class Sender(threading.Thread):
             return False
         assert answer["rejected"] == [], answer
         assert answer["accepted"] + answer["duplicates"] == len(batch)
-        self.accepted += answer["accepted"]
         return True
 
 
@@ -122,15 +125,18 @@ def test_killed_at_random_under_ingest_every_event_counts_once_and_every_alert_i
     chance = random.Random(os.environ.get("TEST_SEED", "kill"))
     with Wecom() as wecom, Live(tmp_path, wecom.url) as live:
         live.start()
+        wecom.fake.suffer(*[Fault("slow", ANSWER_S)] * 20 * (1 + KILLS))
         with Sender(live) as sender:
             for _ in range(KILLS):
+                sender.shops += 1
                 pass_real_time(chance.random() * 1.5)
                 live.kill()
                 live.start()
+            sender.shops += 1
             pass_real_time(0.5)
             sender.finish()
-        expected = {f"s{shop}": len(range(shop, sender.sent, SHOPS)) for shop in range(SHOPS)}
-        eventually(lambda: counted(live) == expected, 30, "every event counted once")
+        assert len(sender.sent) == SHOPS
+        eventually(lambda: counted(live) == sender.sent, 30, "every event counted once")
         eventually(lambda: all(told(wecom.fake.texts())), 90, "every shop's alert in the group's inbox")
         assert live.stop() == 0
         texts = wecom.fake.texts()
@@ -141,7 +147,7 @@ def test_killed_at_random_under_ingest_every_event_counts_once_and_every_alert_i
         assert len(repeats) <= KILLS, "at most the one in flight is repeated"
         assert max(told(texts)) <= 1 + KILLS
         assert wecom.fake.refused == []
-        print(f"{KILLS} kills, {sender.sent} events, {len(texts)} messages, {len(repeats)} marked")
+        print(f"{KILLS} kills, {sender.sent.total()} events, {len(texts)} messages, {len(repeats)} marked")
 
 
 def told(texts: Iterable[str]) -> list[int]:
