@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import xxhash
 
-from monitor.engine.sources import SourceRow
+from monitor.engine.rows import SourceRow
 from monitor.engine.state import FORMAT, pack_shop, unpack_shop
 from monitor.watch import ShopWatch
-from rules.machine import RuleState
+from rules.transition import RuleState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.engine.wheel import Timed
 from monitor.readings import SourceReading
 from monitor.watch import SERVED, Host, Watched
-from rules.machine import RuleState, step, transition
+from rules.machine import step, transition
 
 if TYPE_CHECKING:
     from monitor.engine.sources import Source
     from monitor.engine.wheel import Wheel
+    from rules.transition import RuleState
 
 
-class SourceWatch:
+class SourceWatch(Timed):
     """Whether we are blind to one source, and the rules on it."""
 
     __slots__ = ("host", "next_ms", "rules", "source", "states", "wheel")

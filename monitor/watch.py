@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from monitor.engine.figures import SPANS
 from monitor.engine.rounds import LATE
+from monitor.engine.wheel import Timed
 from monitor.readings import ShopReading
 from rules.judge import Judge, Judgement
-from rules.machine import Reason, RuleState, close, step, transition
+from rules.machine import Reason, close, step, transition
 from rules.rule import Rule
 from rules.transition import Facts
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.engine.tallies import Tally
     from monitor.source_watch import SourceWatch
     from rules.pack import Measure
-    from rules.transition import Transition
+    from rules.transition import RuleState, Transition
 
 MINUTE_MS = 60_000
 SERVED = Judgement("ok")
@@ -71,7 +72,7 @@ class Host(Protocol):
         """From when the shop's figures are complete."""
 
 
-class ShopWatch:
+class ShopWatch(Timed):
     """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
 
     __slots__ = (

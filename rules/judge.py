@@ -17,10 +17,10 @@ from rules.values import duration_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rules.machine import RuleState
     from rules.pack import Line, Measure, Pack
     from rules.reading import Item, Reading
     from rules.rule import Rule
+    from rules.transition import RuleState
 
 
 class Judgement(NamedTuple):

@@ -14,7 +14,7 @@ import msgspec
 import xxhash
 
 from rules.pack import Text
-from rules.transition import Facts, Transition
+from rules.transition import Facts, RuleState, Transition
 
 if TYPE_CHECKING:
     from rules.judge import Judgement
@@ -59,23 +59,6 @@ REASON_TEXTS: dict[Reason, Text] = {
 }
 
 _RANK = {"": 0, "warn": 1, "crit": 2}
-
-
-class RuleState(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One rule on one subject while it is not ok; ``due_ms``: judge it again then at the latest."""
-
-    state: str  # pending | firing | holding
-    severity: str = ""  # "" while pending, else warn | crit
-    due_ms: int = 0
-    bad_since_ms: int = 0  # a level holds without a break since; moved on by time that does not count
-    crit_since_ms: int = 0  # crit holds since; 0: it does not
-    fired_ms: int = 0  # when it began to fire
-    quiet_since_ms: int = 0  # no level holds since
-    clear_since_ms: int = 0  # may end since; 0: may not
-    paused_ms: int = 0  # unknown since; 0: known
-    told_ms: int = 0  # when items were last told
-    told_items: int = 0  # hash of the items last told
-    retracted: bool = False  # what eased it was a miss taken back
 
 
 class Change(NamedTuple):

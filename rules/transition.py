@@ -1,10 +1,27 @@
-"""A change of an alert's state: what rules give to the desk."""
+"""An alert's state, and a change of it: what rules keep, and what they give to the desk."""
 
 from __future__ import annotations
 
 import msgspec
 
 from rules.reading import Item
+
+
+class RuleState(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One rule on one subject while it is not ok; ``due_ms``: judge it again then at the latest."""
+
+    state: str  # pending | firing | holding
+    severity: str = ""  # "" while pending, else warn | crit
+    due_ms: int = 0
+    bad_since_ms: int = 0  # a level holds without a break since; moved on by time that does not count
+    crit_since_ms: int = 0  # crit holds since; 0: it does not
+    fired_ms: int = 0  # when it began to fire
+    quiet_since_ms: int = 0  # no level holds since
+    clear_since_ms: int = 0  # may end since; 0: may not
+    paused_ms: int = 0  # unknown since; 0: known
+    told_ms: int = 0  # when items were last told
+    told_items: int = 0  # hash of the items last told
+    retracted: bool = False  # what eased it was a miss taken back
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):

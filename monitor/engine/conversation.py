@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 
 from monitor.engine import rest
 from monitor.engine.events import order_of
-from monitor.engine.fold import Entry, Fold, order_of_entry
+from monitor.engine.fold import Fold, order_of_entry
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
+    from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
 
 CHECKPOINT = 40  # entries between two packings of a long conversation

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
 from monitor.engine.messages import MessageTally
 from monitor.engine.responses import Responses
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, Round
+from monitor.engine.rows import Totals
 from monitor.engine.spec import DAY_MS
 from monitor.engine.table import Keys
 from monitor.engine.tallies import Tally
 from monitor.engine.units import FirstTally, UnitTally
+from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.engine.spec import DaySpec, MeterSpec, ResponseSpec
     from monitor.engine.windows import StateLog, WaitLog
-
-
-class Totals(msgspec.Struct, array_like=True):
-    """What is left of a day that is closed: by measure, in the order of its spec."""
-
-    rates: dict[str, tuple[int, int]]  # asked, late
-    orders: dict[str, tuple[int, int]]  # orders with the event, orders formed
-    responses: dict[str, Responses]
 
 
 class Answers:
@@ -40,7 +32,7 @@ class Answers:
         self.measure = spec.measure
         self.track = track
         self.windows = windows
-        self.day = Responses(bins={})
+        self.day = Responses()
 
     def add(self, ask_ms: int, wait_ms: int) -> None:
         """Count an answered round."""
@@ -64,7 +56,7 @@ def tally_for(spec: MeterSpec, day: Day, windows: tuple[StateLog, ...]) -> Tally
     return FirstTally(spec, day, windows) if spec.first_round else UnitTally(spec, day, windows)
 
 
-class Day:
+class Day(Timed):
     """A day that still takes events (until 24 h after its midnight, decision 2)."""
 
     __slots__ = (
@@ -200,7 +192,7 @@ class Day:
 
     def responses_of(self, answers: Answers) -> Responses:
         """The day's responses with their maximum known."""
-        if answers.day.max_ms is None:
+        if answers.day.max_ms < 0:
             waits = (
                 r.answer_ms - r.ask_ms
                 for conversation in self.shop.every_conversation()
@@ -222,6 +214,6 @@ class Day:
             for spec, keys in zip(self.spec.orders, self.disputed, strict=True)
         }
         responses = {
-            answers.measure: self.responses_of(answers) for track in self.responses for answers in track
+            answers.measure: self.responses_of(answers).row() for track in self.responses for answers in track
         }
         return Totals(rates, orders, responses)

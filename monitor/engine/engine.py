@@ -50,7 +50,13 @@ class Counts:
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "late_dropped": self.late_dropped,
+            "read": self.read,
+            "rejected": self.rejected,
+        }
 
 
 class Engine:

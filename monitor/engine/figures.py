@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.engine.day import Totals
 from monitor.engine.responses import Responses
 from monitor.engine.rounds import GOOD, LATE, OPEN
 from monitor.engine.shop import decode_totals
@@ -12,6 +11,7 @@ from monitor.engine.windows import edges_ms
 
 if TYPE_CHECKING:
     from monitor.engine.day import Answers, Day
+    from monitor.engine.rows import Totals
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
 
@@ -38,6 +38,17 @@ class Waiting(NamedTuple):
 
     open: int
     oldest_ms: int | None
+
+
+class Past:
+    """Sums of closed days, by measure."""
+
+    __slots__ = ("orders", "rates", "responses")
+
+    def __init__(self) -> None:
+        self.rates: dict[str, tuple[int, int]] = {}  # asked, late
+        self.orders: dict[str, tuple[int, int]] = {}  # orders with the event, orders formed
+        self.responses: dict[str, Responses] = {}
 
 
 def window_ms(period: str) -> int | None:
@@ -74,26 +85,26 @@ def _kept(shop: Shop, today: int, span: int) -> list[Day]:
     return [day for number, day in shop.days.items() if today - span < number <= today]
 
 
-def _past(shop: Shop, today: int, span: int) -> Totals:
+def _past(shop: Shop, today: int, span: int) -> Past:
     """The sums of closed days among the last ``span`` service days."""
     found = shop.past.get((today, span))
     if found is None:
-        found = shop.past[today, span] = Totals({}, {}, {})
+        found = shop.past[today, span] = Past()
         for number, packed in shop.closed.items():
             if today - span < number <= today:
                 _add(found, decode_totals(packed))
     return found
 
 
-def _add(into: Totals, day: Totals) -> None:
+def _add(into: Past, day: Totals) -> None:
     for measure, (asked, late) in day.rates.items():
         known = into.rates.get(measure, (0, 0))
         into.rates[measure] = (known[0] + asked, known[1] + late)
     for measure, (count, of) in day.orders.items():
         known = into.orders.get(measure, (0, 0))
         into.orders[measure] = (known[0] + count, known[1] + of)
-    for measure, responses in day.responses.items():
-        into.responses.setdefault(measure, Responses(bins={})).merge(responses)
+    for measure, row in day.responses.items():
+        into.responses.setdefault(measure, Responses()).merge(Responses(row))
 
 
 def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
@@ -122,7 +133,7 @@ def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
 
 def responses(shop: Shop, measure: str, period: str, now_ms: int) -> Responses:
     """A response time over a period."""
-    total = Responses(bins={})
+    total = Responses()
     width = window_ms(period)
     if width is not None:
         log = shop.wait_windows.get((measure, width))

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.events import order_of
 from monitor.engine.rounds import UNASSIGNED, Round
+from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
+    from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
 
 CUSTOMER, AGENT, ASSIST, BOT, HANDOVER, BACK, OTHER = range(7)
 NOBODY = "\0"  # before a conversation's id: a customer without a name, never equal to one (ids hold no NUL)
 ACTOR = {AGENT: "agent", ASSIST: "assist", BOT: "bot"}
-
-# What a fold takes: at, seq, id, arrival, operation, agent, customer, whether it excludes the conversation.
-Entry = tuple[int, int, str, int, int, str, str, bool]
 
 
 def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
@@ -28,7 +27,7 @@ def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
     return order_of(entry[0], entry[1], entry[2])
 
 
-class Fold:
+class Fold(Timed):
     """What stands after the entries folded so far."""
 
     __slots__ = (

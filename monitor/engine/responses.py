@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-import msgspec
+from monitor.engine.rows import ResponsesRow
 
 FINE_BINS = 300  # of one second
 
@@ -26,22 +26,29 @@ def bin_of(wait_ms: int) -> int:
     return min(bisect_left(EDGES_MS, wait_ms), len(EDGES_MS) - 1)
 
 
-class Responses(msgspec.Struct, array_like=True):
+class Responses:
     """Answered, counted rounds of one measure: count, sum and waits by bin.
 
-    ``max_ms`` is not invertible: ``None`` means that a maximum was taken away and must be looked up again.
+    ``max_ms`` is not invertible: -1 means that a maximum was taken away and must be looked up again.
     """
 
-    count: int = 0
-    sum_ms: int = 0
-    max_ms: int | None = 0
-    bins: dict[int, int] = {}
+    __slots__ = ("bins", "count", "max_ms", "sum_ms")
+
+    def __init__(self, row: ResponsesRow | None = None) -> None:
+        self.count = row.count if row is not None else 0
+        self.sum_ms = row.sum_ms if row is not None else 0
+        self.max_ms = row.max_ms if row is not None else 0
+        self.bins = row.bins if row is not None else {}
+
+    def row(self) -> ResponsesRow:
+        """What is kept of it."""
+        return ResponsesRow(self.count, self.sum_ms, self.max_ms, self.bins)
 
     def add(self, wait_ms: int) -> None:
         """Count one answered round."""
         self.count += 1
         self.sum_ms += wait_ms
-        if self.max_ms is not None and wait_ms > self.max_ms:
+        if 0 <= self.max_ms < wait_ms:
             self.max_ms = wait_ms
         index = (wait_ms - 1) // 1000 if 0 < wait_ms <= 300_000 else bin_of(wait_ms)
         bins = self.bins
@@ -54,7 +61,7 @@ class Responses(msgspec.Struct, array_like=True):
         if not self.count:
             self.max_ms = 0
         elif wait_ms == self.max_ms:
-            self.max_ms = None
+            self.max_ms = -1
         index = bin_of(wait_ms)
         left = self.bins[index] - 1
         if left:
@@ -66,7 +73,7 @@ class Responses(msgspec.Struct, array_like=True):
         """Add all of another period; both maxima must be known."""
         self.count += other.count
         self.sum_ms += other.sum_ms
-        self.max_ms = max(self.max_ms or 0, other.max_ms or 0)
+        self.max_ms = max(self.max_ms, other.max_ms)
         for index, count in other.bins.items():
             self.bins[index] = self.bins.get(index, 0) + count
 

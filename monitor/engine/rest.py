@@ -8,42 +8,11 @@ import msgspec
 
 from monitor.engine.events import order_of
 from monitor.engine.rounds import Round
+from monitor.engine.rows import ConversationRow, RoundRow
 from monitor.engine.spec import DAY_MS
 
 if TYPE_CHECKING:
     from monitor.engine.fold import Fold
-
-
-class RoundRow(msgspec.Struct, array_like=True):
-    """A round at rest. Times are relative to the midnight that begins its day."""
-
-    day: int
-    track: int
-    opened: int
-    ask: int
-    answer: int
-    by: str
-    customer: str
-    arrival: int
-    flags: int  # 1 robot, 2 overnight, 4 in the open list
-    served: int
-    asks: list[int] | None
-    marks: list[int] | None  # of a round whose answer does not tell them
-    key: tuple[int, int, str] | None
-
-
-class ConversationRow(msgspec.Struct, array_like=True):
-    """A conversation at rest."""
-
-    id: str
-    day: int
-    last: tuple[int, int, str]
-    customer: str
-    flags: int  # 1 human stage, 2 excluded
-    written: int
-    first_ms: int
-    holders: list[tuple[int, str, bool]]
-    rounds: list[RoundRow]
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.limits import ANSWER_WITHIN_MS
+from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -15,7 +16,7 @@ NONE, OPEN, LATE, GOOD = 0, 1, 2, 3  # what a unit, or a round for one meter, is
 UNASSIGNED = "unassigned"
 
 
-class Round:
+class Round(Timed):
     """One round of one track. ``ask_ms`` is -1 while it is not counted, ``answer_ms`` -1 while unanswered.
 
     ``marks[i]`` is the round's state for the track's meter ``i`` (unit ``message``: how many of its

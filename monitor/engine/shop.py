@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from monitor.engine.conversation import Conversation
-from monitor.engine.day import Day, Totals
+from monitor.engine.day import Day
 from monitor.engine.events import order_of
 from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
 from monitor.engine.rest import decode_row
 from monitor.engine.rounds import NONE, Round
+from monitor.engine.rows import Totals
 from monitor.engine.spec import DAY_MS
 from monitor.engine.table import Keys, Table
 from monitor.engine.units import UnitTally
+from monitor.engine.wheel import Timed
 from monitor.engine.windows import StateLog, WaitLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitor.engine.events import Event
+    from monitor.engine.figures import Past
     from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
     from monitor.engine.wheel import Wheel
 
@@ -28,7 +31,7 @@ encode_totals = msgspec.msgpack.Encoder().encode
 decode_totals = msgspec.msgpack.Decoder(Totals).decode
 
 
-class Mark:
+class Mark(Timed):
     """The moment from which rules on conversations look at a round."""
 
     __slots__ = ("round",)
@@ -97,9 +100,7 @@ class Shop:
         self.quiet: Table[bytes] = Table()  # the others, packed
         self.days: dict[int, Day] = {}
         self.closed: dict[int, bytes] = {}  # day → Totals
-        self.past: dict[
-            tuple[int, int], Totals
-        ] = {}  # (today, days) → sums of closed days, made when asked for
+        self.past: dict[tuple[int, int], Past] = {}  # (today, days) → sums, made when asked for
         self.formed: dict[int, Keys] = {}  # closed day → orders first formed on it
         self.agents: dict[
             str, tuple[int, int, str, str]

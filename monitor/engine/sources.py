@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from monitor.engine.rows import SourceRow
 from monitor.engine.spec import DAY_MS
 
 if TYPE_CHECKING:
@@ -14,19 +13,6 @@ if TYPE_CHECKING:
     from monitor.engine.spec import PackSpec
 
 BACKFILL_QUIET_MS = 10_000  # a backfill is over when no event older than lateness came for so long
-
-
-class SourceRow(msgspec.Struct, array_like=True):
-    """A source at rest."""
-
-    name: str
-    since_ms: int
-    heard_ms: int
-    promised_ms: int
-    blind: bool
-    backfill_until_ms: int
-    told_ms: int
-    packs: list[tuple[str, str]]  # (platform, shop key) of a shop with each pack of its shops
 
 
 class Source:

@@ -12,10 +12,9 @@ import msgspec
 
 from monitor.engine.conversation import Conversation
 from monitor.engine.events import order_of
-from monitor.engine.fold import Entry
 from monitor.engine.responses import Responses
+from monitor.engine.rows import DayRow, LiveRow, ShopRow, TallyRow
 from monitor.engine.shop import Mark, Shop
-from monitor.engine.spec import DaySpec
 from monitor.engine.table import Keys, Table
 from monitor.engine.units import FirstTally, UnitTally
 from monitor.engine.windows import Pace
@@ -28,55 +27,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 REST_BYTES = 17  # a unit at rest: 60 bits of rounds and two moments of 34
-
-
-class TallyRow(msgspec.Struct, array_like=True):
-    """What a meter has counted on a day."""
-
-    n: list[int]
-    asked: dict[int, int]
-    missed: dict[int, int]
-    agents: dict[str, list[int]]
-    units: dict[str, list[int]] = {}
-    firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
-    rest_keys: bytes = b""
-    rest_values: bytes = b""
-
-
-class DayRow(msgspec.Struct, array_like=True):
-    """A day that still takes events."""
-
-    spec: DaySpec
-    tallies: list[list[TallyRow]]
-    responses: list[list[Responses]]
-    waiting: dict[str, int]
-    formed: bytes
-    disputed: list[bytes]
-
-
-class LiveRow(msgspec.Struct, array_like=True):
-    """A conversation in which something may still change."""
-
-    head: bytes
-    base: bytes | None
-    base_last: tuple[int, int, str] | None
-    entries: list[Entry]
-    checkpoint: tuple[bytes, int] | None
-    latest_ms: int
-
-
-class ShopRow(msgspec.Struct, array_like=True):
-    """What belongs to no day and no conversation."""
-
-    format: int
-    agents: dict[str, tuple[int, int, str, str]]
-    sources: dict[str, int]
-    closed: dict[int, bytes]
-    formed: dict[int, bytes]
-    states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
-    waits: list[tuple[str, int, int, dict[int, list[int]]]]
-    orders_changed: bool
-    agents_changed: bool
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -125,7 +75,7 @@ def _pack_day(day: Day) -> DayRow:
     return DayRow(
         day.spec,
         [[_pack_tally(tally) for tally in tallies] for tallies in day.tallies],
-        [[answers.day for answers in track] for track in day.responses],
+        [[answers.day.row() for answers in track] for track in day.responses],
         day.waiting,
         day.formed.keys.tobytes(),
         [keys.keys.tobytes() for keys in day.disputed],
@@ -171,7 +121,7 @@ def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
             _unpack_tally(tally, kept)
     for track, kept_track in zip(day.responses, row.responses, strict=True):
         for answers, responses in zip(track, kept_track, strict=True):
-            answers.day = responses
+            answers.day = Responses(responses)
     day.waiting = row.waiting
     day.formed = Keys(row.formed)
     day.disputed = tuple(Keys(keys) for keys in row.disputed)

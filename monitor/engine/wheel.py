@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
 
-
-class Timed(Protocol):
+class Timed:
     """Something that is due at a second; it says itself whether that still means anything."""
+
+    __slots__ = ()
 
     def due(self, now_ms: int) -> None:
         """Do what is due at the whole second ``now_ms``."""
+        raise NotImplementedError
 
 
 class Wheel:

@@ -12,9 +12,9 @@ from rules.values import duration_text
 if TYPE_CHECKING:
     from monitor.shard import Shard
     from monitor.watch import Watched
-    from rules.machine import RuleState
     from rules.reading import Reading
     from rules.rule import Condition, Level, Rule
+    from rules.transition import RuleState
 
 COUNTS = ("asked", "late", "open", "waiting", "oldest_wait_ms", "budget_left", "budget_left_today")
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from rules.judge import CRIT, NOT_CLEAR, OK, PARTIAL, TOO_FEW, UNKNOWN, WARN, Judge, compile_rule
 from rules.load import load_pack, load_rules
-from rules.machine import RuleState
 from rules.reading import FixedReading, Item
 from rules.rule import target
+from rules.transition import RuleState
 
 NOW = 1_800_000_000_000
 PACK = load_pack(

@@ -1,0 +1,125 @@
+"""What is at rest, as msgspec records: rows of shops, conversations, rounds, sources.
+
+Apart from what reads and writes them, since these classes are built at run time from their annotations and
+so stay interpreted where the rest of the engine is compiled (decision 16).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from monitor.engine.spec import DaySpec
+
+# What a fold takes: at, seq, id, arrival, operation, agent, customer, whether it excludes the conversation.
+Entry = tuple[int, int, str, int, int, str, str, bool]
+
+
+class ResponsesRow(msgspec.Struct, array_like=True):
+    """A response time's ``Responses``."""
+
+    count: int
+    sum_ms: int
+    max_ms: int
+    bins: dict[int, int]
+
+
+class Totals(msgspec.Struct, array_like=True):
+    """What is left of a day that is closed: by measure, in the order of its spec."""
+
+    rates: dict[str, tuple[int, int]]  # asked, late
+    orders: dict[str, tuple[int, int]]  # orders with the event, orders formed
+    responses: dict[str, ResponsesRow]
+
+
+class RoundRow(msgspec.Struct, array_like=True):
+    """A round at rest. Times are relative to the midnight that begins its day."""
+
+    day: int
+    track: int
+    opened: int
+    ask: int
+    answer: int
+    by: str
+    customer: str
+    arrival: int
+    flags: int  # 1 robot, 2 overnight, 4 in the open list
+    served: int
+    asks: list[int] | None
+    marks: list[int] | None  # of a round whose answer does not tell them
+    key: tuple[int, int, str] | None
+
+
+class ConversationRow(msgspec.Struct, array_like=True):
+    """A conversation at rest."""
+
+    id: str
+    day: int
+    last: tuple[int, int, str]
+    customer: str
+    flags: int  # 1 human stage, 2 excluded
+    written: int
+    first_ms: int
+    holders: list[tuple[int, str, bool]]
+    rounds: list[RoundRow]
+
+
+class TallyRow(msgspec.Struct, array_like=True):
+    """What a meter has counted on a day."""
+
+    n: list[int]
+    asked: dict[int, int]
+    missed: dict[int, int]
+    agents: dict[str, list[int]]
+    units: dict[str, list[int]] = {}
+    firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
+    rest_keys: bytes = b""
+    rest_values: bytes = b""
+
+
+class DayRow(msgspec.Struct, array_like=True):
+    """A day that still takes events."""
+
+    spec: DaySpec
+    tallies: list[list[TallyRow]]
+    responses: list[list[ResponsesRow]]
+    waiting: dict[str, int]
+    formed: bytes
+    disputed: list[bytes]
+
+
+class LiveRow(msgspec.Struct, array_like=True):
+    """A conversation in which something may still change."""
+
+    head: bytes
+    base: bytes | None
+    base_last: tuple[int, int, str] | None
+    entries: list[Entry]
+    checkpoint: tuple[bytes, int] | None
+    latest_ms: int
+
+
+class ShopRow(msgspec.Struct, array_like=True):
+    """What belongs to no day and no conversation."""
+
+    format: int
+    agents: dict[str, tuple[int, int, str, str]]
+    sources: dict[str, int]
+    closed: dict[int, bytes]
+    formed: dict[int, bytes]
+    states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
+    waits: list[tuple[str, int, int, dict[int, list[int]]]]
+    orders_changed: bool
+    agents_changed: bool
+
+
+class SourceRow(msgspec.Struct, array_like=True):
+    """A source at rest."""
+
+    name: str
+    since_ms: int
+    heard_ms: int
+    promised_ms: int
+    blind: bool
+    backfill_until_ms: int
+    told_ms: int
+    packs: list[tuple[str, str]]  # (platform, shop key) of a shop with each pack of its shops
