@@ -57,7 +57,7 @@ class Refusals:
     async def put(self, records: Sequence[Record], rejected: Sequence[tuple[Event, str]]) -> None:
         """Tell what a step over ``records`` refused, but for what was told before a restart."""
         if self._position is None:
-            self._position = int(await self._thread.run(self._store.get_meta, self._key) or 0)
+            self._position = int(await self._thread.run(self._store.get_meta, self._key) or -1)
         place_of = {id(event): (record, n) for record in records for n, event in enumerate(record.events)}
         found: dict[tuple[str, int], list[Rejected]] = {}
         for event, code in rejected:

@@ -1,0 +1,184 @@
+"""What drives a shard wherever its log lies: fold, store what came of it, write its state in slices.
+
+``ShardLoop`` feeds it from the journal of one machine, ``cluster.held`` from a partition of a topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerting.errors import StoreBusy, StoreFull
+from monitor.runtime import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from monitor.checkpoint import Slice
+    from monitor.engine.events import Event
+    from monitor.engine.records import Record
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.health import Health
+    from monitor.runtime.ports import Outputs, ShardPort
+    from monitor.runtime.worker_thread import StoreThread
+    from monitor.store.port import ShardStore
+    from rules.transition import Transition
+
+log = structlog.get_logger(__name__)
+
+
+class ShardDriver:
+    """One shard, and its place in the store.
+
+    Args:
+        store: Opened in ``thread`` and called only there.
+        thread: Where commits wait for the disk.
+        clock: When checkpoints are due.
+        health: Told of a store that does not take a step.
+        on_outputs: Called after a step's transitions are durable.
+        tell_unrecorded: Awaited with a step's transitions each time the store has no room for them.
+        on_refused: Awaited with a step's records and the events of them that were refused, before the step
+            counts as done: what a crash keeps from being told is refused again.
+        observe_step: Told the seconds for which a step or a slice held the event loop.
+        observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
+        state: A store of its own for the shard's state, with its thread, so that steps do not wait for it.
+    """
+
+    def __init__(
+        self,
+        store: ShardStore,
+        thread: StoreThread,
+        clock: Clock,
+        *,
+        health: Health,
+        on_outputs: Callable[[Outputs], None],
+        tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
+        on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
+        observe_step: Callable[[float], object] = lambda _took_s: None,
+        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
+        shard: int = 0,
+        state: tuple[ShardStore, StoreThread] | None = None,
+    ) -> None:
+        self._store, self._thread, self._clock, self._health = store, thread, clock, health
+        self._state_store, self._state_thread = state or (store, thread)
+        self._on_outputs, self._observe_step = on_outputs, observe_step
+        self._observe_checkpoint = observe_checkpoint
+        self._tell_unrecorded, self._on_refused = tell_unrecorded, on_refused
+        self._number, self._epoch = shard, 0
+        self._moved = asyncio.Event()  # set, and replaced, whenever position moves
+        self._stored = asyncio.Event()  # set but for the time between a fold and its commit
+        self._stored.set()
+        self._shops_a_slice = 1  # doubled while a slice is short
+        self._bytes = 0  # read since the last checkpoint began
+        self._rest_until_s = 0.0  # until then no further slice is taken
+        self._checkpoint_began_s = 0.0
+        self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
+        self.checkpoint_ms = 0  # when the last checkpoint ended
+        self.shard: ShardPort | None = None  # None until it is restored
+        self.position = 0  # last record folded and, with its transitions, stored
+        self.arrival_ms = 0  # of that record
+
+    async def reached(self, position: int) -> None:
+        """Return once the record at ``position`` is folded and its transitions are stored."""
+        while self.position < position:
+            await self._moved.wait()
+
+    async def fold(self, records: Sequence[Record]) -> None:
+        """Fold records and store what came of them; nothing is folded ahead of a step that is not stored.
+
+        Raises:
+            Fenced: Another owner took the shard; nothing was stored.
+        """
+        assert self.shard is not None
+        if records[0].position != self.position + 1:
+            log.error("gap in the log", shard=self._number, wanted=self.position + 1, got=records[0].position)
+        self._stored.clear()
+        began = time.perf_counter()
+        outputs = self.shard.step(records)
+        self._held_loop(began)
+        last = records[-1]
+        if outputs.transitions:
+            told = list(outputs.transitions)
+            await self._thread.until_stored(
+                partial(self._store.commit_step, self._number, self._epoch, last.position, told),
+                partial(self._tell_unrecorded, told),
+            )
+        if outputs.rejected:
+            await self._on_refused(records, outputs.rejected)
+        self._stored.set()
+        self.arrival_ms = last.arrival_ms
+        self._move_to(last.position)
+        self._on_outputs(outputs)
+
+    async def checkpoint(self) -> bool:
+        """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
+        if self._checkpoint_to is None:
+            waited_ms = self._clock.now_ms() - self.checkpoint_ms
+            if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
+                return False
+            self._checkpoint_to, self._bytes = self.position, 0
+            self._checkpoint_began_s = time.perf_counter()
+        if time.perf_counter() < self._rest_until_s:
+            return False
+        saved = await self._save_slice()
+        if saved is not None and saved.floor <= self._checkpoint_to:
+            return True
+        self._checkpoint_to, self.checkpoint_ms = None, self._clock.now_ms()
+        self._observe_checkpoint(time.perf_counter() - self._checkpoint_began_s)
+        return False
+
+    async def save_all(self) -> None:
+        """Write all state there is to write."""
+        while await self._save_slice():
+            pass
+
+    def _begin(self, epoch: int, shard: ShardPort) -> None:
+        """Drive ``shard``, which was restored under ``epoch``."""
+        self._epoch, self.shard = epoch, shard
+        self._stored.set()
+        self._checkpoint_to, self.checkpoint_ms, self._bytes = None, self._clock.now_ms(), 0
+
+    def _move_to(self, position: int) -> None:
+        self.position = position
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _save_slice(self) -> Slice | None:
+        assert self.shard is not None
+        await self._stored.wait()  # state is never ahead of the transitions that go with it
+        began = time.perf_counter()
+        taken = self.shard.checkpoint(self._shops_a_slice)
+        if taken is None:
+            return None
+        took_ms = self._held_loop(began)
+        self._rest_until_s = time.perf_counter() + limits.SLICE_REST * took_ms / 1000
+        fits = int(self._shops_a_slice * limits.SLICE_MS / max(took_ms, 0.1))
+        self._shops_a_slice = max(1, min(fits, 2 * self._shops_a_slice, limits.SLICE_SHOPS_MAX))
+        try:
+            await self._state_thread.run(
+                self._state_store.save_state,
+                self._number,
+                self._epoch,
+                taken.rows,
+                taken.floor,
+                taken.floor_clock_ms,
+            )
+        except (StoreFull, StoreBusy) as error:
+            self.shard.checkpoint_failed(taken)
+            self._health.failed("store", str(error))
+            log.exception("state not stored", shard=self._number, error=str(error))
+            return None
+        self._floor_moved(taken.floor)
+        return taken
+
+    def _floor_moved(self, floor: int) -> None:
+        """The log before ``floor`` is not needed by this shard any more."""
+
+    def _held_loop(self, began_s: float) -> float:
+        took_s = time.perf_counter() - began_s
+        self._observe_step(took_s)
+        return took_s * 1000
