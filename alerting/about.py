@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerting import limits
+from alerting.compared import compared
 from alerting.policy.route import OWN_RULES
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from alerting.channels.base import Markup
     from alerting.policy.compose import Ready
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rules.reading import Item
     from rules.transition import Transition
 
+# Figures about which the rate itself says most, and those that the sentences on the budget tell.
+_OF_RATE = {"value", "worst", "late", "budget_left", "budget_left_today", "breach_in", "at_risk"}
+_OF_RATE |= {"required_rate", "breach_if_lost"}
+_OF_BUDGET = {"budget_left", "budget_left_today", "breach_in"}
 _TELLING = (Reason.LATE_REPLY, Reason.RULE_REMOVED)  # ends that are not a plain recovery
 
 
@@ -62,6 +67,7 @@ class About:
         self.shop: ShopInfo = directory.shop(self._key)
         self.rule: RuleInfo = directory.rule(t.rule, self._key)
         self.name = self._clean(self._subject())
+        self._compared = tuple(compared(t.facts.condition))
         own = t.rule in OWN_RULES
         self.title = style.say(t.rule) if own else self._text(self.rule.title) or self._clean(t.rule)
 
@@ -88,8 +94,8 @@ class About:
             "seconds_left": (say_("f_items", n=n, seconds=left_s) if left_s else say_("f_items_past", n=n))
             if n
             else "",
-            "budget_left_today": self._left(f.budget_left_today, "f_today"),
-            "budget_left": self._left(f.budget_left, "f_left"),
+            "budget_left_today": self._tonight(),
+            "budget_left": "" if f.budget_left is None else self._now(f.budget_left),
             "breach_in": "" if f.breach_in_s is None else say_("f_breach", minutes=-(-f.breach_in_s // 60)),
             "at_risk": say_("f_risk", n=f.at_risk) if f.at_risk else "",
             "oldest_wait": self._long("f_wait", f.oldest_wait_ms),
@@ -97,10 +103,33 @@ class About:
             "value": self._rate() if f.asked else "",
             "late": say_("f_late", n=f.late) if f.late else "",
         }
-        compared = {part.split(" ", 1)[0] for part in f.condition.split(", ")}
-        best = next((text for name, text in known.items() if text and name in compared - {"late"}), "")
-        telling = self._clean(f.condition) if compared - {"late", ""} else ""
+        names = {part.split(" ", 1)[0] for part in f.condition.split(", ")}
+        best = next((text for name, text in known.items() if text and name in names - {"late"}), "")
+        telling = next(self._in_words(), "")
         return best or telling or next((text for text in known.values() if text), "") or self.t.verdict
+
+    def reason(self) -> str:
+        """Why the alert stands, in one line: the figure against its line, then what else was compared."""
+        names = {one.figure for one in self._compared}
+        parts: list[str] = []
+        if names & _OF_RATE:
+            parts += [text for _, text in self.value()]
+        if names & _OF_BUDGET:
+            parts += [text for _, text in self.budget()]
+        parts += self._in_words()
+        if names & {"at_risk"} or not parts:
+            parts.append(self.figure())
+        first, *others = dict.fromkeys(parts)
+        return self.style.say("and_then").join([first, *(text[:1].upper() + text[1:] for text in others)])
+
+    def _in_words(self) -> Iterator[str]:
+        """What was compared and is told nowhere else; words that are no comparison as they are."""
+        for one in self._compared:
+            if words := one.words(self.style.language):
+                yield words
+        condition = self.t.facts.condition
+        if condition and not self._compared and not condition.startswith("silent "):
+            yield self._clean(condition)
 
     def _long(self, name: str, ms: int | None) -> str:
         return self.style.say(name, duration=duration(self.style.language, ms)) if ms else ""
@@ -109,10 +138,17 @@ class About:
         f = self.t.facts
         return percent(f.late if self.rule.kind == "order_rate" else f.asked - f.late, f.asked)
 
-    def _left(self, n: int | None, name: str) -> str:
-        if n is None:
-            return ""
-        return self.style.say(name, n=n) if n >= 0 else self.style.say("f_over", n=-n)
+    def _left(self, n: int) -> str:
+        """Misses (of an order rate: orders) still allowed, or how many are past the line."""
+        unit = "_orders" if self.rule.kind == "order_rate" else ""
+        return self.style.say(f"left{unit}", n=n) if n >= 0 else self.style.say(f"past{unit}", n=-n)
+
+    def _now(self, n: int) -> str:
+        return self._left(n) if n >= 0 else self.style.say("crossed", now=self._left(n))
+
+    def _tonight(self) -> str:
+        n = self.t.facts.budget_left_today
+        return "" if n is None else self.style.say("f_today" if n >= 0 else "f_tonight", left=self._left(n))
 
     def marks(self, ready: Ready) -> list[tuple[int, str]]:
         """What sets this message apart from the first one about the alert."""
@@ -136,18 +172,24 @@ class About:
         measure = self._text(self.rule.measure) or self._clean(f.measure)
         value = self.style.strong(self._rate())
         text = self.style.say(name, measure=measure, value=value, asked=f.asked, late=f.late)
-        if self.rule.line:
-            text += self.style.say("line", line=line_text(self.rule.line.at_least, self.rule.line.at_most))
-        return [(1, text)]
+        line = self.rule.line
+        limit = line_text(line.at_least, line.at_most) if line else ""
+        against = next((one for one in self._compared if one.figure == "value"), None)
+        if against is not None:
+            of_line = limit.lstrip("≥≤") == against.limit
+            text += self.style.say("comma") + against.bound(self.style.language, line=of_line)
+            limit = "" if of_line else limit
+        return [(1, text + (self.style.say("line", line=limit) if limit else ""))]
 
     def budget(self) -> list[tuple[int, str]]:
         """How many misses are left, and when there are none."""
         f, found = self.t.facts, []
-        if f.budget_left is not None and f.budget_left < 0:
-            found.append((1, self.style.say("crossed")))
+        if f.budget_left is not None and f.budget_left_today is not None:
+            name = "budget" if f.budget_left >= 0 else "crossed_tonight"
+            today = self._left(f.budget_left_today)
+            found.append((1, self.style.say(name, now=self._left(f.budget_left), today=today)))
         elif f.budget_left is not None:
-            name = "budget_now" if f.budget_left_today is None else "budget"
-            found.append((1, self.style.say(name, now=f.budget_left, today=f.budget_left_today)))
+            found.append((1, self._now(f.budget_left)))
         if f.breach_in_s:
             at = clock(self.t.at_ms + f.breach_in_s * 1000, self.shop.timezone)
             found.append((2, self.style.say("breach", minutes=-(-f.breach_in_s // 60), clock=at)))
@@ -205,7 +247,7 @@ class About:
         if t.facts.held is not None:
             found.append((1, self.style.say("held" if t.facts.held else "lost")))
         elif t.facts.budget_left is not None and t.facts.budget_left >= 0:
-            found.append((2, self.style.say("budget_now", now=t.facts.budget_left)))
+            found.append((2, self._left(t.facts.budget_left)))
         zone = self.shop.timezone
         values = {"since": clock(t.since_ms, zone), "until": clock(t.at_ms, zone)}
         length = duration(self.style.language, t.at_ms - t.since_ms)

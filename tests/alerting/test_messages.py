@@ -73,9 +73,9 @@ def test_critical_in_chinese(shard):
 def test_critical_in_english_text(shard):
     t = shard(0, severity="crit", facts=FACTS, items=ITEMS, since_ms=T0)
     assert body(ready(t), language="en", markup="text") == (
-        "[Critical] 旗舰店A: 3-minute reply rate nears its line, misses left today: 38\n"
+        "[Critical] 旗舰店A: 3-minute reply rate nears its line, 38 misses left today\n"
         "3-minute human reply rate 94.9% (412 asked, 21 missed), line ≥50%\n"
-        "Misses left: 20 if traffic stopped now, 38 by tonight's forecast\n"
+        "20 misses left if traffic stopped now, 38 misses left by tonight's forecast\n"
         "At this pace the line is reached in about 12 min (10:12)\n"
         "3 conversations about to time out:\n"
         "· c***42 39 s left (by 10:00:40) 小李\n"
@@ -100,7 +100,7 @@ def test_recovered_carries_value_and_duration(shard):
     assert body(ready(t, "resolved"), language="en", markup="text", pages="") == (
         "[Recovered] 旗舰店A: 3-minute reply rate nears its line\n"
         "3-minute human reply rate 96.1% (460 asked, 18 missed), line ≥50%\n"
-        "Misses left: 212\n"
+        "212 misses left\n"
         "Lasted 10 min (10:00–10:10)\n"
         "10:10:00 #db7be5"
     )
@@ -136,10 +136,10 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
     assert body(*items[:3], language="en", markup="text") == (
         "3 alerts: 2 Critical, 1 Warning\n"
         "Critical 3-minute reply rate nears its line\n"
-        "旗舰店A misses left: 2\n"
-        "s5 past the line by 2\n"
+        "旗舰店A 2 misses left\n"
+        "s5 Already 2 past the line\n"
         "Warning 3-minute reply rate nears its line\n"
-        "好再来旗舰店官… misses left: 0"
+        "好再来旗舰店官… 0 misses left"
     )
 
 
@@ -157,8 +157,8 @@ def test_a_source_that_is_silent(shard):
         ("budget_left 20 <= 25", "还可漏 20 个"),
         ("late 21 >= 1, breach_in 12m <= 20m", "约 12 分钟后触线"),
         ("value 94.9% < 95%", "94.9%"),
-        ("p90 45s > 30s", "p90 45s ＞ 30s"),
-        ("agents_online 0 == 0", "agents_online 0 == 0"),
+        ("p90 45s > 30s", "90 分位响应时长 45 秒，超过 30 秒"),
+        ("agents_online 0 == 0", "在线客服 0 人"),
         ("late 21 >= 1", "今日还可漏 38 个"),
         ("", "今日还可漏 38 个"),
     ],
@@ -166,6 +166,17 @@ def test_a_source_that_is_silent(shard):
 def test_the_figure_is_the_one_the_rule_compared(shard, condition, figure):
     t = shard(0, facts=msgspec.structs.replace(FACTS, condition=condition))
     assert body(ready(t)).splitlines()[0].removesuffix("</font>**").endswith(f"，{figure}")
+
+
+def test_one_is_not_many(shard):
+    facts = msgspec.structs.replace(FACTS, at_risk=1, condition="at_risk 1 >= 1", budget_left=1)
+    one = body(ready(shard(0, facts=facts, items=ITEMS[:1])), language="en", markup="text")
+    assert one.splitlines()[0].endswith(", 1 conversation at risk")
+    assert "\n1 miss left if traffic stopped now" in one
+    assert "\n1 conversation about to time out:\n" in one
+    facts = msgspec.structs.replace(FACTS, condition="seconds_left 39 <= 80")
+    one = body(ready(shard(0, facts=facts, items=ITEMS[:1])), language="en")
+    assert ", 1 conversation times out, the first in 39 s" in one
 
 
 @pytest.mark.parametrize(
