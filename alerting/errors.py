@@ -26,9 +26,17 @@ class StoreBusy(StoreError):
     """Another process holds the database and did not let go in time; nothing was written."""
 
 
+class StoreDown(StoreBusy):
+    """The database does not answer. Nothing was written, unless the message says that it is not known."""
+
+
 class Fenced(StoreError):
     """The epoch was taken by another owner: stop writing, forget what is held."""
 
 
 class SchemaTooNew(StoreError):
     """The database was written by a newer slawatch."""
+
+
+class SchemaOld(StoreError):
+    """The database must be migrated, and whoever runs it must say so."""

@@ -43,8 +43,20 @@ class Clock(Protocol):
 class DeskStore(Protocol):
     """The desk's part of the store. Sync, called from one thread; each write is one transaction."""
 
-    def take_desk(self) -> tuple[int, Cursor]:
-        """Become the desk's owner: ``(epoch, cursor)``; writes of the former owner then fail."""
+    def lead_desk(self, owner: str, now_ms: int, until_ms: int) -> bool:
+        """Take or renew the lead among several desks; False while another's lease runs.
+
+        An ``until_ms`` of now lets go of it.
+        """
+
+    def take_desk(self, owner: str = "") -> tuple[int, Cursor]:
+        """Become the desk's owner: ``(epoch, cursor)``; writes of the former owner then fail.
+
+        A desk that is one of several names itself, and must lead.
+
+        Raises:
+            Fenced: Another desk leads.
+        """
 
     def desk_rows(self) -> Iterator[tuple[str, str, bytes]]:
         """All desk rows: kind, key, body."""
@@ -76,7 +88,10 @@ class SenderStore(Protocol):
     """The sender's part of the store."""
 
     def lease(self, account: str, owner: str, now_ms: int, until_ms: int) -> bool:
-        """Take or renew the account; False while another owner's lease runs."""
+        """Take or renew the account; False while another owner's lease runs.
+
+        An ``until_ms`` of now lets go of it.
+        """
 
     def recover(self, account: str, now_ms: int) -> int:
         """Make what a dead sender left in flight ambiguous; how many deliveries that were.
@@ -123,7 +138,7 @@ class SenderStore(Protocol):
         bad: bool = False,
         traces: Sequence[Trace] = (),
     ) -> None:
-        """Record what became of a delivery, and why.
+        """Record what became of a delivery, and why; once, however often it is called.
 
         Without ``requeue`` its intents take the state and ``result`` becomes a desk input; with it they
         are queued again (``bad``: counted as refused; state ``ambiguous``: marked as a second try).
@@ -179,6 +194,7 @@ class ShopInfo:
     name: str
     url: str = ""
     timezone: str = "Asia/Shanghai"
+    platform: Text = field(default_factory=lambda: Text(""))  # what people call its platform
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,21 +12,26 @@ from alerting.policy.records import AccountState, Intent, Queued, Result, Siblin
 from monitor.store.desk import add_input, add_traces
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from alerting.policy.records import Delivery, State, Trace
-    from monitor.store.database import Database
+    from monitor.store.database import Database, Transaction
+
+SIBLINGS_ROWS = 100  # incidents asked for at once: the question marks below
 
 _intent = msgspec.msgpack.Decoder(Intent)
 
 _LEASE = (
     "insert into account (name, owner, lease_until_ms) values (:account, :owner, :until)"
     " on conflict (name) do update set owner = :owner, lease_until_ms = :until"
-    " where owner = :owner or lease_until_ms <= :now"
+    " where account.owner = :owner or account.lease_until_ms <= :now"
 )
 # A lease that ran out and that nobody took is still its owner's.
-_RENEW = "update account set lease_until_ms = max(lease_until_ms, ?) where name = ? and owner = ?"
+_RENEW = (
+    "update account set"
+    " lease_until_ms = case when lease_until_ms < :until then :until else lease_until_ms end"
+    " where name = :account and owner = :owner"
+)
 _FLIGHT = (
     "update delivery set state = 'ambiguous', done_ms = ?, detail = 'its sender died'"
     " where account = ? and state = 'sending' returning id, receiver"
@@ -41,8 +46,9 @@ _ENDED = (
     " where account = ? and state = 'queued' and kind = 'ended' order by created_ms, id limit ?"
 )
 _SIBLINGS = (
-    "select state, not_before_ms, done_ms from intent"
-    " where incident = ? and account = ? and kind not in ('resolved', 'ended')"
+    "select incident, state, not_before_ms, done_ms from intent"
+    " where account = ? and kind not in ('resolved', 'ended')"
+    " and incident in (?" + ", ?" * (SIBLINGS_ROWS - 1) + ")"
 )
 _BEGIN = (
     "insert into delivery (account, receiver, state, crit, again, sent_ms, payload)"
@@ -54,16 +60,16 @@ _FINISH = (
 )
 # A second try that ended in the dark again is not tried a third time.
 _AGAIN = (
-    "update intent set again = 1, delivery = case when again then delivery else 0 end,"
-    " done_ms = case when again then :now else 0 end,"
-    " state = case when again then 'ambiguous' else 'queued' end"
+    "update intent set again = 1, delivery = case when again = 1 then delivery else 0 end,"
+    " done_ms = case when again = 1 then :now else 0 end,"
+    " state = case when again = 1 then 'ambiguous' else 'queued' end"
     " where delivery = :delivery and state = 'sending'"
 )
 _LEFT = "select id, alert, kind from intent where delivery = ? and state = 'ambiguous' order by id"
 
 
 class DeliveryTables:
-    """``alerting.ports.SenderStore`` on SQLite."""
+    """``alerting.ports.SenderStore``."""
 
     _db: Database
 
@@ -117,23 +123,26 @@ class DeliveryTables:
 
     def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
         """What became of the intents of incidents that say the alert fires, by incident."""
-        return {
-            incident: [Sibling(*row) for row in self._db.read(_SIBLINGS, incident, account)]
-            for incident in incidents
-        }
+        found: dict[str, list[Sibling]] = {incident: [] for incident in incidents}
+        for start in range(0, len(incidents), SIBLINGS_ROWS):
+            some = list(incidents[start : start + SIBLINGS_ROWS])
+            some += some[-1:] * (SIBLINGS_ROWS - len(some))
+            for incident, *row in self._db.read(_SIBLINGS, account, *some):
+                found[incident].append(Sibling(*row))
+        return found
 
     def begin(self, delivery: Delivery, owner: str) -> int:
         """Write a delivery as ``sending``; see ``SenderStore``."""
         d = delivery
         with self._db.transaction() as run:
-            if run.execute(_RENEW, (d.sent_ms + limits.LEASE_MS, d.account, owner)).rowcount != 1:
+            lease = {"account": d.account, "owner": owner, "until": d.sent_ms + limits.LEASE_MS}
+            if run.execute(_RENEW, lease).rowcount != 1:
                 raise Fenced(f"account {d.account}: another sender took it over; this one stops")
-            (number,) = run.execute(
-                _BEGIN, (d.account, d.receiver, d.crit, d.again, d.sent_ms, d.payload)
-            ).fetchone()
+            flags = int(d.crit), int(d.again)
+            (number,) = run.execute(_BEGIN, (d.account, d.receiver, *flags, d.sent_ms, d.payload)).fetchone()
             run.executemany(
                 "update intent set state = 'sending', delivery = ? where id = ? and state = 'queued'",
-                [(number, intent.id) for intent in d.intents],
+                sorted((number, intent.id) for intent in d.intents),
             )
         return int(number)
 
@@ -152,7 +161,9 @@ class DeliveryTables:
     ) -> None:
         """Record what became of a delivery; see ``SenderStore``."""
         with self._db.transaction() as run:
-            run.execute(_FINISH, (state, result.at_ms, code, provider_id, detail, delivery))
+            done = run.execute(_FINISH, (state, result.at_ms, code, provider_id, detail, delivery))
+            if done.rowcount != 1:  # recorded already, or another sender recovered it
+                return
             if not requeue:
                 _settle(run, result, "sending")
             elif state == "ambiguous":
@@ -161,7 +172,7 @@ class DeliveryTables:
                 run.execute(
                     "update intent set state = 'queued', delivery = 0, fails = fails + ?"
                     " where delivery = ? and state = 'sending'",
-                    (bad, delivery),
+                    (int(bad), delivery),
                 )
             add_traces(run, traces)
 
@@ -179,9 +190,12 @@ def _queued(rows: Sequence[tuple[Any, ...]]) -> list[Queued]:
     ]
 
 
-def _settle(run: sqlite3.Connection, result: Result, current: str) -> None:
+def _settle(run: Transaction, result: Result, current: str) -> None:
     run.executemany(
         "update intent set state = ?, done_ms = ?, note = ? where id = ? and state = ?",
-        [(result.state, result.at_ms, result.reason, intent, current) for intent, _, _ in result.intents],
+        [
+            (result.state, result.at_ms, result.reason, intent, current)
+            for intent, _, _ in sorted(result.intents)
+        ],
     )
     add_input(run, result)

@@ -2,36 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from alerting.errors import Fenced
+from monitor.store import database
 from monitor.store.port import ShardLease
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator
 
     from monitor.store.database import Database
     from monitor.store.port import StateRow
     from rules.transition import Transition
 
+_TAKE = (
+    "insert into shard values (?, 1, -1, 0, 0)"
+    " on conflict (shard) do update set epoch = shard.epoch + 1"
+    " returning epoch, position, floor, floor_clock_ms"
+)
+_STATE = (
+    "select key, part, chunk, applied, data from shard_state"
+    " where shard = ? and (key, part, chunk) > (?, ?, ?) order by key, part, chunk limit ?"
+)
+
+
+class StepChange(NamedTuple):
+    """What a step stores: ``rows`` are position, n, at_ms and body of each transition."""
+
+    shard: int
+    epoch: int
+    position: int
+    rows: list[tuple[int, int, int, bytes]]
+
+
+class StateChange(NamedTuple):
+    """What a slice of state stores.
+
+    ``chunks`` are key, part, chunk, applied and data; ``ends`` say of each key and part how many chunks it
+    has now (0: it is gone).
+    """
+
+    shard: int
+    epoch: int
+    chunks: list[tuple[str, str, int, int, bytes]]
+    ends: list[tuple[str, str, int]]
+    floor: int
+    floor_clock_ms: int
+
 
 class ShardTables:
-    """``monitor.store.port.ShardStore`` on SQLite, but for prune, backup and close."""
+    """``monitor.store.port.ShardStore``, but for prune, backup and close."""
 
     _db: Database
+
+    @abstractmethod
+    def _write_step(self, step: StepChange) -> int | None:
+        """Write the rows past the stored position, and the position; how many, None: not our epoch."""
+
+    @abstractmethod
+    def _write_state(self, state: StateChange) -> bool:
+        """Write chunks and floor; False: not our epoch."""
 
     def take(self, shard: int) -> ShardLease:
         """Become the shard's owner; see ``ShardStore``."""
         with self._db.transaction() as run:
-            row = run.execute(
-                "insert into shard values (?, 1, -1, 0, 0)"
-                " on conflict (shard) do update set epoch = epoch + 1"
-                " returning epoch, position, floor, floor_clock_ms",
-                (shard,),
-            ).fetchone()
+            row = run.execute(_TAKE, (shard,)).fetchone()
         return ShardLease(*row)
 
     def owned(self, shard: int, epoch: int) -> bool:
@@ -42,41 +82,45 @@ class ShardTables:
     def commit_step(self, shard: int, epoch: int, position: int, transitions: Iterable[Transition]) -> int:
         """Write a step's transitions and position; see ``ShardStore``."""
         encode = msgspec.msgpack.encode
-        with self._db.transaction() as run:
-            stored = _position(run, shard, epoch)
-            rows = [(shard, t.position, t.n, t.at_ms, encode(t)) for t in transitions if t.position > stored]
-            run.executemany("insert into transition values (?, ?, ?, ?, ?)", rows)
-            if position > stored:
-                run.execute("update shard set position = ? where shard = ?", (position, shard))
-        return len(rows)
+        rows = [(t.position, t.n, t.at_ms, encode(t)) for t in transitions]
+        new = self._write_step(StepChange(shard, epoch, position, rows))
+        if new is None:
+            raise _fenced(shard, epoch)
+        return new
 
     def save_state(
         self, shard: int, epoch: int, rows: Iterable[StateRow], floor: int, floor_clock_ms: int
     ) -> None:
         """Write state rows and the floor; see ``ShardStore``."""
-        write = "insert or replace into shard_state values (?, ?, ?, ?, ?)"
-        delete = "delete from shard_state where shard = ? and key = ? and part = ?"
-        with self._db.transaction() as run:
-            _position(run, shard, epoch)
-            for key, part, applied, data in rows:
-                if data is None:
-                    run.execute(delete, (shard, key, part))
-                else:
-                    run.execute(write, (shard, key, part, applied, data))
-            run.execute(
-                "update shard set floor = ?, floor_clock_ms = ? where shard = ?",
-                (floor, floor_clock_ms, shard),
-            )
+        size = database.STATE_ROW_BYTES
+        chunks: list[tuple[str, str, int, int, bytes]] = []
+        ends: list[tuple[str, str, int]] = []
+        for key, part, applied, data in rows:
+            starts = range(0, max(len(data), 1), size) if data is not None else ()
+            chunks += ((key, part, i, applied, (data or b"")[at : at + size]) for i, at in enumerate(starts))
+            ends.append((key, part, len(starts)))
+        if not self._write_state(StateChange(shard, epoch, chunks, ends, floor, floor_clock_ms)):
+            raise _fenced(shard, epoch)
 
     def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
         """All state rows of the shard, by key and part."""
-        query = "select key, part, applied, data from shard_state where shard = ? order by key, part"
-        yield from self._db.each(query, shard)
+        for (key, part), chunks in groupby(self._chunks(shard), itemgetter(0, 1)):
+            of_part = list(chunks)
+            yield key, part, of_part[0][3], b"".join([chunk[4] for chunk in of_part])
+
+    def _chunks(self, shard: int) -> Iterator[tuple[str, str, int, int, bytes]]:
+        last: tuple[str, str, int] = ("", "", -1)
+        while rows := self._db.read(_STATE, shard, *last, database.PAGE_ROWS):
+            yield from rows
+            last = rows[-1][:3]
 
     def put_plan(self, plan_hash: str, body: bytes) -> None:
         """Keep a compiled plan; a known hash changes nothing."""
         with self._db.transaction() as run:
-            run.execute("insert or ignore into plan values (?, ?)", (plan_hash, body))
+            run.execute(
+                "insert into plan values (?, ?) on conflict (hash) do nothing",
+                (plan_hash, body),
+            )
 
     def get_plan(self, plan_hash: str) -> bytes | None:
         """The compiled plan of that hash."""
@@ -85,7 +129,10 @@ class ShardTables:
     def put_meta(self, key: str, value: bytes) -> None:
         """Set a value."""
         with self._db.transaction() as run:
-            run.execute("insert or replace into meta values (?, ?)", (key, value))
+            run.execute(
+                "insert into meta values (?, ?) on conflict (key) do update set value = excluded.value",
+                (key, value),
+            )
 
     def get_meta(self, key: str) -> bytes | None:
         """Read a value."""
@@ -96,10 +143,5 @@ class ShardTables:
         return rows[0][0] if rows else None
 
 
-def _position(run: sqlite3.Connection, shard: int, epoch: int) -> int:
-    """The stored position, if ``epoch`` still owns the shard."""
-    query = "select position from shard where shard = ? and epoch = ?"
-    row: tuple[int] | None = run.execute(query, (shard, epoch)).fetchone()
-    if row is None:
-        raise Fenced(f"shard {shard}: epoch {epoch} was taken over; this owner stops")
-    return row[0]
+def _fenced(shard: int, epoch: int) -> Fenced:
+    return Fenced(f"shard {shard}: epoch {epoch} was taken over; this owner stops")
