@@ -149,7 +149,8 @@ class Rulebook:
             return ()
         rules = (rule for rule in self.plan.rules.rules.values() if rule.each == "source")
         return tuple(
-            Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, False, Gate.NONE) for r in rules
+            Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, Gate.NONE, always=False)
+            for r in rules
         )
 
     def meaning_of(self, rule_id: str) -> int:
@@ -173,7 +174,7 @@ class Rulebook:
                 judge = compile_rule(rule, aim.measure, aim.line, pack)
                 every_ms, always = _moves(rule, judge.period, bool(aim.line and aim.line.min_count > 1))
                 gate = _gate(rule, aim.measure.kind if aim.measure is not None else "", judge.period)
-                yield Watched(rule, judge, aim.measure, judge.period, every_ms, always, gate)
+                yield Watched(rule, judge, aim.measure, judge.period, every_ms, gate, always=always)
 
 
 def _gate(rule: Rule, kind: str, period: str) -> Gate:

@@ -6,7 +6,7 @@ a time, and whether or not it was stored, killed and restored between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,12 +29,20 @@ if TYPE_CHECKING:
 DOWN_MS = 5_000  # a longer gap between records is time down
 
 
-class Outputs(NamedTuple):
-    """What a step gave out."""
+class Outputs:
+    """What a step gave out: transitions, events refused with the reason's code, counts of events by fate."""
 
-    transitions: Sequence[Transition]
-    rejected: Sequence[tuple[Event, str]]
-    counts: dict[str, int]
+    __slots__ = ("counts", "rejected", "transitions")
+
+    def __init__(
+        self,
+        transitions: Sequence[Transition],
+        rejected: Sequence[tuple[Event, str]],
+        counts: dict[str, int],
+    ) -> None:
+        self.transitions = transitions
+        self.rejected = rejected
+        self.counts = counts
 
 
 class Shard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from monitor.engine.figures import SPANS
 from monitor.engine.rounds import LATE
@@ -38,16 +38,33 @@ class Gate(Enum):
     AGENTS = 4  # it looks at who is online, and that is known
 
 
-class Watched(NamedTuple):
-    """One rule as it is judged on shops with one pack."""
+class Watched:
+    """One rule as it is judged on shops with one pack.
 
-    rule: Rule
-    judge: Judge
-    measure: Measure | None
-    period: str
-    every_ms: int  # its figures move by time alone at multiples of this; 0: they do not
-    always: bool  # even on a day on which nobody has asked
-    gate: Gate  # when it need not be judged at all while it is idle
+    ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
+    a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle.
+    """
+
+    __slots__ = ("always", "every_ms", "gate", "judge", "measure", "period", "rule")
+
+    def __init__(
+        self,
+        rule: Rule,
+        judge: Judge,
+        measure: Measure | None,
+        period: str,
+        every_ms: int,
+        gate: Gate,
+        *,
+        always: bool,
+    ) -> None:
+        self.rule = rule
+        self.judge = judge
+        self.measure = measure
+        self.period = period
+        self.every_ms = every_ms
+        self.gate = gate
+        self.always = always
 
 
 class Host(Protocol):

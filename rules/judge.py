@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rules import budget
 from rules.conditions import Terms, compile_condition, compile_level, decided, horizon_ms, limits_of
 from rules.pack import Limit
+from rules.reading import Item  # noqa: TC001 — Judgement is compiled with it
 from rules.transition import Facts
 from rules.values import duration_text
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rules.pack import Line, Measure, Pack
-    from rules.reading import Item, Reading
+    from rules.reading import Reading
     from rules.rule import Rule
     from rules.transition import RuleState
 

@@ -6,28 +6,25 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.engine import limits
-from monitor.engine.events import Event, content_of
+from monitor.engine.events import HEAD, Event, content_of, fields_of
 from monitor.engine.fold import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
-from monitor.engine.ids import Ids, Seen
+from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
 from monitor.engine.shop import Shop
 from monitor.engine.wheel import Wheel
 
 if TYPE_CHECKING:
     from monitor.engine.records import Record
+    from monitor.engine.rows import Entry
     from monitor.engine.spec import EngineSpec
 
-OPERATIONS = {
-    ("message", "customer"): CUSTOMER,
-    ("message", "agent"): AGENT,
-    ("message", "assist"): ASSIST,
-    ("message", "bot"): BOT,
-    ("conversation", "assigned"): HANDOVER,
-    ("conversation", "transferred"): HANDOVER,
-    ("conversation", "handed_back"): BACK,
-    ("conversation", "closed"): BACK,
+# What an event of a conversation does in its fold, by actor or action.
+OPERATIONS: dict[str, dict[str, int]] = {
+    "message": {"customer": CUSTOMER, "agent": AGENT, "assist": ASSIST, "bot": BOT},
+    "conversation": {"assigned": HANDOVER, "transferred": HANDOVER, "handed_back": BACK, "closed": BACK},
+    "rating": {},
+    "complaint": {},
 }
-OF_CONVERSATION = frozenset({"message", "conversation", "rating", "complaint"})
 OF_ORDER = frozenset({"order", "refund", "dispute"})
 
 Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
@@ -144,7 +141,7 @@ class Engine:
                 ahead = event.at > record.arrival_ms + limits.AHEAD_MS
                 if event.type != "heartbeat" and event.at >= limits.EARLIEST_MS and not ahead:
                     key = f"{event.platform}:{event.shop_id}"
-                    self.ids.check(key, event.id, content_of(event), record.arrival_ms)
+                    self.ids.check(key, event.id, content_of(fields_of(event)), record.arrival_ms)
 
     # events
 
@@ -169,26 +166,33 @@ class Engine:
         return refused
 
     def _take(self, event: Event, now_ms: int, source: str, position: int) -> str | None:
-        at = event.at
-        assert isinstance(at, int)
+        fields = fields_of(event)
+        kind: str
+        event_id: str
+        at: int
+        platform: str
+        shop_id: str
+        conversation_id: str
+        kind, event_id, at, seq, platform, shop_id, conversation_id = fields[:7]
+        customer, actor, agent, action, exclude = fields[7:HEAD]
         if at > now_ms + limits.AHEAD_MS:
             return "ahead"
         if at < limits.EARLIEST_MS:
             return "before_2000"
-        kind = event.type
         name = event.source or source
         if kind == "heartbeat":
             self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
-        self.heard.setdefault(name, 0)
-        shop = self.shops.get((event.platform, event.shop_id))
+        if name not in self.heard:
+            self.heard[name] = 0
+        shop = self.shops.get((platform, shop_id))
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
-            shop = self.add_shop(event.platform, event.shop_id)
-        seen = self.ids.check(shop.key, event.id, content_of(event), now_ms)
-        if seen is not Seen.NEW:
-            return "duplicate" if seen is Seen.DUPLICATE else "reused"
+            shop = self.add_shop(platform, shop_id)
+        seen = self.ids.check(shop.key, event_id, content_of(fields), now_ms)
+        if seen != NEW:
+            return "duplicate" if seen == DUPLICATE else "reused"
         late = at < now_ms - self.spec.lateness_ms
         if late:
             self.heard_old.add(name)
@@ -199,8 +203,10 @@ class Engine:
             return "late"
         if not shop.measured:
             pass  # a platform without a pack: accepted, nothing is counted
-        elif kind in OF_CONVERSATION and event.conversation_id:
-            reason = self._converse(shop, event, at, now_ms)
+        elif conversation_id and kind in OPERATIONS:
+            operation = OPERATIONS[kind].get(actor or action, OTHER)
+            entry = (at, seq, event_id, now_ms, operation, agent, customer, bool(exclude))
+            reason = self._converse(shop, conversation_id, entry)
             if reason is not None:
                 return reason
         elif kind in OF_ORDER and (event.order_id or event.dispute_id or event.refund_id):
@@ -213,15 +219,13 @@ class Engine:
         shop.moved()
         return None
 
-    def _converse(self, shop: Shop, event: Event, at: int, now_ms: int) -> str | None:
-        conversation = shop.conversations.get(event.conversation_id)
+    def _converse(self, shop: Shop, conversation_id: str, entry: Entry) -> str | None:
+        at, now_ms = entry[0], entry[3]
+        conversation = shop.conversations.get(conversation_id)
         if conversation is None:
             if len(shop.conversations) >= limits.OPEN_CONVERSATIONS_MAX:
                 return "limit_conversations"
-            conversation = shop.conversation(event.conversation_id, max(at, now_ms))
-        operation = OPERATIONS.get((event.type, event.actor or event.action), OTHER)
-        agent, customer, exclude = event.agent_id, event.customer_id, bool(event.exclude)
-        entry = (at, event.seq, event.id, now_ms, operation, agent, customer, exclude)
+            conversation = shop.conversation(conversation_id, max(at, now_ms))
         return None if conversation.add(entry, now_ms) else "late"
 
     def add_shop(self, platform: str, shop_id: str) -> Shop:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EventType = Literal[
     "message", "conversation", "order", "refund", "dispute", "complaint", "rating", "agent", "heartbeat"
@@ -16,7 +19,7 @@ Actor = Literal["customer", "agent", "assist", "bot", "system"]
 EventId = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(max_length=200)]
 Tag = Annotated[str, Meta(max_length=100)]
-Tags = Annotated[list[Tag], Meta(max_length=50)]
+Tags = Annotated[tuple[Tag, ...], Meta(max_length=50)]
 Count = Annotated[int, Meta(ge=-(2**53), le=2**53)]  # every JSON writer can carry 53 bits
 Fen = Annotated[int, Meta(ge=0, le=10**14)]
 Score = Annotated[int, Meta(ge=1, le=5)]
@@ -38,21 +41,24 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     the same id with another text is noticed; too few to tell a text by, decision 14), and drops it.
     """
 
+    # What every fold reads (``head_of``):
     type: EventType
     id: EventId
     at: Count | Name
     seq: Count = 0
-    text: str = ""
-    text_check: Count = 0
     platform: Name = ""
     shop_id: Name = ""
     conversation_id: Name = ""
     customer_id: Name = ""
     actor: Actor | None = None
     agent_id: Name = ""
+    action: Name = ""
+    exclude: Name | bool = ""
+    # What few do:
+    text: str = ""
+    text_check: Count = 0
     kind: Name = ""
     via: Name = ""
-    action: Name = ""
     order_id: Name = ""
     refund_id: Name = ""
     dispute_id: Name = ""
@@ -63,21 +69,25 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     score: Score | None = None
     solved: bool | None = None
     product_id: Name = ""
-    tags: Tags = []
-    exclude: Name | bool = ""
-    source: Name = ""
+    tags: Tags = ()
     every: Name | Count = ""  # heartbeat: the period it promises, "10s" or milliseconds; the latter once read
+    # What the way here added, and ``content_of`` leaves out:
+    source: Name = ""
     received_at: Count | Name = ""  # files only: when it arrived
 
 
-_encode = msgspec.msgpack.Encoder().encode
+# All fields at once, in their order: a third of what reading a dozen of them one by one costs.
+fields_of: Callable[[Event], tuple[Any, ...]] = msgspec.structs.astuple
+HEAD: Final = 12  # fields that every fold reads
+ADDED: Final = 2  # fields that the way here added
 
 
-def content_of(event: Event) -> bytes:
-    """Canonical bytes of what the sender said: without what the way here added (source, arrival)."""
-    if event.source or event.received_at:
-        event = msgspec.structs.replace(event, source="", received_at="")
-    return _encode(event)
+def content_of(fields: tuple[Any, ...]) -> int:
+    """A number that is the same for the same content: for what the sender said, not what the way added.
+
+    Salted by the process (``hash``), so that it stays in memory and nobody can make two contents meet.
+    """
+    return hash(fields[:-ADDED])
 
 
 def order_of(at: int, seq: int, event_id: str) -> tuple[int, int, int, int, str]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from enum import IntEnum
+from typing import Final
 
 import xxhash
 
 from monitor.engine import limits
 
-
-class Seen(IntEnum):
-    """What an id's earlier arrivals say about it."""
-
-    NEW = 0
-    DUPLICATE = 1
-    REUSED = 2
+# What an id's earlier arrivals say about it.
+NEW: Final = 0
+DUPLICATE: Final = 1
+REUSED: Final = 2
 
 
 class Ids:
@@ -35,13 +32,13 @@ class Ids:
     def __len__(self) -> int:
         return len(self._content)
 
-    def check(self, shop_key: str, event_id: str, content: bytes, arrival_ms: int) -> Seen:
-        """Say whether ``event_id`` of the shop is new, and remember it if so.
+    def check(self, shop_key: str, event_id: str, content: int, arrival_ms: int) -> int:
+        """Say whether ``event_id`` of the shop is ``NEW``, a ``DUPLICATE`` or ``REUSED``; remember a new one.
 
         Args:
             shop_key: ``platform:shop_id``.
             event_id: As sent.
-            content: Canonical bytes of the event without what the way added (``content_of``).
+            content: The event's ``content_of``.
             arrival_ms: The record's arrival; never less than at the call before.
         """
         order = self._order
@@ -50,12 +47,12 @@ class Ids:
                 self._forget(arrival_ms)
             order.append((arrival_ms, []))
         key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}".encode())
-        mark = xxhash.xxh3_64_intdigest(content)
-        known = self._content.setdefault(key, mark)
-        if known is not mark:  # setdefault hands back our own object only when the key was not there
-            return Seen.DUPLICATE if known == mark else Seen.REUSED
+        known = self._content.get(key)
+        if known is not None:
+            return DUPLICATE if known == content else REUSED
+        self._content[key] = content
         order[-1][1].append(key)
-        return Seen.NEW
+        return NEW
 
     def _forget(self, now_ms: int) -> None:
         order, content = self._order, self._content

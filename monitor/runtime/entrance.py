@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
-from monitor.engine.events import content_of
-from monitor.engine.ids import Ids, Seen
+from monitor.engine.events import content_of, fields_of
+from monitor.engine.ids import NEW, REUSED, Ids
 from monitor.runtime import limits
 from monitor.sources.wire import pack_events, unpack_events
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.runtime.worker_thread import WorkerThread
     from monitor.sources.wire import Rejected
     from monitor.store.journal import Journal
-    from monitor.store.journal_reader import Appended
+    from monitor.store.journal_reader import Appended, Mark
 
 
 class Entrance:
@@ -84,11 +84,32 @@ class Entrance:
             rejected=tuple(refused for receipt in receipts for refused in receipt.rejected),
         )
 
+    async def follow(self, source: str, events: Sequence[Event], mark: Mark) -> Receipt:
+        """Make what was read of a file durable, together with how far it was read.
+
+        Args:
+            source: Of the events.
+            events: At most ``STEP_EVENTS``, since they become one record; none: only the mark is set.
+            mark: What says how far.
+
+        Raises:
+            EntranceClosedError: Nothing was taken, and the mark is where it was.
+        """
+        try:
+            if events:
+                return await self._put(source, events, 0, (mark,))
+            await asyncio.wrap_future(self._journal.mark((mark,)))
+        except JournalError as error:
+            raise _closed(error) from error
+        return Receipt(0)
+
     async def refuse(self, source: str, rejected: Sequence[Rejected], arrival_ms: int) -> None:
         """Put into the dead letters what did not decode, or was refused later; see ``EntrancePort``."""
         await self._dead_letters.put(source, rejected, arrival_ms)
 
-    async def _put(self, source: str, events: Sequence[Event], place: int) -> Receipt:
+    async def _put(
+        self, source: str, events: Sequence[Event], place: int, marks: Sequence[Mark] = ()
+    ) -> Receipt:
         if self.closed:
             raise EntranceClosedError(self.closed, mend="send again in a moment")
         loop = asyncio.get_running_loop()
@@ -105,7 +126,7 @@ class Entrance:
             else:
                 answer.set_exception(failure or AssertionError)
 
-        appended = self._journal.append(source, pack_events(list(events)), len(events))
+        appended = self._journal.append(source, pack_events(list(events)), len(events), marks)
         appended.add_done_callback(lambda done: loop.call_soon_threadsafe(settle, done))
         return await answer
 
@@ -115,18 +136,18 @@ class Entrance:
         reused = tuple(
             Refused(place + n, "reused", f"id {events[n].id!r} came before with other content; use a new id")
             for n, verdict in enumerate(seen)
-            if verdict is Seen.REUSED
+            if verdict == REUSED
         )
-        accepted = seen.count(Seen.NEW)
+        accepted = seen.count(NEW)
         self.accepted += accepted
         return Receipt(accepted, len(seen) - accepted - len(reused), reused)
 
 
-def verdict_on(ids: Ids, event: Event, arrival_ms: int) -> Seen:
+def verdict_on(ids: Ids, event: Event, arrival_ms: int) -> int:
     """What the engine will say of the event's id; a heartbeat is of no shop and may repeat."""
     if event.type == "heartbeat":
-        return Seen.NEW
-    return ids.check(f"{event.platform}:{event.shop_id}", event.id, content_of(event), arrival_ms)
+        return NEW
+    return ids.check(f"{event.platform}:{event.shop_id}", event.id, content_of(fields_of(event)), arrival_ms)
 
 
 def remember(reader: JournalReader, lateness_ms: int) -> tuple[Ids, dict[str, int]]:

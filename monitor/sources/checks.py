@@ -7,7 +7,7 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from monitor.engine.events import ACTIONS, Event
+from monitor.engine.events import ACTIONS, HEAD, Event, fields_of
 from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
 from monitor.limits import ID_BYTES, LATEST_MS
 from monitor.sources.times import format_time, parse_duration_ms, parse_time
@@ -30,9 +30,7 @@ _LONGEST_PROMISE_MS = 86_400_000
 _PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _known_platforms: set[str] = set()
 _KNOWN_PLATFORMS_MAX = 1_000
-
-
-TEXT_CHECKS = 1 << 16
+TEXT_CHECKS: Final = 1 << 16  # 16 bits of a text's hash are kept (decision 14)
 
 
 def check(event: Event, latest_ms: int) -> Refusal | None:
@@ -42,7 +40,8 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         event: As decoded.
         latest_ms: Its ``at`` may not be later.
     """
-    at_ms = event.at
+    fields = fields_of(event)
+    kind, event_id, at_ms, _, platform, shop_id, conversation_id = fields[:7]
     if isinstance(at_ms, str):
         parsed_ms = parse_time(at_ms)
         if parsed_ms is None:
@@ -50,27 +49,27 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         event.at = at_ms = parsed_ms
     if not EARLIEST_MS <= at_ms <= latest_ms:
         return _out_of_bounds(at_ms, latest_ms)
-    if event.text:
-        event.text_check = 1 + xxh3_64_intdigest(event.text.encode()) % TEXT_CHECKS
+    text: str = fields[HEAD]
+    if text:
+        event.text_check = 1 + xxh3_64_intdigest(text.encode()) % TEXT_CHECKS
         event.text = ""
-    if event.received_at != "" and (refusal := _read_received_at(event)):
+    if fields[-1] != "" and (refusal := _read_received_at(event)):
         return refusal
-    if not event.id.isascii() and len(event.id.encode()) > ID_BYTES:
+    if not event_id.isascii() and len(event_id.encode()) > ID_BYTES:
         return "bad_field", f"`id` is longer than {ID_BYTES} bytes; send a shorter one"
-    kind = event.type
     if kind == "message":
         if event.actor is None:
             return "no_actor", "`actor` is missing; say who wrote: customer, agent, assist, bot or system"
-        if not event.conversation_id or event.action:
+        if not conversation_id or event.action:
             return _check_parts(event)
     elif kind == "heartbeat":
         return _check_heartbeat(event)
     elif refusal := _check_parts(event):
         return refusal
-    if not event.shop_id:
+    if not shop_id:
         return "no_shop", "`shop_id` is missing; every event but a heartbeat names its platform and shop"
-    if event.platform not in _known_platforms:
-        return _check_platform(event.platform)
+    if platform not in _known_platforms:
+        return _check_platform(platform)
     return None
 
 

@@ -6,37 +6,44 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _RFC3339 = re.compile(
-    r"(?P<head>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)"
+    r"(?P<minute>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:)(?P<second>\d\d)"
     r"(?P<tail>(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d))",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
-# A batch holds few distinct seconds and at most some thousand distinct tails (".123+08:00"), so two
-# look-ups and a sum replace parsing. A cache that is full is emptied: refilling costs 3 µs an entry.
+# A batch holds few distinct minutes and at most some thousand distinct tails (".123+08:00"), so look-ups and
+# sums replace parsing. A cache that is full is emptied: refilling costs 3 µs an entry.
 _CACHE_ENTRIES = 20_000
-_heads: dict[str, int] = {}
+_minutes: dict[str, int] = {}  # "2026-11-11T10:20:" → ms
+_seconds: dict[str, int] = {f"{second:02}": second * 1_000 for second in range(60)}
 _tails: dict[str, int] = {}
 
 
 def parse_time(text: str) -> int | None:
     """Epoch milliseconds of an RFC 3339 time with offset; None where ``text`` is not one."""
-    try:
-        return _heads[text[:19]] + _tails[text[19:]]
-    except KeyError:
-        return _parse(text)
+    minute_ms = _minutes.get(text[:17])
+    if minute_ms is not None:
+        second_ms = _seconds.get(text[17:19])
+        if second_ms is not None:
+            tail_ms = _tails.get(text[19:])
+            if tail_ms is not None:
+                return minute_ms + second_ms + tail_ms
+    return _parse(text)
 
 
 def _parse(text: str) -> int | None:
     match = _RFC3339.fullmatch(text)
     if match is None:
         return None
+    minute: str = match["minute"]
+    second_ms = _seconds.get(match["second"])  # none for a leap second
     try:
-        head_ms = (datetime.fromisoformat(match["head"].upper() + "+00:00") - _EPOCH) // _MS
-    except ValueError:  # a 30 February, an hour 24, a leap second
+        minute_ms = (datetime.fromisoformat(minute.upper() + "00+00:00") - _EPOCH) // _MS
+    except ValueError:  # a 30 February, an hour 24
         return None
-    zone = match["zone"]
+    zone: str = match["zone"]
     offset_ms = 0
     if zone not in "Zz":
         hours, minutes = int(zone[1:3]), int(zone[4:6])
@@ -44,11 +51,17 @@ def _parse(text: str) -> int | None:
             return None
         offset_ms = (hours * 60 + minutes) * (-60_000 if zone[0] == "-" else 60_000)
     tail_ms = int((match["fraction"] or "0")[:3].ljust(3, "0")) - offset_ms
-    for cache, key, value in ((_heads, match["head"], head_ms), (_tails, match["tail"], tail_ms)):
-        if len(cache) >= _CACHE_ENTRIES:
-            cache.clear()
-        cache[key] = value
-    return head_ms + tail_ms
+    if second_ms is None:
+        return None
+    _remember(_minutes, minute, minute_ms)
+    _remember(_tails, match["tail"], tail_ms)
+    return minute_ms + second_ms + tail_ms
+
+
+def _remember(cache: dict[str, int], key: str, value: int) -> None:
+    if len(cache) >= _CACHE_ENTRIES:
+        cache.clear()
+    cache[key] = value
 
 
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
