@@ -241,6 +241,7 @@ def _web_options(configured: Configured) -> WebOptions:
     settings = configured.settings
     return WebOptions(
         language=settings.language,
+        timezone=configured.names.timezone,
         requests_per_minute=settings.limits.requests_per_minute,
         body_bytes=settings.limits.body,
         webhooks=settings.chatwoot_sources(configured.base),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from alerting.ports import Person, RuleInfo, ShopInfo
@@ -39,6 +40,8 @@ class Names:
         self._rules, self._shops, self._url = rules, shops, public_url.rstrip("/")
         self._packs = {versions[-1].platform or name: versions[-1] for name, versions in packs.items()}
         self._by_id = {name: versions[-1] for name, versions in packs.items()}
+        zones = Counter(pack.timezone for pack in self._by_id.values())
+        self.timezone = max(zones, key=lambda zone: zones[zone], default="Asia/Shanghai")  # of most packs
         self._agents = {
             agent: Person(person.name or name, person.wecom_id)
             for name, person in people.items()
@@ -57,7 +60,8 @@ class Names:
         return ShopInfo(
             name=(known.name if known else "") or key,
             url=known.conversation_url if known else "",
-            timezone=pack.timezone if pack else "Asia/Shanghai",
+            timezone=pack.timezone if pack else self.timezone,
+            platform=pack.title if pack else NO_TEXT,
         )
 
     def rule(self, rule: str, shop: str) -> RuleInfo:

@@ -38,6 +38,8 @@ def shop_view(
         lines=tuple(lines),
         figures=tuple(_figure(one) for one in watched if not one.line) if figures else (),
         as_of_ms=max((r.now_ms for r in readings), default=0),
+        platform_name=both(info.platform) if info.platform.zh else {},
+        timezone=info.timezone,
     )
 
 
@@ -79,9 +81,10 @@ def shop_health(alerts: Sequence[str], watched: Sequence[Watched]) -> Health:
 
 
 def nearness(view: ShopView) -> tuple[int, int, int, str]:
-    """Sort key of shops: health, then budget left, then those at risk, then name."""
+    """Sort key of shops: a crossed line or health, then budget left, then those at risk, then name."""
     left, at_risk = _nearness(view.lines[0]) if view.lines else (1 << 40, 0)
-    return WORST_FIRST.index(view.health), left, at_risk, view.key
+    worst = 0 if view.crossed else WORST_FIRST.index(view.health)
+    return worst, left, at_risk, view.key
 
 
 def _nearness(line: LineView) -> tuple[int, int]:
@@ -101,14 +104,17 @@ def _line_view(one: Watched) -> LineView:
         measure=line.measure,
         period=line.period,
         limit=_limit(line),
-        penalty=_both(line.penalty),
+        penalty=both(line.penalty),
         budget_left=budget_left(r.asked, r.late, limit) if told else None,
         budget_left_today=budget_left_today(r.asked, r.late, r.expected, limit) if told else None,
         breach_in_s=None if minutes is None else minutes * 60,
         at_risk=r.at_risk,
         asked=r.asked,
         late=r.late,
-        title=_both(one.measure.title),
+        title=both(one.measure.title),
+        kind=one.measure.kind,
+        since_ms=one.since_ms,
+        partial=not r.complete,
     )
 
 
@@ -132,7 +138,7 @@ def _figure(one: Watched) -> Figure:
     return Figure(
         measure=measure.id,
         period=one.period,
-        title=_both(measure.title),
+        title=both(measure.title),
         kind=measure.kind,
         parts=parts,
         value=value,
@@ -157,5 +163,6 @@ def _limit(line: Line) -> str:
     return f"{'≥' if line.at_least else '≤'} {percent}%"
 
 
-def _both(text: Text) -> dict[str, str]:
+def both(text: Text) -> dict[str, str]:
+    """A text in each language of the pages."""
     return {"zh": text.in_language("zh"), "en": text.in_language("en")}

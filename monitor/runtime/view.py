@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from alerting.about import About, Style
 from monitor import limits as monitor_limits
 from monitor.runtime import limits
-from monitor.runtime.show import nearness, shop_health, shop_view, waiting_views
+from monitor.runtime.show import both, nearness, shop_health, shop_view, waiting_views
 from monitor.web.ports import AlertView, SourceStatus
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from alerting.ports import Directory
     from monitor.runtime.ports import Figures
     from monitor.web.ports import ShopView, Status, WaitingView
+    from rules.transition import Transition
 
 
 class View:
@@ -44,6 +47,7 @@ class View:
         self.waiting = 0  # open rounds of all shops, as of the lists
         self._shops: list[ShopView] = []
         self._at_risk: list[WaitingView] = []
+        self._alerts: dict[str, tuple[Transition, AlertView]] = {}  # as shown last, until something moves
         self._asked = asyncio.Event()
         self._read_at_s = 0  # the shard's second of which the lists are, where they were made at once
 
@@ -69,11 +73,9 @@ class View:
     def alerts(self) -> list[AlertView]:
         """Open alerts: crit first, then the oldest."""
         desk = self._desk()
-        found = (
-            [self._alert_view(alert, desk) for alert in desk.books.alerts.values() if not alert.over]
-            if desk
-            else []
-        )
+        alerts = [alert for alert in desk.books.alerts.values() if not alert.over] if desk else []
+        self._alerts = {alert.key: (alert.transition, self._told(alert)) for alert in alerts}
+        found = [self._alert_view(alert, desk) for alert in alerts] if desk else []
         return sorted(found, key=lambda a: (a.severity != "crit", a.since_ms, a.id))
 
     def status(self) -> Status:
@@ -140,7 +142,14 @@ class View:
     def _keep(self, shops: list[ShopView], waiting: list[WaitingView]) -> None:
         self._shops = sorted(shops, key=nearness)
         self.waiting = sum(shop.waiting for shop in shops)
-        self._at_risk = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
+        soonest = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
+        self._at_risk = [self._with_agent(one) for one in soonest]
+
+    def _with_agent(self, one: WaitingView) -> WaitingView:
+        if not one.agent_id:
+            return one
+        agent = self._directory.agent(f"{one.platform}:{one.shop_id}", one.agent_id)
+        return replace(one, agent_name=agent.name)
 
     def _severities(self) -> dict[str, list[str]]:
         """The severities of the alerts that fire on each shop."""
@@ -153,19 +162,36 @@ class View:
         return found
 
     def _alert_view(self, alert: Alert, desk: Desk) -> AlertView:
+        """An alert as it is now; what its transition says is put into words once."""
+        silence = desk.books.silenced(alert, alert.transition.at_ms)
+        return replace(
+            self._alerts[alert.key][1],
+            state=alert.state,
+            since_ms=alert.since_ms,
+            acknowledged_by=alert.acked_by,
+            silenced_until_ms=silence.until_ms if silence else 0,
+        )
+
+    def _told(self, alert: Alert) -> AlertView:
+        """What the last transition of an alert says."""
         t = alert.transition
-        rule = self._directory.rule(t.rule, t.subject.get("shop", ""))
-        silence = desk.books.silenced(alert, t.at_ms)
+        known, view = self._alerts.get(alert.key, (None, None))
+        if view is not None and known is t:
+            return view
+        styles = {language: Style(language, "text", 0, t.at_ms) for language in ("zh", "en")}
+        abouts = {language: About(t, self._directory, style) for language, style in styles.items()}
+        about = abouts["zh"]
         return AlertView(
             id=alert.key,
             rule=t.rule,
-            title={"zh": rule.title.in_language("zh"), "en": rule.title.in_language("en")},
+            title={language: one.title for language, one in abouts.items()},
             subject=t.subject,
             state=alert.state,
             severity="crit" if t.severity == "crit" else "warn",
             since_ms=alert.since_ms,
-            reason={"zh": t.facts.condition, "en": t.facts.condition},
-            acknowledged_by=alert.acked_by,
-            silenced_until_ms=silence.until_ms if silence else 0,
-            advice={"zh": rule.advice.in_language("zh"), "en": rule.advice.in_language("en")},
+            reason={language: one.reason() for language, one in abouts.items()},
+            advice=both(about.rule.advice),
+            reason_ms=t.at_ms,
+            name={language: one.name for language, one in abouts.items()},
+            timezone=about.shop.timezone if "shop" in t.subject else "",
         )

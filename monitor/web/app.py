@@ -36,6 +36,7 @@ class WebOptions:
     """What the configuration says about the web."""
 
     language: Language = "zh"
+    timezone: str = "Asia/Shanghai"  # of the page's clock
     requests_per_minute: int = limits.REQUESTS_PER_MINUTE
     body_bytes: int = limits.BODY_BYTES
     webhooks: Mapping[str, ChatwootSource] = field(default_factory=dict)
@@ -75,7 +76,7 @@ def build_app(
     options = options or WebOptions()
     access = Access(tokens, options.requests_per_minute, monotonic_s)
     streams = Streams(metrics.streams, options.stream_interval_s)
-    pages = Pages(view, clock_ms, options.language)
+    pages = Pages(view, clock_ms, options.language, options.timezone)
     ingest = Ingest(entrance, metrics)
 
     @asynccontextmanager

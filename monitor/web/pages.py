@@ -21,7 +21,7 @@ from monitor.web import API
 from monitor.web.access import COOKIE, Access, require_own_page
 from monitor.web.api import acknowledge, as_json, scoped_alerts, scoped_shops, scoped_waiting
 from monitor.web.problems import ApiError
-from monitor.web.words import Language, duration, word
+from monitor.web.words import Language, duration, moment, word, zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,10 +52,11 @@ def consumed_percent(line: LineView) -> int | None:
 class Pages:
     """Renders pages and their parts."""
 
-    def __init__(self, view: ViewPort, clock_ms: Callable[[], int], default: Language) -> None:
+    def __init__(self, view: ViewPort, clock_ms: Callable[[], int], default: Language, zone: str) -> None:
         self._view = view
         self._clock_ms = clock_ms
         self._default: Language = default
+        self._zone = zone
         self._environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -74,7 +75,9 @@ class Pages:
     def render(self, template: str, language: Language, **values: Any) -> str:
         """A template with the words of a language."""
         words = partial(word, language)
-        shared = {"lang": language, "w": words, "duration": partial(duration, language)}
+        shared: dict[str, Any] = {"lang": language, "w": words, "duration": partial(duration, language)}
+        shared |= {"zone": self._zone, "zone_name": zone_name(language, self._zone)}
+        shared["moment"] = partial(moment, language, self._zone)
         return self._environment.get_template(template).render(**shared, **values)
 
     def parts(self, grant: Grant, language: Language) -> dict[str, str]:
@@ -95,6 +98,7 @@ class Pages:
         shown = shops[: limits.SHOPS_ON_PAGE]
         values = {
             "status": status,
+            "now_ms": status.now_ms or self._clock_ms(),
             "blind": [source.name for source in status.sources if source.blind],
             "shops": shown,
             "more": len(shops) - len(shown),

@@ -129,6 +129,14 @@ class LineView:
     asked: int = 0
     late: int = 0
     title: dict[str, str] = field(default_factory=dict)  # of its measure: zh, en
+    kind: str = "reply_rate"  # of its measure; an order_rate counts orders, and `late` those with the event
+    since_ms: int = 0  # from when its figures are complete
+    partial: bool = False  # that is later than the period begins
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the line is crossed, as far as is known."""
+        return self.budget_left is not None and self.budget_left < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +154,23 @@ class ShopView:
     lines: tuple[LineView, ...] = ()
     figures: tuple[Figure, ...] = ()  # only of one shop asked for by name
     as_of_ms: int = 0
+    platform_name: dict[str, str] = field(default_factory=dict)  # zh, en; empty: its id is all we know
+    timezone: str = ""
 
     @property
     def key(self) -> str:
         """``platform:shop_id``."""
         return f"{self.platform}:{self.shop_id}"
+
+    @property
+    def crossed(self) -> bool:
+        """Whether a line is crossed, as far as is known."""
+        return any(line.crossed for line in self.lines)
+
+    @property
+    def partial_since_ms(self) -> int:
+        """From when its figures are complete, where that is later than a line's period begins; else 0."""
+        return max((line.since_ms for line in self.lines if line.partial), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +187,7 @@ class WaitingView:
     agent_id: str = ""
     costs_budget: bool = True
     shop_name: str = ""
+    agent_name: str = ""
     url: str = ""  # the shop's conversation_url with the ids filled in
 
 
@@ -181,10 +202,13 @@ class AlertView:
     state: str  # pending firing holding
     severity: Literal["warn", "crit"]
     since_ms: int
-    reason: dict[str, str]  # a sentence with the figures
+    reason: dict[str, str]  # a sentence with the figures, as of `reason_ms`
     acknowledged_by: str = ""
     silenced_until_ms: int = 0
     advice: dict[str, str] = field(default_factory=dict)
+    reason_ms: int = 0
+    name: dict[str, str] = field(default_factory=dict)  # of the subject: the shop's, else what it is
+    timezone: str = ""  # of its shop; empty: it is of none
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 Language = Literal["zh", "en"]
 
@@ -22,11 +24,13 @@ WORDS: dict[str, tuple[str, str]] = {
     "budget_left": ("余量", "Budget left"),
     "tonight": ("今晚预计", "By tonight"),
     "breach_in": ("触线", "Line in"),
-    "breached": ("已触线", "Line crossed"),
+    "crossed": ("已越线", "Line crossed"),
     "at_risk": ("在途风险", "At risk"),
     "open": ("等待", "Waiting"),
     "oldest": ("最久", "longest"),
     "late": ("超时", "Late"),
+    "orders_hit": ("出事订单", "Orders hit"),
+    "figures_since": ("数据自 {at} 起", "figures since {at}"),
     "asked": ("咨询", "Asked"),
     "unknown_figure": ("未知", "unknown"),
     "blind": ("失联，数据未知", "Blind: figures unknown"),
@@ -77,6 +81,26 @@ def word(language: Language, key: str) -> str:
     if key not in WORDS:
         return key.partition("_")[2]
     return WORDS[key][0 if language == "zh" else 1]
+
+
+ZONES = {"Asia/Shanghai": ("北京时间", "Beijing time"), "UTC": ("协调世界时", "UTC")}
+
+
+def zone_name(language: Language, zone: str) -> str:
+    """A time zone as people call it."""
+    return ZONES.get(zone, (zone, zone))[0 if language == "zh" else 1]
+
+
+def moment(
+    language: Language, page_zone: str, now_ms: int, at_ms: int, zone: str = "", *, seconds: bool = False
+) -> str:
+    """A time of day: with its date where that is not today's, with the zone where it is not the page's."""
+    there = ZoneInfo(zone or page_zone)
+    at, now = (datetime.fromtimestamp(ms // 1000, there) for ms in (at_ms, now_ms))
+    text = at.strftime("%H:%M:%S" if seconds else "%H:%M")
+    if at.date() != now.date():
+        text = f"{at:%m-%d} {text}"
+    return text if zone in ("", page_zone) else f"{text} {zone_name(language, zone)}"
 
 
 def duration(language: Language, length_ms: int | None) -> str:

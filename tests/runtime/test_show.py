@@ -127,7 +127,7 @@ def test_the_shop_nearest_to_a_line_comes_first_and_one_without_a_miss_behind():
     first = view.shops()
     asyncio.run(view.refresh())
     assert first == view.shops()
-    assert [s.key for s in view.shops()] == ["pdd:blind", "pdd:crossed", "pdd:close", "pdd:far", "pdd:calm"]
+    assert [s.key for s in view.shops()] == ["pdd:crossed", "pdd:blind", "pdd:close", "pdd:far", "pdd:calm"]
     assert view.shop("pdd", "nobody") is None
     assert view.shop("pdd", "close").name == "PDD:CLOSE"
     assert (view.status().shops, view.status().sources[0].blind) == (5, True)

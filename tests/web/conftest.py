@@ -186,6 +186,9 @@ def alert(number, severity="crit", **fields):
     base = {
         "title": {"zh": "3分钟回复率逼近红线", "en": "Reply rate near its line"},
         "state": "firing",
+        "name": {"zh": f"第{number}旗舰店", "en": f"Shop {number}"},
+        "reason_ms": NOW_MS - 60_000,
+        "timezone": "Asia/Shanghai",
     } | fields
     return AlertView(
         f"pdd-reply-drift|pinduoduo:s{number}", "pdd-reply-drift", base.pop("title"),

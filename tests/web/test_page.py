@@ -12,7 +12,7 @@ from conftest import NOW_MS, WELL, alert, served, shop, waiting
 from fastapi import Request, Response
 from test_api import read_stream
 
-from monitor.web.ports import SourceStatus
+from monitor.web.ports import LineView, SourceStatus
 from monitor.web.words import WORDS, duration
 
 BLIND = replace(WELL, sources=(SourceStatus("erp", blind=False), SourceStatus("front", blind=True)))
@@ -45,8 +45,9 @@ def test_the_page_shows_budgets_countdowns_and_alerts(busy, client):
     page = text_of(client.get("/").text)
     for shown in (
         "第1旗舰店", "3分钟人工回复率 ≥ 50% 今日",
-        "余量 -2", "今晚预计 -5", "已触线", "触线 18 分 00 秒", "12 秒", "1 分 35 秒", "已超时",
-        "无人接待", "该客户今日已失分", "3分钟回复率逼近红线", "余量 3，约 18 分钟后触线", "请组长加人",
+        "余量 -2", "今晚预计 -5", "已越线", "触线 18 分 00 秒", "12 秒", "1 分 35 秒", "已超时",
+        "无人接待", "该客户今日已失分", "3分钟回复率逼近红线", "请组长加人",
+        "第1旗舰店 · 告警中 · 5 分 00 秒", "10:19 余量 3，约 18 分钟后触线",
         "已确认：王经理", "1 个来源失联：front",
     ):  # fmt: skip
         assert shown in page, shown
@@ -114,6 +115,72 @@ def test_an_empty_page_is_calm_when_all_is_seen(client):
     page = client.get("/").text
     assert 'class="pill ok"' in page
     assert "没有会话在等待" in page
+
+
+def row_of(page, kind):
+    return page[page.index(f'<li class="row {kind}') :].partition("</li>")[0]
+
+
+def test_a_shop_past_a_line_says_so_whatever_its_alerts_say(house, client):
+    """It is red, and says 已越线 beside what its alert says."""
+    house.behind.shown_shops = [shop(1, "warn", left=-3, tonight=4)]
+    row = row_of(client.get("/").text, "shop")
+    assert 'class="row shop crit"' in row
+    assert text_of(row).startswith(" 第1旗舰店 pinduoduo 已越线 预警 ")
+    house.behind.shown_shops = [shop(1, "ok", left=-3)]
+    row = row_of(client.get("/?lang=en").text, "shop")
+    assert "Line crossed" in row
+    assert ">OK<" not in row
+
+
+def test_an_order_rate_counts_orders_and_an_unfinished_period_says_since_when(house, client):
+    line = LineView(
+        "pdd-intervention", "intervention_rate", "30d", "≤ 0.3%", {}, budget_left=1, asked=700, late=1,
+        title={"zh": "平台介入率"}, kind="order_rate", since_ms=NOW_MS - 3 * 86_400_000, partial=True,
+    )  # fmt: skip
+    house.behind.shown_shops = [
+        shop(1, lines=(line,), platform_name={"zh": "拼多多"}, timezone="Asia/Shanghai")
+    ]
+    row = text_of(row_of(client.get("/").text, "shop"))
+    assert "平台介入率 ≤ 0.3% 30天" in row
+    assert "出事订单 1 / 700" in row
+    assert "数据自 11-08 10:20 起" in row
+    assert "拼多多" in row
+    assert "pinduoduo" not in row
+
+
+def test_who_has_no_name_goes_by_the_id_once(house, client):
+    house.behind.shown_shops = [shop(1, name="pinduoduo:s1")]
+    house.behind.shown_waiting = [
+        waiting(1, 9_000, agent_name="小王", agent_id="a-7"),
+        waiting(2, 9_000, agent_id="a-8"),
+    ]
+    house.behind.shown_alerts = [alert(1, name={})]
+    page = client.get("/").text
+    assert text_of(row_of(page, "shop")).startswith(" s1 pinduoduo ")
+    assert "小王" in text_of(page)
+    assert "a-7" not in text_of(page)
+    assert "a-8" in text_of(page)
+    assert "pinduoduo:s1 · 告警中" in text_of(page)
+
+
+def test_times_are_those_of_the_shops_and_say_so(house, client):
+    """The page's clock is the packs'; a shop elsewhere says its zone; another day says its date."""
+    house.behind.shown_alerts = [
+        alert(1), alert(2, reason_ms=NOW_MS - 86_400_000), alert(3, timezone="Asia/Tokyo"),
+        alert(4, silenced_until_ms=NOW_MS + 86_400_000),
+    ]  # fmt: skip
+    page = client.get("/").text
+    assert re.search(r'<time id="clock" [^>]*data-zone="Asia/Shanghai">10:20:30</time>', page)
+    for shown in (
+        "10:20:30 北京时间",
+        " 10:19 余量",
+        " 11-10 10:20 余量",
+        " 11:19 Asia/Tokyo 余量",
+        "静默至 11-12 10:20",
+    ):
+        assert shown in text_of(page), shown
+    assert "10:20:30 Beijing time" in text_of(client.get("/?lang=en").text)
 
 
 def test_the_parts_come_rendered_over_the_stream(busy, client):

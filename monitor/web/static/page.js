@@ -11,6 +11,9 @@ let serverMs = Number(place("clock").dataset.clock);
 let heardAt = performance.now();
 const now = () => serverMs + (performance.now() - heardAt);
 
+// The shops' time, wherever the browser is.
+const clock = new Intl.DateTimeFormat("en-GB", { timeZone: place("clock").dataset.zone, timeStyle: "medium" });
+
 function duration(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   const two = (n) => String(n).padStart(2, "0");
@@ -25,7 +28,7 @@ function tick() {
   const stale = performance.now() - heardAt > STALE_MS;
   place("stale").hidden = !stale;
   document.body.classList.toggle("stale", stale);
-  place("clock").textContent = new Date(at).toLocaleTimeString(language, { hour12: false });
+  place("clock").textContent = clock.format(at);
   for (const row of document.querySelectorAll("[data-deadline]")) {
     const left = Number(row.dataset.deadline) - at;
     const shown = row.querySelector(".countdown");
@@ -37,9 +40,6 @@ function tick() {
   }
   for (const since of document.querySelectorAll("[data-since]")) {
     since.textContent = duration(at - Number(since.dataset.since));
-  }
-  for (const time of document.querySelectorAll("[data-time]")) {
-    time.textContent = new Date(Number(time.dataset.time)).toLocaleString(language, { hour12: false });
   }
 }
 
