@@ -42,7 +42,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
         ConfigurationError: The file cannot be read, is not YAML, or is not a mapping.
     """
     try:
-        root = parse(path.read_text("utf-8"))
+        root = parse(path.read_text("utf-8-sig"))
     except YamlMistake as mistake:
         raise ConfigurationError([f"{path}:{mistake}"]) from mistake
     except UnicodeDecodeError as error:

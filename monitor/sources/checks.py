@@ -82,13 +82,13 @@ def _bad_time(field: str, found: object) -> Refusal:
 
 def _out_of_bounds(at_ms: int, latest_ms: int) -> Refusal:
     if at_ms > latest_ms:
-        return "in_the_future", (
+        return "ahead", (
             f"`at` is {format_time(at_ms)}, more than {AHEAD_MS // 60_000} minutes after it arrived; "
             "set the clock and the time zone of the source"
         )
     seconds = EARLIEST_MS // 1_000 <= at_ms <= LATEST_MS // 1_000
     mend = "it looks like seconds, send milliseconds" if seconds else "set the clock of the source"
-    return "too_old", f"`at` is {format_time(at_ms)}, before 2000; {mend}"
+    return "before_2000", f"`at` is {format_time(at_ms)}, before 2000; {mend}"
 
 
 def _read_received_at(event: Event) -> Refusal | None:

@@ -24,6 +24,7 @@ import msgspec
 from monitor.engine.limits import AHEAD_MS
 from monitor.errors import MonitorError
 from monitor.limits import DEAD_LETTER_BYTES, LATEST_MS, LINE_BYTES, SORT_MEMORY_BYTES
+from monitor.sources.framing import BOM
 from monitor.sources.times import format_time
 from monitor.sources.wire import Decoded, Rejected, decode_lines, unpack_events
 
@@ -149,7 +150,7 @@ def _read_blocks(path: str, progress: Progress | None) -> Iterator[bytes]:
                     reached = plain.tell() if plain.seekable() else seen + len(block)
                     progress(reached - seen)
                     seen = reached
-                yield block.removeprefix(b"\xef\xbb\xbf") if first else block
+                yield block.removeprefix(BOM) if first else block
                 first = False
     except (OSError, EOFError, zlib.error) as error:
         detail = getattr(error, "strerror", None) or str(error)
@@ -216,7 +217,7 @@ def _in_file_order(
 def _too_early(event: Event, line: int) -> Rejected:
     at = format_time(cast("int", event.at))
     reason = f"`at` is {at}, more than 5 minutes after `received_at`; set the clock of the source"
-    return Rejected(line - 1, "in_the_future", reason, msgspec.json.encode(event)[:DEAD_LETTER_BYTES])
+    return Rejected(line - 1, "ahead", reason, msgspec.json.encode(event)[:DEAD_LETTER_BYTES])
 
 
 # What an event costs while it waits to be sorted beside its packed bytes: their object, its time, and

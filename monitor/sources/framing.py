@@ -8,6 +8,8 @@ from typing import Literal
 
 Framing = Literal["lines", "array", "object"]
 
+# What some programs put before UTF-8; JSON does not know it.
+BOM = b"\xef\xbb\xbf"
 # 10,000 events of 30 fields are 900,000 tokens: strings, commas and brackets.
 TOKENS_MAX = 2_000_000
 _LINE_TYPES = ("ndjson", "jsonl", "json-lines")

@@ -17,7 +17,7 @@ from monitor.engine.limits import AHEAD_MS
 from monitor.errors import MonitorError
 from monitor.limits import BATCH_EVENTS, LATEST_MS, LINE_BYTES, NESTING
 from monitor.sources.checks import Refusal, check
-from monitor.sources.framing import depth_of, framing_of, has_nul, split_array
+from monitor.sources.framing import BOM, depth_of, framing_of, has_nul, split_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def decode_body(body: bytes, arrival_ms: int, content_type: str = "") -> Decoded
     """Decode one body of events.
 
     Args:
-        body: One object, an array, or NDJSON; UTF-8.
+        body: One object, an array, or NDJSON; UTF-8, with a byte order mark or without.
         arrival_ms: When it arrived; what lies further ahead than ``AHEAD_MS`` is refused.
         content_type: As the request says; decides the framing where it names lines, else the looks do.
 
@@ -65,6 +65,7 @@ def decode_body(body: bytes, arrival_ms: int, content_type: str = "") -> Decoded
         BodyError: It cannot be framed (code ``unframed``), or holds more than ``BATCH_EVENTS``.
     """
     latest_ms = arrival_ms + AHEAD_MS
+    body = body.removeprefix(BOM)
     framing = framing_of(body, content_type)
     if framing == "lines":
         return _decode_ndjson(body, latest_ms)

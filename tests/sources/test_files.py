@@ -77,7 +77,7 @@ def test_an_event_far_ahead_of_its_arrival_is_refused_with_its_line(tmp_path):
     )
     refusals = []
     assert flat(read_arrivals([path], refused=lambda *one: refusals.append(one))) == [(START_MS, "m0")]
-    assert [(number, bad.code) for _, number, bad in refusals] == [(2, "in_the_future")]
+    assert [(number, bad.code) for _, number, bad in refusals] == [(2, "ahead")]
 
 
 def test_bad_lines_are_told_with_their_number_and_do_not_stop(tmp_path, monkeypatch):
