@@ -34,3 +34,25 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return _refuse_skip((yield))
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server for all tests of this process that do it no harm; each takes a new database."""
+    from tests.servers import postgres
+
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    server = postgres.PostgresServer()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_postgres(postgres_server):
+    """A server for one test, which may stop, kill and fill it."""
+    server = type(postgres_server)()
+    server.start()
+    yield server
+    server.close()

@@ -54,7 +54,8 @@ CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"}
 # What touches the world is built where the parts are put together; a command that works on one file of
 # the data directory opens that one.
 ADAPTERS = {
-    *("Journal", "SqliteStore", "Metrics", "Sender", "Embedded", "Entrance", "ShardLoop", "DeskLoop"),
+    *("Journal", "SqliteStore", "PostgresStore", "Metrics", "Sender", "Embedded", "Entrance"),
+    *("ShardLoop", "DeskLoop"),
     *("WecomBot", "Webhook", "SystemClock", "DeadLetters", "Tokens"),
 }
 WIRES = {
@@ -294,8 +295,25 @@ def declared(*groups: str) -> set[str]:
     return {re.split(r"[\[<>=! ]", one)[0].lower() for requirements in lists for one in requirements}
 
 
-@pytest.mark.parametrize(("folders", "groups"), [(PACKAGES, ()), (("tests", "benchmarks"), ("dev",))])
-def test_what_is_imported_is_declared(folders, groups):
+# What needs more than the base install: the module or folder, and the extra that brings it.
+EXTRAS = {"monitor/store/postgres_database.py": "postgres", "monitor/runtime/cluster": "kafka"}
+
+
+def needs(path: Path) -> str:
+    """The extra without which a module cannot be imported; empty: none."""
+    name = relative(path)
+    return next((EXTRAS[place] for place in EXTRAS if name == place or name.startswith(f"{place}/")), "")
+
+
+@pytest.mark.parametrize(
+    ("folders", "extra", "groups"),
+    [
+        (PACKAGES, "", ()),
+        *((PACKAGES, extra, (extra,)) for extra in EXTRAS.values()),
+        (("tests", "benchmarks"), "", ("dev",)),
+    ],
+)
+def test_what_is_imported_is_declared(folders, extra, groups):
     """A fresh machine has what pyproject.toml names, and nothing that came with it by chance."""
     known = packages_distributions()
     ours = {*PACKAGES, "tests", "benchmarks"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
@@ -303,6 +321,7 @@ def test_what_is_imported_is_declared(folders, groups):
         module.partition(".")[0]
         for folder in folders
         for path in (ROOT / folder).rglob("*.py")
+        if needs(path) == extra
         for _, module in imports(path)
     }
     needed = {

@@ -18,18 +18,10 @@ from alerting.policy.records import (
     Trace,
     Unsilence,
 )
-from monitor.store.sqlite import SqliteStore
 from rules.transition import Transition
 
 DAY_MS = 86_400_000
 T = Transition(1, "r", {"shop": "p:s"}, "ok", "firing", "crit", "crit", "reached", position=1)
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.db")
-    yield opened
-    opened.close()
 
 
 def intent(name, at_ms=0, severity="crit", kind="fire", incident="r|shop=p:s@1"):
@@ -93,6 +85,26 @@ def test_a_desk_that_was_taken_over_writes_nothing(store):
     assert (list(store.desk_rows()), due(store)) == ([], [])
 
 
+def test_one_of_several_desks_leads_until_its_lease_runs_out(store):
+    assert store.lead_desk("one", 0, 30)
+    epoch, _ = store.take_desk("one")
+    assert not store.lead_desk("two", 29, 60)
+    with pytest.raises(Fenced, match="another desk leads than two; this desk waits"):
+        store.take_desk("two")
+    assert store.lead_desk("one", 29, 59)
+    assert store.lead_desk("two", 59, 90)
+    store.commit_desk(epoch, Changes(), Cursor({}, 1))  # its lease ran out, but nobody took the desk yet
+    assert store.take_desk("two") == (epoch + 1, Cursor({}, 1))
+    with pytest.raises(Fenced):
+        store.commit_desk(epoch, Changes(), Cursor({}, 2))
+
+
+def test_a_desk_that_stops_lets_go_of_the_lead(store):
+    assert store.lead_desk("one", 0, 30)
+    assert store.lead_desk("one", 10, 10)
+    assert store.lead_desk("two", 10, 40)
+
+
 def test_an_intent_written_again_stays_as_it_is(store):
     put(store, intent("i1"))
     send(store, intent("i1"))
@@ -106,19 +118,19 @@ def test_moves_and_voids_touch_only_what_is_queued(store):
     put(store, moves={"a": 5_000, "c": 5_000}, voids=[("b", 7, "over"), ("c", 7, "over")])
     assert due(store, 4_999) == []
     assert [q.intent.not_before_ms for q in store.due("bot", 5_000, 9)] == [5_000]
-    states = store._db.connection.execute("select id, state, note from intent order by id").fetchall()
+    states = store._db.read("select id, state, note from intent order by id")
     assert states == [("a", "queued", ""), ("b", "expired", "over"), ("c", "sending", "")]
 
 
-def test_a_full_disk_leaves_the_desk_where_it_was(store):
+def test_a_full_disk_leaves_the_desk_where_it_was(small_disk):
+    store = small_disk.store
     epoch, _ = store.take_desk()
-    (pages,) = store._db.connection.execute("pragma page_count").fetchone()
-    store._db.connection.execute(f"pragma max_page_count = {pages}")
+    small_disk.fill()
     changes = Changes({("alert", str(i)): b"x" * 900 for i in range(200)})
     with pytest.raises(StoreFull):
         store.commit_desk(epoch, changes, Cursor({0: 5}, 5))
     assert list(store.desk_rows()) == []
-    store._db.connection.execute("pragma max_page_count = 100000")
+    small_disk.make_room()
     store.commit_desk(epoch, changes, Cursor({0: 5}, 5))
     assert store.take_desk()[1] == Cursor({0: 5}, 5)
 
@@ -174,6 +186,43 @@ def test_an_accepted_delivery_is_told_to_the_desk_in_the_same_transaction(store)
     assert store.recover("bot", 300) == 0
 
 
+def test_a_delivery_is_finished_once_however_often_it_is_told(store):
+    put(store, intent("a"))
+    number = send(store, intent("a"))
+    for _ in range(2):
+        store.finish(number, "accepted", result(intent("a")), traces=[Trace("x", 1, "send", "accepted", "")])
+    assert store.inputs_after(0) == [(1, result(intent("a")))]
+    assert len(store.traces("x")) == 1
+
+
+def test_what_a_dead_sender_says_after_it_was_recovered_changes_nothing(store):
+    put(store, intent("a"))
+    number = send(store, intent("a"))
+    store.recover("bot", 300)
+    store.finish(number, "accepted", result(intent("a")))
+    assert [queued.again for queued in store.due("bot", 10**9, 9)] == [True]
+    assert store.inputs_after(0) == []
+
+
+def test_a_sender_that_stops_lets_go_of_its_account(store):
+    assert store.lease("bot", "one", 0, 30)
+    assert store.lease("bot", "one", 10, 10)
+    assert store.lease("bot", "two", 10, 40)
+
+
+def test_siblings_are_found_for_any_number_of_incidents(store):
+    put(store, *(intent(f"i{n}", incident=f"in{n}") for n in range(250)))
+    found = store.siblings([f"in{n}" for n in range(251)], "bot")
+    assert [len(found[f"in{n}"]) for n in range(251)] == [1] * 250 + [0]
+    assert store.siblings([], "bot") == {}
+
+
+def test_a_text_with_a_nul_in_it_does_no_harm(store):
+    put(store, intent("a"))
+    store.finish(send(store, intent("a")), "accepted", result(intent("a")), detail="what a\0provider says")
+    assert due(store) == []
+
+
 def test_what_was_not_delivered_is_queued_again(store):
     put(store, intent("a"))
     store.finish(send(store, intent("a")), "failed", result(intent("a")), requeue=True)
@@ -218,7 +267,7 @@ def test_an_acknowledgement_shows_on_what_was_sent(store):
     put(store, intent("a"))
     store.finish(send(store, intent("a")), "accepted", result(intent("a")))
     put(store, acknowledged=["r|shop=p:s@1"])
-    assert store._db.connection.execute("select state from delivery").fetchall() == [("acknowledged",)]
+    assert store._db.read("select state from delivery") == [("acknowledged",)]
     (sibling,) = store.siblings(["r|shop=p:s@1"], "bot")["r|shop=p:s@1"]
     assert sibling.state == "acknowledged"
 

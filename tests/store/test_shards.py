@@ -1,22 +1,12 @@
 """The runtime's part of the store: epochs, positions, transitions, state, plans."""
 
-import sqlite3
-
 import pytest
 
-from alerting.errors import Fenced, SchemaTooNew, StoreError, StoreFull
+from alerting.errors import Fenced, StoreFull
 from alerting.policy.records import Cursor
 from monitor.store import database
 from monitor.store.port import ShardLease
-from monitor.store.sqlite import SqliteStore
 from rules.transition import Transition
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = SqliteStore(tmp_path / "store.db")
-    yield opened
-    opened.close()
 
 
 def transition(position, n=0, **fields):
@@ -109,67 +99,37 @@ def test_plans_and_meta(store):
     assert store.get_meta("k") == b"2"
 
 
-def test_a_full_disk_is_named_and_nothing_is_half_written(store):
+def test_a_full_disk_is_named_and_nothing_is_half_written(small_disk):
+    store = small_disk.store
     epoch = store.take(0).epoch
     store.commit_step(0, epoch, 1, [transition(1)])
-    (pages,) = store._db.connection.execute("pragma page_count").fetchone()
-    store._db.connection.execute(f"pragma max_page_count = {pages}")
+    small_disk.fill()
     many = [transition(2, n, notify="x" * 3000) for n in range(50)]
     with pytest.raises(StoreFull, match="the disk is full, nothing was written; free some space"):
         store.commit_step(0, epoch, 2, many)
     assert stored(store) == [(1, 0)]
-    store._db.connection.execute("pragma max_page_count = 1000000")
+    small_disk.make_room()
     assert store.commit_step(0, epoch, 2, many) == 50
 
 
-def test_a_newer_schema_is_refused_with_the_mend(tmp_path):
-    path = tmp_path / "store.db"
-    SqliteStore(path).close()
-    with sqlite3.connect(path) as raw:
-        raw.execute("pragma user_version = 99")
-    raw.close()
-    with pytest.raises(SchemaTooNew, match=r"schema 99.*install the newer version again"):
-        SqliteStore(path)
+def test_a_large_part_is_cut_into_rows_of_bounded_size_and_comes_back_whole(store):
+    epoch = store.take(0).epoch
+    large, size = bytes(range(256)) * (10 << 10), database.STATE_ROW_BYTES
+    store.save_state(0, epoch, [("a", "head", 1, large), ("b", "head", 1, b"")], 1, 0)
+    cut = store._db.read("select key, chunk, length(data) from shard_state order by key, chunk")
+    assert cut == [("a", 0, size), ("a", 1, size), ("a", 2, len(large) - 2 * size), ("b", 0, 0)]
+    assert list(store.load_state(0)) == [("a", "head", 1, large), ("b", "head", 1, b"")]
+    store.save_state(0, epoch, [("a", "head", 2, large[: size + 1]), ("b", "head", 2, None)], 2, 0)
+    assert list(store.load_state(0)) == [("a", "head", 2, large[: size + 1])]
+    store.save_state(0, epoch, [("a", "head", 3, b"x")], 3, 0)
+    assert store._db.read("select key, chunk from shard_state") == [("a", 0)]
+    store.save_state(0, epoch, [("a", "head", 4, None)], 4, 0)
+    assert store._db.read("select key, chunk from shard_state") == []
 
 
-def test_an_older_schema_is_migrated_after_a_copy(tmp_path, monkeypatch):
-    path = tmp_path / "store.db"
-    old = SqliteStore(path)
-    old.put_meta("k", b"kept")
-    old.close()
-    shipped = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*shipped, "create table later (x);"])
-    new = SqliteStore(path)
-    assert new.get_meta("k") == b"kept"
-    assert new._db.connection.execute("select count(*) from later").fetchone() == (0,)
-    new.close()
-    monkeypatch.setattr(database, "migrations", lambda: shipped)
-    copy = SqliteStore(tmp_path / f"store.db.schema-{len(shipped)}")
-    assert copy.get_meta("k") == b"kept"
-    copy.close()
-
-
-def test_a_failing_migration_leaves_the_old_schema(tmp_path, monkeypatch):
-    path = tmp_path / "store.db"
-    SqliteStore(path).close()
-    shipped = database.migrations()
-    monkeypatch.setattr(database, "migrations", lambda: [*shipped, "create table a (x); broken;"])
-    with pytest.raises(StoreError, match="syntax error"):
-        SqliteStore(path)
-    monkeypatch.setattr(database, "migrations", lambda: shipped)
-    SqliteStore(path).close()
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path):
-    path = tmp_path / "store.db"
-    path.write_bytes(b"not a database" * 100)
-    with pytest.raises(StoreError, match=r"store\.db: file is not a database; check the file"):
-        SqliteStore(path)
-
-
-def test_a_backup_taken_in_use_holds_what_was_committed(store, tmp_path):
-    store.put_meta("k", b"v")
-    store.backup(tmp_path / "copy.db")
-    copy = SqliteStore(tmp_path / "copy.db")
-    assert copy.get_meta("k") == b"v"
-    copy.close()
+def test_state_is_read_page_by_page_and_none_is_left_out(store, monkeypatch):
+    monkeypatch.setattr(database, "PAGE_ROWS", 3)
+    monkeypatch.setattr(database, "STATE_ROW_BYTES", 2)
+    given = [(f"店{key}", part, 7, b"12345"[: key % 6]) for key in range(9) for part in ("c", "day", "头")]
+    store.save_state(0, store.take(0).epoch, given, 1, 0)
+    assert list(store.load_state(0)) == sorted(given)

@@ -1,0 +1,150 @@
+"""A PostgreSQL server of the test's own: real, durable, on loopback, killed and started again at will."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.waiting import eventually
+
+PASSWORD = "not-a-secret"
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "fsync": "on",  # what is answered survives: the point of every test with a kill
+    "logging_collector": "off",
+}
+
+
+def binaries() -> Path | None:
+    """The folder of the newest PostgreSQL here; Debian keeps it out of the path."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(found, key=lambda path: int(path.parts[-3]), default=None) or shutil.which("initdb")
+    return Path(newest).resolve().parent if newest else None
+
+
+def missing() -> str:
+    """Why no server can be started here; empty: one can."""
+    return "" if binaries() else "no PostgreSQL server: install one (Debian: postgresql)"
+
+
+class PostgresServer:
+    """One server on a folder and a port of its own; the port stays the same when it starts again."""
+
+    def __init__(self) -> None:
+        bin_folder = binaries()
+        assert bin_folder is not None, missing()
+        self.bin = bin_folder
+        # It refuses to run as root, and its folder must be its own: not below a folder of pytest's.
+        self.user = "postgres" if os.getuid() == 0 else None
+        self.folder = Path(tempfile.mkdtemp(prefix="slawatch-postgres-"))
+        if self.user:
+            owner = pwd.getpwnam(self.user)
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._databases = 0
+        self._disk: Path | None = None
+        password = self.folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
+        self._run("initdb", f"--pgdata={self.folder / 'data'}", "--encoding=UTF8", "--locale=C", *options)
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self.bin / program), *arguments]
+        done = subprocess.run(
+            command, user=self.user, cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self) -> None:
+        """Start it and return when it takes connections."""
+        settings = [f"--{name}={value}" for name, value in (SETTINGS | {"port": str(self.port)}).items()]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self.bin / "postgres"), "-D", str(self.folder / "data"), *settings],
+                user=self.user,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        eventually(self._ready, within_s=30, what=f"PostgreSQL in {self.folder}")
+
+    def _ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        try:
+            psycopg.connect(self.url()).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Stop it: SIGINT ends sessions first (fast), SIGQUIT leaves at once as a crash does (immediate)."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def kill(self) -> None:
+        """Kill -9 of the server and every process of it, as when the machine loses its power."""
+        if self._process is not None:
+            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+            for process in (self._process.pid, *map(int, children.split())):
+                os.kill(process, signal.SIGKILL)
+            self._process.wait(30)
+            self._process = None
+
+    def url(self, database: str = "postgres") -> str:
+        """Where a database of it is."""
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self, disk: Path | None = None) -> str:
+        """The address of a new, empty database, on a disk of its own if one is given."""
+        self._databases += 1
+        name, where = f"test_{self._databases}", ""
+        if disk is not None:
+            self.execute(self.url(), f"create tablespace {name} location '{disk}'")
+            where = f" tablespace {name}"
+        self.execute(self.url(), f"create database {name}{where}")
+        return self.url(name)
+
+    def new_disk(self, size_bytes: int) -> Path:
+        """A small disk that can be full; needs root."""
+        self._disk = self.folder / "disk"
+        self._disk.mkdir()
+        uid = pwd.getpwnam(self.user).pw_uid if self.user else os.getuid()
+        options = f"size={size_bytes},uid={uid},mode=700"
+        mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self._disk)]
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"no small disk: {done.stderr.strip()}")
+        return self._disk
+
+    def execute(self, url: str, query: str) -> list[tuple]:
+        """What a statement gives, on a connection of its own."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            done = connection.execute(query.encode())
+            return done.fetchall() if done.description else []
+
+    def close(self) -> None:
+        """Stop it and leave nothing behind."""
+        self.stop(signal.SIGQUIT)
+        if self._disk is not None:
+            subprocess.run(["umount", str(self._disk)], check=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
