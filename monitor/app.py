@@ -14,11 +14,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 import httpx
-from pydantic import ValidationError
-
 from alerting.config import Alerting
 from alerting.sender import Sender
-from monitor.configuration import explain, read_yaml
+from monitor.configuration import load_model
 from monitor.directory import load_people, load_shops
 from monitor.logs import configure_logging
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -103,11 +101,9 @@ def load_alerting(path: Path, language: str) -> Alerting:
     Raises:
         ConfigurationError: With every mistake, each at its place.
     """
-    values, places = read_yaml(path) if path.exists() else (dict(TERMINAL), {})
-    try:
-        return Alerting.parse({"language": language, **values})
-    except ValidationError as error:
-        raise explain(error, Alerting, str(path), places) from error
+    if not path.exists():
+        return Alerting.parse({"language": language, **TERMINAL})
+    return load_model(path, Alerting, lambda values: Alerting.parse({"language": language, **values}))
 
 
 async def run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,11 +11,12 @@ from rules.problems import Problem, closest
 from rules.yaml_marks import Listing, Mapping, Node, Scalar, YamlMistake, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
+Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 Places = dict[Location, tuple[int, int]]
 
@@ -39,8 +40,60 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     makes of them what it needs.
 
     Raises:
-        ConfigurationError: The file cannot be read, is not YAML, or is not a mapping.
+        ConfigurationError: The file cannot be read, is not YAML, is not a mapping, or names a key twice.
     """
+    values, places, problems = _read(path)
+    if problems:
+        raise ConfigurationError(problems)
+    return values, places
+
+
+def load_model(
+    path: Path | None,
+    model: type[Model],
+    make: Callable[[dict[str, Any]], Model],
+    problems: Iterable[str] = (),
+) -> Model:
+    """What ``make`` makes of a file's values; every mistake of it is told, and ``problems`` with them.
+
+    Args:
+        path: The file; None: there is none, the values are empty.
+        model: Whose fields the file's keys are, for what was meant.
+        make: Makes the model, or raises pydantic's ``ValidationError``.
+        problems: What else was found wrong.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    values, places, twice = _read(path) if path is not None else ({}, {}, [])
+    found = [*problems, *twice]
+    try:
+        made = make(values)
+    except ValidationError as error:
+        found += (_problem(one, model, str(path), places) for one in error.errors())
+        raise ConfigurationError(found) from error
+    if found:
+        raise ConfigurationError(found)
+    return made
+
+
+def as_far_as_right(path: Path | None, make: Callable[[dict[str, Any]], Model]) -> Model | None:
+    """The same for who wants to look further: keys with mistakes are left out; None: nothing can be made."""
+    try:
+        values = _read(path)[0] if path is not None else {}
+    except ConfigurationError:
+        values = {}
+    while True:
+        try:
+            return make(values)
+        except ValidationError as error:
+            wrong = {one["loc"][0] for one in error.errors() if one["loc"]}
+            if not wrong & values.keys():
+                return None
+            values = {key: value for key, value in values.items() if key not in wrong}
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Places, list[str]]:
     try:
         root = parse(path.read_text("utf-8-sig"))
     except YamlMistake as mistake:
@@ -50,15 +103,12 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
     except OSError as error:
         raise ConfigurationError([f"{path}: {error.strerror}; name a readable file"]) from error
     if root is None:
-        return {}, {}
+        return {}, {}, []
     if not isinstance(root, Mapping):
         raise ConfigurationError([f"{path}:{root.line}:{root.column}: must be a mapping of keys to values"])
     places: Places = {}
     problems: list[str] = []
-    values = _values(root, (), places, problems, str(path))
-    if problems:
-        raise ConfigurationError(problems)
-    return values, places
+    return _values(root, (), places, problems, str(path)), places, problems
 
 
 def _values(node: Node, at: Location, places: Places, problems: list[str], file: str) -> Any:
@@ -75,11 +125,6 @@ def _values(node: Node, at: Location, places: Places, problems: list[str], file:
         places[*at, key.text] = (key.line, key.column)
         found[key.text] = _values(value, (*at, key.text), places, problems, file)
     return found
-
-
-def explain(error: ValidationError, model: type[BaseModel], file: str, places: Places) -> ConfigurationError:
-    """All of a validation's mistakes at their places in the file; elsewhere by the name of the setting."""
-    return ConfigurationError(_problem(one, model, file, places) for one in error.errors())
 
 
 def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Places) -> str:

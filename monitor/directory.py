@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from monitor.configuration import explain, read_yaml
+from monitor.configuration import load_model
 from monitor.settings import NAME
 
 if TYPE_CHECKING:
@@ -119,8 +119,4 @@ def load_people(path: Path) -> dict[str, Person]:
 
 
 def _load(model: type[File], path: Path) -> File:
-    values, places = read_yaml(path)
-    try:
-        return model(**values)
-    except ValidationError as error:
-        raise explain(error, model, str(path), places) from error
+    return load_model(path, model, lambda values: model(**values))

@@ -18,13 +18,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor import limits
-from monitor.configuration import ConfigurationError, explain, read_yaml
+from monitor.configuration import ConfigurationError, load_model
 from monitor.quantities import Duration, Size
 from monitor.sources.chatwoot import ChatwootSource
 from rules.problems import closest
@@ -157,10 +157,11 @@ class Settings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
-    @model_validator(mode="after")
-    def _check_listen(self) -> Self:
-        _split_address(self.listen)
-        return self
+    @field_validator("listen")
+    @classmethod
+    def _check_listen(cls, listen: str) -> str:
+        _split_address(listen)
+        return listen
 
     @property
     def host(self) -> str:
@@ -255,13 +256,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: With every mistake, each at its place.
     """
-    values, places = read_yaml(path) if path is not None else ({}, {})
-    if unknown := _unknown_variables():
-        raise ConfigurationError(unknown)
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        raise explain(error, Settings, str(path), places) from error
+    return load_model(path, Settings, lambda values: Settings(**values), _unknown_variables())
 
 
 def secret_variable(name: str) -> str:

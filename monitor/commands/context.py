@@ -40,9 +40,14 @@ def load_configuration(ctx: click.Context) -> Configuration:
     """The configuration that ``--config`` names, else ``slawatch.yaml`` here, else the defaults."""
     from monitor.settings import load_settings  # noqa: PLC0415 - pydantic is slow to import
 
-    named = ctx.find_root().obj
-    path = Path(named) if named else (DEFAULT if DEFAULT.exists() else None)
+    path = configuration_path(ctx)
     return Configuration(load_settings(path), path.parent if path else Path(), path)
+
+
+def configuration_path(ctx: click.Context) -> Path | None:
+    """The file that ``--config`` names, else ``slawatch.yaml`` here; None: there is none."""
+    named = ctx.find_root().obj
+    return Path(named) if named else (DEFAULT if DEFAULT.exists() else None)
 
 
 def daemon_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,12 +8,13 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from alerting.errors import AlertingError
-from monitor.commands.context import DEFAULT, Configuration, load_configuration
+from monitor.commands.context import DEFAULT, Configuration, configuration_path, load_configuration
 from monitor.commands.output import format_option, print_json
 from monitor.errors import MonitorError
 from rules.problems import RulesError
@@ -63,11 +64,28 @@ def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
         configuration = load_configuration(ctx)
     except MonitorError as error:
         yield from (Finding("fail", line) for line in str(error).splitlines())
+        if (usable := _as_far_as_right(ctx)) is not None:
+            yield from _beside(usable, setup=setup)
         return
     if configuration.path is None:
         yield Finding("warn", f"no {DEFAULT} here: the defaults hold", "`slawatch init DIR` writes one")
     else:
         yield Finding("ok", f"configuration {configuration.path}")
+    yield from _beside(configuration, setup=setup)
+
+
+def _as_far_as_right(ctx: click.Context) -> Configuration | None:
+    """The configuration without the keys that are wrong: one mistake hides no other."""
+    from monitor.configuration import as_far_as_right  # noqa: PLC0415
+    from monitor.settings import Settings  # noqa: PLC0415
+
+    path = configuration_path(ctx)
+    settings = as_far_as_right(path, lambda values: Settings(**values))
+    return None if settings is None else Configuration(settings, path.parent if path else Path(), path)
+
+
+def _beside(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
+    """Everything that the configuration names."""
     told, receivers = _alerting(configuration)
     yield from told
     yield from _rules(configuration, receivers)

@@ -2,14 +2,13 @@
 
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from alerting.channels.console import Console
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import WecomBot
 from alerting.config import Alerting
 from alerting.errors import ConfigError
-from monitor.configuration import explain, read_yaml
+from monitor.configuration import ConfigurationError, load_model
 
 GOOD = """
 accounts:
@@ -38,13 +37,10 @@ def read(tmp_path, text):
     """The model, or the lines a person is shown."""
     path = tmp_path / "alerting.yaml"
     path.write_text(text, "utf-8")
-    values, places = read_yaml(path)
     try:
-        return Alerting.parse(values)
-    except ValidationError as error:
-        return [
-            line.removeprefix(f"{tmp_path}/") for line in explain(error, Alerting, str(path), places).problems
-        ]
+        return load_model(path, Alerting, Alerting.parse)
+    except ConfigurationError as error:
+        return [line.removeprefix(f"{tmp_path}/") for line in error.problems]
 
 
 def test_policy(tmp_path):

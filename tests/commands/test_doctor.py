@@ -49,6 +49,31 @@ def test_every_mistake_of_every_file_is_named(conf):
     assert "shops.yaml:2:" in found
 
 
+def test_a_mistake_in_the_configuration_hides_none_in_what_it_names(conf):
+    """Unknown keys, a bad address and a key given twice, each at its place; then the rules and the shops."""
+    conf.write_text(
+        "listen_to: everybody\nlisten: 127.0.0.1\nlog: {level: loud}\nlateness: 5m\nlateness: 6m\n"
+    )
+    rules = conf.parent / "rules" / "pinduoduo.yaml"
+    rules.write_text(rules.read_text().replace("budget_left_today", "budget_left_todya", 1))
+    (conf.parent / "shops.yaml").write_text("shops:\n  pinduoduo:s1: {nmae: x}\n")
+    status, findings = examine(conf)
+    found = failures(findings)
+    assert status == 1
+    for mistake in (
+        f"{conf}:1:1: unknown key `listen_to`, did you mean listen?",
+        (
+            f"{conf}:2:1: `listen`: must be an address and a port, such as 127.0.0.1:8700 or [::1]:8700, "
+            "found '127.0.0.1'"
+        ),
+        f"{conf}:3:7: `log.level`: Input should be 'debug', 'info', 'warning' or 'error', found 'loud'",
+        f"{conf}:5:1: `lateness` is given twice",
+    ):
+        assert mistake in found, mistake
+    assert any("did you mean budget_left_today?" in one for one in found)
+    assert any("shops.yaml:2:" in one for one in found)
+
+
 def test_an_open_door_without_a_token_is_refused(conf):
     conf.write_text(conf.read_text().replace("listen: 127.0.0.1", "listen: 0.0.0.0"))
     status, findings = examine(conf)

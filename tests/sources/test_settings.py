@@ -83,7 +83,9 @@ def test_what_is_no_mapping_of_keys_is_named_with_its_place(load, text, place):
     "listen", ["8700", "127.0.0.1", "example.com:80", "127.0.0.1:99999", "127.0.0.1:x", ":80"]
 )
 def test_an_address_must_be_an_address(load, listen):
-    assert "must" in problems(load, f"listen: '{listen}'")[0]
+    (problem,) = problems(load, f"listen: '{listen}'")
+    assert problem.startswith("slawatch.yaml:1:1: `listen`: must ")
+    assert problem.endswith(f", found '{listen}'")
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:80", "[::]:80", "192.168.1.5:8700"])
@@ -109,7 +111,11 @@ def test_the_environment_wins_over_the_file(load, monkeypatch):
 
 def test_a_misspelt_or_bad_variable_is_named(load, monkeypatch):
     monkeypatch.setenv("SLAWATCH_LATENES", "1m")
-    assert problems(load, "") == ["environment SLAWATCH_LATENES: unknown, did you mean SLAWATCH_LATENESS?"]
+    misspelt = "environment SLAWATCH_LATENES: unknown, did you mean SLAWATCH_LATENESS?"
+    assert problems(load, "") == [misspelt]
+    assert problems(load, "lsten: x") == [
+        misspelt, "slawatch.yaml:1:1: unknown key `lsten`, did you mean listen?",
+    ]  # fmt: skip
     monkeypatch.delenv("SLAWATCH_LATENES")
     monkeypatch.setenv("SLAWATCH_LATENESS", "soon")
     assert problems(load, "")[0].startswith("configuration or environment: `lateness`: not a duration")
