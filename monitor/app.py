@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 import httpx
+
 from alerting.config import Alerting
 from alerting.sender import Sender
 from monitor.configuration import load_model
@@ -188,6 +189,8 @@ async def daemon(
         running.part("sender", sender.run, finish=sender.finish)
         running.part("pages", view.run)
         running.part("metrics", gauges.run)
+        for directory in configured.settings.directories(configured.base):
+            running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
         yield Daemon(running, view, sender, gauges, url)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from monitor.configuration import load_model
-from monitor.settings import NAME
+from monitor.settings_sources import NAME
 
 if TYPE_CHECKING:
     from pathlib import Path

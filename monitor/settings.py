@@ -11,66 +11,33 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     field_validator,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor import limits
 from monitor.configuration import ConfigurationError, load_model
 from monitor.quantities import Duration, Size
+from monitor.settings_sources import NAME, SourceSettings
 from monitor.sources.chatwoot import ChatwootSource
+from monitor.sources.follow import FollowedDirectory
 from rules.problems import closest
 
 PREFIX = "SLAWATCH_"
 SECRET_PREFIX = (
     f"{PREFIX}SECRET_"  # variables of secrets may have any name; these are never taken for settings
 )
-NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ChatwootSettings(_Model):
-    """A Chatwoot webhook, received at ``/api/v1/sources/chatwoot/{source}``."""
-
-    secret: SecretStr | None = None
-    """The webhook's secret, as Chatwoot shows it. Better: `secret_file`."""
-    secret_file: Path | None = None
-    """A file that holds the secret and nothing else."""
-    account: str = Field(default="", max_length=20)
-    """Id of the Chatwoot account, for payloads that do not say it."""
-    platform: str = Field(default="chatwoot", pattern=NAME)
-    """The platform of its shops; decides the pack."""
-    shops: dict[str, str] = Field(default_factory=dict)
-    """Inbox id → shop id; an inbox that is not named is a shop by its own id."""
-
-    @model_validator(mode="after")
-    def _one_secret(self) -> Self:
-        if (self.secret is None) == (self.secret_file is None):
-            raise ValueError("give either `secret` or `secret_file`")
-        return self
-
-
-class SourceSettings(_Model):
-    """One source of events."""
-
-    heartbeat: Duration | None = Field(default=None, ge=1_000, le=_DAY_MS)
-    """The period (1s to 1d) in which it promises a heartbeat event; missing one, it is blind."""
-    silent_after: Duration | None = Field(default=None, ge=10_000, le=7 * _DAY_MS)
-    """Without heartbeats: how long in service hours (10s to 7d) it may say nothing. Default: of all."""
-    chatwoot: ChatwootSettings | None = None
-    """Set where the source is a Chatwoot webhook."""
 
 
 class JournalSettings(_Model):
@@ -198,6 +165,14 @@ class Settings(BaseSettings):
             for shop in source.chatwoot.shops.values()
         }
 
+    def directories(self, base: Path) -> list[FollowedDirectory]:
+        """The sources that are followed directories; ``base`` is what relative paths start from."""
+        return [
+            FollowedDirectory(name, base / source.directory.path, source.directory.files)
+            for name, source in self.sources.items()
+            if source.directory is not None
+        ]
+
     def chatwoot_sources(self, base: Path) -> dict[str, ChatwootSource]:
         """The Chatwoot webhooks by name, their secrets read.
 
@@ -210,7 +185,7 @@ class Settings(BaseSettings):
         return {
             name: ChatwootSource(
                 name=name,
-                secret=_secret(name, source.chatwoot, base),
+                secret=source.chatwoot.read_secret(name, base),
                 platform=source.chatwoot.platform,
                 account=source.chatwoot.account,
                 shops=source.chatwoot.shops,
@@ -218,23 +193,6 @@ class Settings(BaseSettings):
             for name, source in self.sources.items()
             if source.chatwoot is not None
         }
-
-
-def _secret(name: str, chatwoot: ChatwootSettings, base: Path) -> str:
-    if chatwoot.secret_file is None:
-        secret = chatwoot.secret.get_secret_value() if chatwoot.secret else ""
-    else:
-        path = base / chatwoot.secret_file
-        try:
-            secret = path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            detail = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigurationError([f"secret_file of source {name}: {path}: {detail}"]) from error
-    if not secret:
-        raise ConfigurationError(
-            [f"the secret of source {name} is empty; copy it from the webhook in Chatwoot"]
-        )
-    return secret
 
 
 def _split_address(listen: str) -> tuple[str, int]:

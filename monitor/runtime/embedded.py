@@ -20,6 +20,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
+from monitor.runtime.follower import Follower
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.plan_record import record_plan
 from monitor.runtime.refusals import Refusals
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from alerting.policy.route import Policy
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
+    from monitor.sources.follow import FollowedDirectory
     from monitor.sources.wire import Rejected
     from rules.transition import Transition
 
@@ -127,6 +129,22 @@ class Embedded:
         if finish is not None:
             self._finishing[name] = finish
         self._tasks[name] = asyncio.create_task(keep_running(name, body, self.health), name=name)
+
+    def follow(
+        self, directory: FollowedDirectory, count: Callable[[str, int, int, Sequence[Rejected]], None]
+    ) -> None:
+        """Take what comes into a directory, once started; it waits for the clock when nothing is new."""
+        follower = Follower(
+            directory,
+            self.journal,
+            self.entrance,
+            self.clock,
+            self.health,
+            folded=self.shard_loop.reached,
+            count=count,
+        )
+        self.on_clock += 1
+        self.part(f"directory {directory.name}", follower.run)
 
     async def start(self) -> None:
         """Restore, and take events once the ids of the journal's tail are known."""

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
-from monitor.engine.events import content_of, fields_of
+from monitor.engine.fields import content_of, fields_of
 from monitor.engine.ids import NEW, REUSED, Ids
 from monitor.runtime import limits
 from monitor.sources.wire import pack_events, unpack_events

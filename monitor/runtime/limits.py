@@ -27,6 +27,10 @@ RESTART_PAUSE_MAX_S = 60.0  # … up to this
 # desk
 DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
+# followed directories
+FOLLOW_MS = 1_000  # a directory is looked at so often
+FOLLOWED_PLACES = 20_000  # files known of a directory; beyond it those that are gone are forgotten
+
 # pages
 VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
@@ -45,3 +49,4 @@ FULL_COLLECTION_S = 21_600.0  # … but so often
 # stop
 FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
+

@@ -6,8 +6,15 @@ or customer is ever a label.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.sources.wire import Rejected
 
 LABEL_VALUES = 200
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -35,6 +42,17 @@ class Metrics:
             return "other"
         self._sources.add(name)
         return name
+
+    def took(self, source: str, accepted: int, duplicates: int, rejected: Sequence[Rejected]) -> None:
+        """Count what became of a batch."""
+        label = self.source(source)
+        results = (("accepted", accepted), ("duplicate", duplicates), ("rejected", len(rejected)))
+        for result, count in results:
+            if count:
+                self.events.labels(source=label, result=result).inc(count)
+        for one in rejected:
+            self.rejected.labels(code=one.code).inc()
+        self.batch_events.observe(accepted + duplicates + len(rejected))
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

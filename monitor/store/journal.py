@@ -20,6 +20,7 @@ import msgspec
 import zstandard
 
 from monitor.runtime import limits
+from monitor.store.journal_file import open_journal
 from monitor.store.journal_reader import (
     Appended,
     DiskLowError,
@@ -27,24 +28,12 @@ from monitor.store.journal_reader import (
     JournalError,
     JournalReader,
     Kind,
+    Mark,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-SCHEMA_VERSION = 1
-_SCHEMA = f"""
-CREATE TABLE record (
-    position INTEGER PRIMARY KEY,
-    arrival_ms INTEGER NOT NULL,
-    kind INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    events INTEGER NOT NULL,
-    body BLOB NOT NULL
-);
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +49,12 @@ class JournalLimits:
 
 @dataclass(slots=True)
 class _Pending:
-    kind: Kind
+    kind: Kind | None  # None: no record, only marks
     source: str
     events: int
     body: bytes
     future: Future[Appended]
+    marks: Sequence[Mark] = ()
 
 
 class Journal:
@@ -94,7 +84,7 @@ class Journal:
         self.on_commit: Callable[[int, float], None] = lambda _position, _took_s: None
         self._free_disk = free_disk
         self._zip = zstandard.ZstdCompressor(level=1)  # 28 of 161 bytes an event at 0.3 µs; zlib: 35 at 1 µs
-        self._db = _open(path, synced=synced)
+        self._db = open_journal(path, synced=synced)
         last = self._db.execute(
             "SELECT position, arrival_ms FROM record ORDER BY position DESC LIMIT 1"
         ).fetchone()
@@ -108,8 +98,8 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
-    def append(self, source: str, packed: bytes, events: int) -> Future[Appended]:
-        """Put a batch of packed events in line; the future is done once it is durable.
+    def append(self, source: str, packed: bytes, events: int, marks: Sequence[Mark] = ()) -> Future[Appended]:
+        """Put a batch of packed events in line; the future is done once it is durable, and its marks with it.
 
         Raises:
             JournalBusyError: So much waits for the disk that this would not be answered in time.
@@ -121,7 +111,11 @@ class Journal:
             raise JournalBusyError(
                 "journal: the disk does not keep up", mend="send again in a moment", code="busy"
             )
-        return self._enqueue(_Pending(Kind.EVENTS, source, events, packed, Future()))
+        return self._enqueue(_Pending(Kind.EVENTS, source, events, packed, Future(), marks))
+
+    def mark(self, marks: Sequence[Mark]) -> Future[Appended]:
+        """Set marks without a record; the future tells the last record there is."""
+        return self._enqueue(_Pending(None, "", 0, b"", Future(), marks))
 
     def tick(self, heard: Mapping[str, int]) -> Future[Appended]:
         """Append a tick; written below the low-water mark too, since without it no deadline is judged."""
@@ -201,26 +195,21 @@ class Journal:
             taken = [item for item in group if item.kind is not Kind.EVENTS]
             refused = [item for item in group if item.kind is Kind.EVENTS]
         arrival_ms = max(self._clock(), self.last.arrival_ms)
-        first = self.last.position + 1
-        failure: JournalError = self._disk_low_error()
         began_s = time.perf_counter()
+        rows, places, last = [], list[int](), self.last.position
+        for item in taken:
+            if item.kind is not None:
+                last += 1
+                body = self._zip.compress(item.body)
+                rows.append((last, arrival_ms, item.kind, item.source, item.events, body))
+            places.append(last)
+        failure: JournalError = self._disk_low_error()
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        (
-                            position,
-                            arrival_ms,
-                            item.kind,
-                            item.source,
-                            item.events,
-                            self._zip.compress(item.body),
-                        )
-                        for position, item in enumerate(taken, first)
-                    ),
-                )
+                self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", rows)
+                for mark in (mark for item in taken for mark in item.marks):
+                    self._set(mark)
         except sqlite3.Error as error:  # a full or failing disk: rolled back, nothing of it was answered
             taken, refused = [], group
             failure = JournalError(
@@ -228,13 +217,19 @@ class Journal:
             )
         with self._wake:
             self.pending_bytes -= sum(len(item.body) for item in group)
-        if taken:
-            self.last = Appended(first + len(taken) - 1, arrival_ms)
-            self.on_commit(self.last.position, time.perf_counter() - began_s)
-        for position, item in enumerate(taken, first):
-            item.future.set_result(Appended(position, arrival_ms))
+        if taken and rows:
+            self.last = Appended(last, arrival_ms)
+            self.on_commit(last, time.perf_counter() - began_s)
+        for item, position in zip(taken, places, strict=False):
+            item.future.set_result(Appended(position, self.last.arrival_ms))
         for item in refused:
             item.future.set_exception(failure)
+
+    def _set(self, mark: Mark) -> None:
+        if mark.value is None:
+            self._db.execute("DELETE FROM mark WHERE key = ?", (mark.key,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", mark)
 
     def _prune(self) -> bool:
         """Delete some rows that are too old or too many; true when more remain to be deleted."""
@@ -273,19 +268,3 @@ class Journal:
             mend="make room, then send again",
             code="disk_low",
         )
-
-
-def _open(path: Path, *, synced: bool) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        db.executescript(_SCHEMA)
-    elif version > SCHEMA_VERSION:
-        db.close()
-        raise JournalError(
-            f"{path}: made by a newer slawatch (schema {version}, known {SCHEMA_VERSION})",
-            mend="upgrade slawatch",
-        )
-    return db

@@ -69,6 +69,13 @@ class Appended(NamedTuple):
     arrival_ms: int
 
 
+class Mark(NamedTuple):
+    """How far something outside was read, durable together with the record of what was read of it."""
+
+    key: str
+    value: bytes | None  # None: forget it
+
+
 class JournalReader:
     """Reads rows in order, also while the journal is written; from any thread, one at a time."""
 
@@ -122,6 +129,14 @@ class JournalReader:
             else:
                 high = middle
         return low
+
+    def marks(self, prefix: str) -> dict[str, bytes]:
+        """The marks whose keys begin so, by key."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT key, value FROM mark WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+            )
+            return dict(found.fetchall())
 
     def close(self) -> None:
         """Close the connection; idempotent."""

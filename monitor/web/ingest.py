@@ -81,18 +81,8 @@ class Ingest:
         if rejected:
             rejected.sort(key=lambda one: one.index)
             await self.entrance.refuse(source, rejected, arrival_ms)
-        self._count(source, accepted, duplicates, rejected)
+        self.metrics.took(source, accepted, duplicates, rejected)
         return Answer(accepted, duplicates, [Refusal(one.index, one.code, one.reason) for one in rejected])
-
-    def _count(self, source: str, accepted: int, duplicates: int, rejected: list[Rejected]) -> None:
-        label, events = self.metrics.source(source), self.metrics.events
-        results = (("accepted", accepted), ("duplicate", duplicates), ("rejected", len(rejected)))
-        for result, count in results:
-            if count:
-                events.labels(source=label, result=result).inc(count)
-        for one in rejected:
-            self.metrics.rejected.labels(code=one.code).inc()
-        self.metrics.batch_events.observe(accepted + duplicates + len(rejected))
 
 
 def _within(decoded: Decoded, grant: Grant | None) -> tuple[list[Event], list[int], list[Rejected]]:

@@ -57,6 +57,7 @@ class Live:
 
     folder: Path
     wecom: str
+    settings: str = ""  # more of slawatch.yaml
     clock: str = ""  # the time at which its clock stands; empty: the machine's
     port: int = 0
     process: subprocess.Popen[bytes] | None = field(default=None)
@@ -68,7 +69,10 @@ class Live:
         self._write("rules/rules.yaml", RULES)
         self._write("packs/mall.yaml", PACK)
         self._write("alerting.yaml", ALERTING.replace("WECOM", self.wecom))
-        self._write("slawatch.yaml", f"listen: 127.0.0.1:{self.port}\npacks: packs\nlog:\n  format: json\n")
+        self._write(
+            "slawatch.yaml",
+            f"listen: 127.0.0.1:{self.port}\npacks: packs\nlog:\n  format: json\n{self.settings}",
+        )
         if self.clock:
             self.tell_time(self.clock)
 

@@ -1,0 +1,65 @@
+"""The daemon in process, with real HTTP on both sides and a clock that is told: what its tests share."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from live import ALERTING, PACK, RULES
+
+from alerting.fakes.wecom import FakeWecom
+from monitor.app import configure, daemon
+from monitor.runtime.clock import ManualClock
+from monitor.settings import load_settings
+
+TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
+
+
+def folder(place: Path, wecom_url: str, settings: str = "") -> Path:
+    files = {
+        "packs/mall.yaml": PACK,
+        "rules/rules.yaml": RULES,
+        "alerting.yaml": ALERTING.replace("WECOM", wecom_url),
+        "slawatch.yaml": f"listen: 127.0.0.1:0\npacks: packs\nlow_water: 1MB\n{settings}",
+    }
+    for name, text in files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text(text, "utf-8")
+    return place
+
+
+def configured(place: Path):
+    return configure(load_settings(place / "slawatch.yaml"), place)
+
+
+@asynccontextmanager
+async def living(place: Path, clock: ManualClock, settings: str = ""):
+    """A daemon, its clock's mover, and a client for its address; the fake outlives nothing."""
+    wecom = FakeWecom(clock.now_ms)
+    folder(place, await wecom.start(), settings)
+    try:
+        async with (
+            daemon(configured(place), clock) as it,
+            httpx.AsyncClient(base_url=it.url) as client,
+        ):
+            await it.running.settled()
+            yield it, client, wecom
+    finally:
+        await wecom.close()
+
+
+def message(n, at_ms, actor="customer", shop="s1"):
+    event = {"type": "message", "id": f"{actor}{n}", "at": at_ms, "platform": "mall", "shop_id": shop}
+    return event | {"conversation_id": f"c{n}", "customer_id": f"u{n}", "actor": actor, "text": "在吗"}
+
+
+async def post(client, *events):
+    answer = await client.post("/api/v1/events", content="\n".join(map(json.dumps, events)))
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def line_of(client, shop="s1"):
+    return (await client.get(f"/api/v1/shops/mall/{shop}")).json()["lines"][0]
