@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine import figures
 from monitor.engine.rounds import GOOD, LATE, OPEN, UNASSIGNED
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.engine.tallies import Tally
     from rules.pack import Measure
 
-MINUTE_MS = 60_000
+MINUTE_MS: Final = 60_000
 
 
 class ShopReading:

@@ -6,7 +6,7 @@ a time, and whether or not it was stored, killed and restored between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from rules.transition import Transition
 
-DOWN_MS = 5_000  # a longer gap between records is time down
+DOWN_MS: Final = 5_000  # a longer gap between records is time down
 
 
 class Outputs:

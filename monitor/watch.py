@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from monitor.engine.figures import SPANS
 from monitor.engine.rounds import LATE
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rules.pack import Measure
     from rules.transition import RuleState, Transition
 
-MINUTE_MS = 60_000
-SERVED = Judgement("ok")
+MINUTE_MS: Final = 60_000
+SERVED: Final = Judgement("ok")
 
 
 class Gate(Enum):

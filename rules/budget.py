@@ -7,15 +7,15 @@ wrong, so that lines "at least" (A/Q = 1 − p) and "at most" (A/Q = p) need one
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rules.pack import Limit
 
-RECENT_MINUTES = 30  # what newly_asked and newly_late look back over
-SLOT_MINUTES = 30
+RECENT_MINUTES: Final = 30  # what newly_asked and newly_late look back over
+SLOT_MINUTES: Final = 30
 
 
 def prefix_sums(profile: Sequence[int]) -> tuple[int, ...]:

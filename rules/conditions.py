@@ -6,7 +6,7 @@ A figure is read only when it decides, the cheap ones first: most shop-seconds e
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules.figures import FIGURES, FLAG, SECONDS, SHARE, TIME, Figure, pair_of
 from rules.pack import DAY_MS, Limit
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Test = Callable[[Reading, Item | None], bool]
 
-_OPERATORS: dict[str, Callable[[int, int], bool]] = {
+_OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {
     "<=": operator.le,
     "<": operator.lt,
     ">=": operator.ge,

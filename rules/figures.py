@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rules import budget
 from rules.pack import Limit, Text
@@ -24,9 +24,9 @@ Pair = tuple[int, int] | None
 
 COUNT, SHARE, TIME, SECONDS, FLAG = "count", "share", "time", "seconds", "flag"
 
-ANY = ""  # a rule with neither line nor measure
+ANY: Final = ""  # a rule with neither line nor measure
 RATE, TIMES, WAITING, ORDERS = "reply_rate", "response_time", "waiting", "order_rate"
-_LIVE = (ANY, RATE, WAITING)
+_LIVE: Final = (ANY, RATE, WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _costs_budget(_r: Reading, item: Item) -> int:
     return int(item.costs_budget)
 
 
-_TABLE = (
+_TABLE: Final = (
     Figure("value", SHARE,
            Text("当前值", "the rate now"),
            "(asked − late) / asked; order_rate: late / asked", (RATE, ORDERS), pair=_value),
@@ -190,11 +190,17 @@ _TABLE = (
            number=_attribute("agents_online")),
 )  # fmt: skip
 
-FIGURES: dict[str, Figure] = {figure.name: figure for figure in _TABLE}
+FIGURES: Final[dict[str, Figure]] = {figure.name: figure for figure in _TABLE}
 
-LATER = frozenset({"breach_probability", "burn", "expected_loss"})  # named in the design, not yet kept
+LATER: Final = frozenset({"breach_probability", "burn", "expected_loss"})  # named in the design, not yet kept
 
-EXAMPLES = {COUNT: '"<= 10"', SHARE: '"< 92%"', TIME: '"<= 20m"', SECONDS: '"<= 80"', FLAG: "true or false"}
+EXAMPLES: Final = {
+    COUNT: '"<= 10"',
+    SHARE: '"< 92%"',
+    TIME: '"<= 20m"',
+    SECONDS: '"<= 80"',
+    FLAG: "true or false",
+}
 
 
 def pair_of(figure: Figure, kind: str, limit: Limit) -> Callable[[Reading], Pair]:

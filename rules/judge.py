@@ -6,7 +6,7 @@ Conditions become closures that read a figure only when it decides. Texts and ``
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import budget
 from rules.conditions import Terms, compile_condition, compile_level, decided, horizon_ms, limits_of
@@ -37,15 +37,15 @@ class Judgement(NamedTuple):
     items: tuple[Item, ...] = ()
 
 
-OK = Judgement("ok")
-NOT_CLEAR = Judgement("ok", clear=False)
-PARTIAL = Judgement("partial")
-PARTIAL_NOT_CLEAR = Judgement("partial", clear=False)
-TOO_FEW = Judgement("too_few")
-UNKNOWN = Judgement("unknown", clear=False)
-WARN = Judgement("warn", "warn", clear=False)
-CRIT = Judgement("crit", "crit", clear=False)
-_NO_DATA = {severity: Judgement("no_data", severity, clear=False) for severity in ("warn", "crit")}
+OK: Final = Judgement("ok")
+NOT_CLEAR: Final = Judgement("ok", clear=False)
+PARTIAL: Final = Judgement("partial")
+PARTIAL_NOT_CLEAR: Final = Judgement("partial", clear=False)
+TOO_FEW: Final = Judgement("too_few")
+UNKNOWN: Final = Judgement("unknown", clear=False)
+WARN: Final = Judgement("warn", "warn", clear=False)
+CRIT: Final = Judgement("crit", "crit", clear=False)
+_NO_DATA: Final = {severity: Judgement("no_data", severity, clear=False) for severity in ("warn", "crit")}
 
 
 class Judge:

@@ -8,7 +8,7 @@ ended (the day is over). Times are epoch milliseconds on whole seconds of the sh
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import xxhash
@@ -41,7 +41,7 @@ class Reason(StrEnum):
     RULE_REMOVED = "rule_removed"
 
 
-REASON_TEXTS: dict[Reason, Text] = {
+REASON_TEXTS: Final[dict[Reason, Text]] = {
     Reason.REACHED: Text("达到告警条件", "the condition holds"),
     Reason.ROSE: Text("升为严重", "rose to critical"),
     Reason.FELL: Text("降为预警", "fell to a warning"),
@@ -58,7 +58,7 @@ REASON_TEXTS: dict[Reason, Text] = {
     Reason.RULE_REMOVED: Text("规则已移除", "rule removed"),
 }
 
-_RANK = {"": 0, "warn": 1, "crit": 2}
+_RANK: Final = {"": 0, "warn": 1, "crit": 2}
 
 
 class Change(NamedTuple):
@@ -249,7 +249,7 @@ def _later(state: RuleState, by_ms: int) -> RuleState:
     return msgspec.structs.replace(state, **moved)
 
 
-_CLOCKS = ("due_ms", "bad_since_ms", "crit_since_ms", "quiet_since_ms", "clear_since_ms")
+_CLOCKS: Final = ("due_ms", "bad_since_ms", "crit_since_ms", "quiet_since_ms", "clear_since_ms")
 
 
 def _items_hash(items: tuple[Item, ...]) -> int:

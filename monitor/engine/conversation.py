@@ -14,10 +14,10 @@ once all before it is final. A conversation in which nothing can change for a wh
 from __future__ import annotations
 
 from bisect import insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine import rest
-from monitor.engine.events import order_of
+from monitor.engine.fields import order_of
 from monitor.engine.fold import Fold, order_of_entry
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
 
-CHECKPOINT = 40  # entries between two packings of a long conversation
+CHECKPOINT: Final = 40  # entries between two packings of a long conversation
 
 
 class Conversation(Fold):

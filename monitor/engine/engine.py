@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.engine import limits
-from monitor.engine.events import HEAD, Event, content_of, fields_of
+from monitor.engine.events import HEAD, Event
+from monitor.engine.fields import content_of, fields_of
 from monitor.engine.fold import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from monitor.engine.spec import EngineSpec
 
 # What an event of a conversation does in its fold, by actor or action.
-OPERATIONS: dict[str, dict[str, int]] = {
+OPERATIONS: Final[dict[str, dict[str, int]]] = {
     "message": {"customer": CUSTOMER, "agent": AGENT, "assist": ASSIST, "bot": BOT},
     "conversation": {"assigned": HANDOVER, "transferred": HANDOVER, "handed_back": BACK, "closed": BACK},
     "rating": {},
     "complaint": {},
 }
-OF_ORDER = frozenset({"order", "refund", "dispute"})
+OF_ORDER: Final = frozenset({"order", "refund", "dispute"})
 
 Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.engine.responses import Responses
 from monitor.engine.rounds import GOOD, LATE, OPEN
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
 
-SPANS = {"day": 1, "7d": 7, "30d": 30}
+SPANS: Final = {"day": 1, "7d": 7, "30d": 30}
 
 
 class Rate(NamedTuple):

@@ -6,9 +6,9 @@ message of agent or assist, begins the human stage; ``closed`` and ``handed_back
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from monitor.engine.events import order_of
+from monitor.engine.fields import order_of
 from monitor.engine.rounds import UNASSIGNED, Round
 from monitor.engine.wheel import Timed
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
 
-CUSTOMER, AGENT, ASSIST, BOT, HANDOVER, BACK, OTHER = range(7)
-NOBODY = "\0"  # before a conversation's id: a customer without a name, never equal to one (ids hold no NUL)
-ACTOR = {AGENT: "agent", ASSIST: "assist", BOT: "bot"}
+# What an event does in a fold.
+CUSTOMER: Final = 0
+AGENT: Final = 1
+ASSIST: Final = 2
+BOT: Final = 3
+HANDOVER: Final = 4
+BACK: Final = 5
+OTHER: Final = 6
+# Before a conversation's id: a customer without a name, never equal to one (ids hold no NUL).
+NOBODY: Final = "\0"
+ACTOR: Final = {AGENT: "agent", ASSIST: "assist", BOT: "bot"}
 
 
 def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.limits import ORDER_DAYS
 from monitor.engine.table import key_of
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.shop import Shop
 
-FORMING = frozenset({"order.grouped", "order.paid"})
+FORMING: Final = frozenset({"order.grouped", "order.paid"})
 
 
 def take_order(shop: Shop, event: Event) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final
 
 from monitor.engine.rows import ResponsesRow
 
-FINE_BINS = 300  # of one second
+FINE_BINS: Final = 300  # of one second
 
 
 def _edges() -> tuple[int, ...]:
@@ -16,7 +17,7 @@ def _edges() -> tuple[int, ...]:
     return tuple(edges)
 
 
-EDGES_MS = _edges()  # upper edge of each bin
+EDGES_MS: Final = _edges()  # upper edge of each bin
 
 
 def bin_of(wait_ms: int) -> int:

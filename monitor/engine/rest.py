@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from monitor.engine.events import order_of
+from monitor.engine.fields import order_of
 from monitor.engine.rounds import Round
 from monitor.engine.rows import ConversationRow, RoundRow
 from monitor.engine.spec import DAY_MS
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from monitor.engine.fold import Fold
 
 
-_encode = msgspec.msgpack.Encoder().encode
-decode_row = msgspec.msgpack.Decoder(ConversationRow).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+decode_row: Final = msgspec.msgpack.Decoder(ConversationRow).decode
 
 
 def pack(fold: Fold, last: tuple[int, int, str]) -> bytes:

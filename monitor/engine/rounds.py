@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.limits import ANSWER_WITHIN_MS
 from monitor.engine.wheel import Timed
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from monitor.engine.day import Day
     from monitor.engine.fold import Fold
 
-NONE, OPEN, LATE, GOOD = 0, 1, 2, 3  # what a unit, or a round for one meter, is at the moment
+# What a unit, or a round for one meter, is at the moment.
+NONE: Final = 0
+OPEN: Final = 1
+LATE: Final = 2
+GOOD: Final = 3
 
-UNASSIGNED = "unassigned"
+UNASSIGNED: Final = "unassigned"
 
 
 class Round(Timed):

@@ -70,7 +70,7 @@ class TallyRow(msgspec.Struct, array_like=True):
     asked: dict[int, int]
     missed: dict[int, int]
     agents: dict[str, list[int]]
-    units: dict[str, list[int]] = {}
+    units: dict[str, tuple[int, int, int]] = {}
     firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
     rest_keys: bytes = b""
     rest_values: bytes = b""

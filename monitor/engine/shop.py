@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from monitor.engine.conversation import Conversation
 from monitor.engine.day import Day
-from monitor.engine.events import order_of
+from monitor.engine.fields import order_of
 from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
 from monitor.engine.rest import decode_row
 from monitor.engine.rounds import NONE, Round
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
     from monitor.engine.wheel import Wheel
 
-encode_totals = msgspec.msgpack.Encoder().encode
-decode_totals = msgspec.msgpack.Decoder(Totals).decode
+encode_totals: Final = msgspec.msgpack.Encoder().encode
+decode_totals: Final = msgspec.msgpack.Decoder(Totals).decode
 
 
 class Mark(Timed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.rows import SourceRow
 from monitor.engine.spec import DAY_MS
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.spec import PackSpec
 
-BACKFILL_QUIET_MS = 10_000  # a backfill is over when no event older than lateness came for so long
+BACKFILL_QUIET_MS: Final = 10_000  # a backfill is over when no event older than lateness came for so long
 
 
 class Source:

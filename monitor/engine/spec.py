@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Final
 
-DAY_MS = 86_400_000
+DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class DaySpec:
     tail_ms: int = 0  # the longest limit: how far past midnight its rounds can run
 
 
-NOTHING = DaySpec()
+NOTHING: Final = DaySpec()
 
 
 @dataclass(frozen=True, slots=True)

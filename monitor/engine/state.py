@@ -6,17 +6,17 @@ versioned by ``FORMAT``; the state of another format is not read but folded agai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from monitor.engine.conversation import Conversation
-from monitor.engine.events import order_of
+from monitor.engine.fields import order_of
 from monitor.engine.responses import Responses
 from monitor.engine.rows import DayRow, LiveRow, ShopRow, TallyRow
 from monitor.engine.shop import Mark, Shop
 from monitor.engine.table import Keys, Table
-from monitor.engine.units import FirstTally, UnitTally
+from monitor.engine.units import FirstTally, Unit, UnitTally
 from monitor.engine.windows import Pace
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from monitor.engine.day import Day
     from monitor.engine.tallies import Tally
 
-FORMAT = 1
-REST_BYTES = 17  # a unit at rest: 60 bits of rounds and two moments of 34
+FORMAT: Final = 1
+REST_BYTES: Final = 17  # a unit at rest: 60 bits of rounds and two moments of 34
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_shop = msgspec.msgpack.Decoder(ShopRow).decode
-_day = msgspec.msgpack.Decoder(DayRow).decode
-_live = msgspec.msgpack.Decoder(list[LiveRow]).decode
-_quiet = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_shop: Final = msgspec.msgpack.Decoder(ShopRow).decode
+_day: Final = msgspec.msgpack.Decoder(DayRow).decode
+_live: Final = msgspec.msgpack.Decoder(list[LiveRow]).decode
+_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
 
 
 def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
@@ -85,7 +85,7 @@ def _pack_day(day: Day) -> DayRow:
 def _pack_tally(tally: Tally) -> TallyRow:
     row = TallyRow(tally.n, tally.asked.buckets, tally.missed.buckets, tally.agents)
     if isinstance(tally, UnitTally):
-        row.units = tally.units
+        row.units = {key: (unit.rounds, unit.ask_ms, unit.missed_ms) for key, unit in tally.units.items()}
         row.rest_keys = tally.at_rest.keys.tobytes()
         row.rest_values = b"".join(value.to_bytes(REST_BYTES, "little") for value in tally.at_rest.values)
     if isinstance(tally, FirstTally):
@@ -137,7 +137,8 @@ def _unpack_tally(tally: Tally, row: TallyRow) -> None:
             int.from_bytes(row.rest_values[start : start + size], "little")
             for start in range(0, len(row.rest_values), size)
         ]
-        tally.units, tally.at_rest = row.units, Table(row.rest_keys, values)
+        tally.units = {key: Unit(*packed) for key, packed in row.units.items()}
+        tally.at_rest = Table(row.rest_keys, values)
     if isinstance(tally, FirstTally):
         tally.firsts = {unit: (ask, order_of(*key)) for unit, (ask, key) in row.firsts.items()}
 

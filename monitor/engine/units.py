@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN
 from monitor.engine.table import Table
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from monitor.engine.windows import StateLog
 
 # How many rounds of a unit are in each state, packed in one integer: 20 bits each.
-ONE = (0, 1, 1 << 20, 1 << 40)
-_OPEN, _LATE = (1 << 20) - 1, ((1 << 20) - 1) << 20
-_REST_BITS = 34  # of a moment at rest, relative to the day's midnight: ± 99 days
+_OPEN: Final = (1 << 20) - 1
+_LATE: Final = _OPEN << 20
+_REST_BITS: Final = 34  # of a moment at rest, relative to the day's midnight: ± 99 days
+
+
+def one(state: int) -> int:
+    """One round in a state."""
+    return 1 << (20 * (state - 1)) if state else 0
 
 
 def state_of(rounds: int) -> int:
@@ -29,6 +34,20 @@ def state_of(rounds: int) -> int:
     return GOOD if rounds else NONE
 
 
+class Unit:
+    """A unit in which something moved of late: its rounds by state, and when it was first asked and missed.
+
+    Under ``first_round``: how many rounds it has, the ask of the first, and in ``missed_ms`` its state.
+    """
+
+    __slots__ = ("ask_ms", "missed_ms", "rounds")
+
+    def __init__(self, rounds: int = 0, ask_ms: int = 0, missed_ms: int = 0) -> None:
+        self.rounds = rounds
+        self.ask_ms = ask_ms
+        self.missed_ms = missed_ms
+
+
 class UnitTally(Tally):
     """Units ``session`` and ``customer_day`` with ``late_if: any_round``: a unit has several rounds."""
 
@@ -37,7 +56,7 @@ class UnitTally(Tally):
     def __init__(self, spec: MeterSpec, day: Day, windows: tuple[StateLog, ...]) -> None:
         super().__init__(spec, day, windows)
         self.by_customer = spec.unit == "customer_day"
-        self.units: dict[str, list[int]] = {}  # unit → [rounds by state, first ask, first missed deadline]
+        self.units: dict[str, Unit] = {}
         self.at_rest: Table[int] = Table()
 
     def unit_of(self, r: Round) -> str:
@@ -49,14 +68,14 @@ class UnitTally(Tally):
 
     def is_late(self, r: Round) -> bool:
         """Whether the round's unit is late already, so that another miss costs nothing."""
-        return state_of(self._unit(self.unit_of(r))[0]) == LATE
+        return state_of(self._unit(self.unit_of(r)).rounds) == LATE
 
     def shift(self, r: Round, old: int, new: int) -> None:
         """Move the round inside its unit, and the unit if that changes it."""
         key = r.customer if self.by_customer else self.unit_of(r)
         unit = self.units.get(key) or self._unit(key)
-        before = unit[0]
-        after = unit[0] = before + ONE[new] - ONE[old]
+        before = unit.rounds
+        after = unit.rounds = before + one(new) - one(old)
         if (was := state_of(before)) != (now := state_of(after)):
             self.n[was] -= 1
             self.n[now] += 1
@@ -66,72 +85,71 @@ class UnitTally(Tally):
             if old == LATE or new == LATE:
                 self._first_missed(r, unit, key, before & _LATE, after & _LATE)
 
-    def _first_asked(self, r: Round, unit: list[int], key: str, before: int, after: int) -> None:
+    def _first_asked(self, r: Round, unit: Unit, key: str, before: int, after: int) -> None:
         ask = r.ask_ms
         if not before:
             first = ask
         elif not after:
-            self.asked.add(unit[1], -1)
+            self.asked.add(unit.ask_ms, -1)
             return
         elif after > before:
-            first = min(unit[1], ask)
+            first = min(unit.ask_ms, ask)
         else:
-            first = unit[1] if ask != unit[1] else min(a for a, _ in self.day.rounds_of(self, key))
-        if before and first != unit[1]:
-            self.asked.add(unit[1], -1)
-        if not before or first != unit[1]:
+            first = unit.ask_ms if ask != unit.ask_ms else min(a for a, _ in self.day.rounds_of(self, key))
+        if before and first != unit.ask_ms:
+            self.asked.add(unit.ask_ms, -1)
+        if not before or first != unit.ask_ms:
             self.asked.add(first, 1)
-            unit[1] = first
+            unit.ask_ms = first
 
-    def _first_missed(self, r: Round, unit: list[int], key: str, before: int, after: int) -> None:
+    def _first_missed(self, r: Round, unit: Unit, key: str, before: int, after: int) -> None:
         deadline = r.ask_ms + self.within_ms
         if not before:
             first = deadline
         elif not after:
-            self.missed.add(unit[2], -1)
+            self.missed.add(unit.missed_ms, -1)
             return
         elif after > before:
-            first = min(unit[2], deadline)
-        elif deadline != unit[2]:
-            first = unit[2]
+            first = min(unit.missed_ms, deadline)
+        elif deadline != unit.missed_ms:
+            first = unit.missed_ms
         else:
             first = min(a + self.within_ms for a, mark in self.day.rounds_of(self, key) if mark == LATE)
-        if before and first != unit[2]:
-            self.missed.add(unit[2], -1)
-        if not before or first != unit[2]:
+        if before and first != unit.missed_ms:
+            self.missed.add(unit.missed_ms, -1)
+        if not before or first != unit.missed_ms:
             self.missed.add(first, 1)
-            unit[2] = first
+            unit.missed_ms = first
 
-    def _unit(self, key: str) -> list[int]:
+    def _unit(self, key: str) -> Unit:
         unit = self.units.get(key)
         if unit is None:
             packed = self.at_rest.pop(key)
-            unit = self.units[key] = [0, 0, 0] if packed is None else self._unpack(packed)
+            unit = self.units[key] = Unit() if packed is None else self._unpack(packed)
         return unit
 
     def rest(self, key: str) -> None:
         """Put a unit at rest: 60 bytes instead of 300."""
         unit = self.units.pop(key, None)
-        if unit is not None and unit[0]:
-            self.at_rest.put(key, unit[0] | (self._moments(unit) << 60 if self.paced else 0))
+        if unit is not None and unit.rounds:
+            self.at_rest.put(key, unit.rounds | (self._moments(unit) << 60 if self.paced else 0))
 
-    def _moments(self, unit: list[int]) -> int:
-        rounds, ask, missed = unit
+    def _moments(self, unit: Unit) -> int:
         start, half = self.day.start_ms, 1 << (_REST_BITS - 1)
-        return ((ask - start + half) << _REST_BITS) | (missed - start + half if rounds & _LATE else 0)
+        asked = unit.ask_ms - start + half
+        return (asked << _REST_BITS) | (unit.missed_ms - start + half if unit.rounds & _LATE else 0)
 
-    def _unpack(self, packed: int) -> list[int]:
+    def _unpack(self, packed: int) -> Unit:
         start, half = self.day.start_ms, 1 << (_REST_BITS - 1)
         rounds, moments = packed & ((1 << 60) - 1), packed >> 60
         missed = moments & ((1 << _REST_BITS) - 1)
-        return [rounds, (moments >> _REST_BITS) + start - half, missed + start - half if missed else 0]
+        return Unit(rounds, (moments >> _REST_BITS) + start - half, missed + start - half if missed else 0)
 
 
 class FirstTally(UnitTally):
     """Units ``session`` and ``customer_day`` with ``late_if: first_round``: only the first round decides.
 
-    A unit is ``[how many rounds, first ask, state of the first]``; the first is the counted round with the
-    earliest ask, then the earliest opening event.
+    The first is the counted round with the earliest ask, then the earliest opening event.
     """
 
     __slots__ = ("firsts",)
@@ -143,7 +161,7 @@ class FirstTally(UnitTally):
     def is_late(self, r: Round) -> bool:
         """Whether the unit is lost, or this round does not decide it."""
         key = self.unit_of(r)
-        return self._unit(key)[2] == LATE or self.firsts.get(key) != (r.ask_ms, r.key)
+        return self._unit(key).missed_ms == LATE or self.firsts.get(key) != (r.ask_ms, r.key)
 
     def shift(self, r: Round, old: int, new: int) -> None:
         """Move the unit if the round is its first, was it, or becomes it."""
@@ -152,7 +170,7 @@ class FirstTally(UnitTally):
         assert r.key is not None
         order = (r.ask_ms, r.key)
         first = self.firsts.get(key)
-        unit[0] += (old == NONE) - (new == NONE)
+        unit.rounds += (old == NONE) - (new == NONE)
         if new == NONE and order == first:
             rest = [(other.ask_ms, other.key, mark) for other, mark in self.day.live_rounds_of(self, key)]
             if rest:
@@ -165,9 +183,9 @@ class FirstTally(UnitTally):
             self._decide(key, unit, order, new)
 
     def _decide(
-        self, key: str, unit: list[int], first: tuple[int, tuple[int, int, int, int, str]] | None, state: int
+        self, key: str, unit: Unit, first: tuple[int, tuple[int, int, int, int, str]] | None, state: int
     ) -> None:
-        was, ask = unit[2], unit[1]
+        was, ask = unit.missed_ms, unit.ask_ms
         self.n[was] -= 1
         self.n[state] += 1
         if self.paced:
@@ -180,7 +198,7 @@ class FirstTally(UnitTally):
             del self.units[key]
             return
         self.firsts[key] = first
-        unit[1], unit[2] = first[0], state
+        unit.ask_ms, unit.missed_ms = first[0], state
         if self.paced:
             self.asked.add(first[0], 1)
             if state == LATE:

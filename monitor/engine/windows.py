@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from monitor.engine.limits import PACE_MS
 
-BUCKETS_MS = tuple(s * 1000 for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800))
-PACE_BUCKET_MS = 30_000
-PACE_BUCKETS = PACE_MS // PACE_BUCKET_MS
-PACE_KEPT = PACE_BUCKETS + 20  # and what lateness can still take back
+BUCKETS_MS: Final = tuple(s * 1000 for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800))
+PACE_BUCKET_MS: Final = 30_000
+PACE_BUCKETS: Final = PACE_MS // PACE_BUCKET_MS
+PACE_KEPT: Final = PACE_BUCKETS + 20  # and what lateness can still take back
 
 
 def bucket_ms(width_ms: int) -> int:

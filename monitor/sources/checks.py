@@ -7,7 +7,8 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from monitor.engine.events import ACTIONS, HEAD, Event, fields_of
+from monitor.engine.events import ACTIONS, HEAD, Event
+from monitor.engine.fields import fields_of
 from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
 from monitor.limits import ID_BYTES, LATEST_MS
 from monitor.sources.times import format_time, parse_duration_ms, parse_time
@@ -26,10 +27,10 @@ _NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "rating": ("conversation_id",),
     "agent": ("agent_id",),
 }
-_LONGEST_PROMISE_MS = 86_400_000
-_PLATFORM = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+_LONGEST_PROMISE_MS: Final = 86_400_000
+_PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _known_platforms: set[str] = set()
-_KNOWN_PLATFORMS_MAX = 1_000
+_KNOWN_PLATFORMS_MAX: Final = 1_000
 TEXT_CHECKS: Final = 1 << 16  # 16 bits of a text's hash are kept (decision 14)
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-_RFC3339 = re.compile(
+_RFC3339: Final = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:)(?P<second>\d\d)"
     r"(?P<tail>(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d))",
     re.ASCII,
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MS = timedelta(milliseconds=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
 
 # A batch holds few distinct minutes and at most some thousand distinct tails (".123+08:00"), so look-ups and
 # sums replace parsing. A cache that is full is emptied: refilling costs 3 µs an entry.
-_CACHE_ENTRIES = 20_000
-_minutes: dict[str, int] = {}  # "2026-11-11T10:20:" → ms
-_seconds: dict[str, int] = {f"{second:02}": second * 1_000 for second in range(60)}
-_tails: dict[str, int] = {}
+_CACHE_ENTRIES: Final = 20_000
+_minutes: Final[dict[str, int]] = {}  # "2026-11-11T10:20:" → ms
+_seconds: Final[dict[str, int]] = {f"{second:02}": second * 1_000 for second in range(60)}
+_tails: Final[dict[str, int]] = {}
 
 
 def parse_time(text: str) -> int | None:
@@ -64,8 +65,8 @@ def _remember(cache: dict[str, int], key: str, value: int) -> None:
     cache[key] = value
 
 
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(?P<number>\d{1,12})(?P<unit>ms|s|m|h|d)", re.ASCII)
+_UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION: Final = re.compile(r"(?P<number>\d{1,12})(?P<unit>ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration_ms(text: str) -> int | None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from monitor.engine.events import content_of, fields_of
+from monitor.engine.fields import content_of, fields_of
 from monitor.sources.chatwoot import ChatwootSource, ForgedError, map_webhook, verify
 
 NOW_S = 1_794_363_630

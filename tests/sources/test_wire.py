@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.engine.events import Event, content_of, fields_of
+from monitor.engine.events import Event
+from monitor.engine.fields import content_of, fields_of
 from monitor.limits import BATCH_EVENTS, LINE_BYTES
 from monitor.sources.wire import (
     BodyError,
