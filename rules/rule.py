@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rules.pack import NO_TEXT, Line, Measure, Pack, Text
 from rules.problems import Place, Problem
+from rules.values import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,31 @@ class Level:
     during: str = ""  # "" | service_hours
     min_count: int = 0  # units asked, below which the level does not hold
     place: Place = field(default=Place(1, 1), compare=False, repr=False)
+
+
+def condition_text(condition: Condition) -> str:
+    """A condition in one line: ``late >= 1 and (budget_left_today <= 3 or breach_in <= 20m)``."""
+    if isinstance(condition, Compare):
+        return f"{condition.figure} {condition.text}"
+    texts = [
+        condition_text(part) if isinstance(part, Compare) else f"({condition_text(part)})"
+        for part in condition.parts
+    ]
+    return (" and " if isinstance(condition, All) else " or ").join(texts)
+
+
+def level_text(level: Level) -> str:
+    """A level in one line: ``agents_online == 0 during service_hours for 3m``."""
+    text = condition_text(level.condition)
+    if level.during:
+        text += f" during {level.during}"
+    return f"{text} for {duration_text(level.for_ms)}" if level.for_ms else text
+
+
+def no_data_text(no_data: NoData) -> str:
+    """What a source's rule waits for, in one line: ``silent >= 5m during service_hours``."""
+    during = f" during {no_data.during}" if no_data.during else ""
+    return f"silent >= {duration_text(no_data.for_ms)}{during}"
 
 
 @dataclass(frozen=True, slots=True)

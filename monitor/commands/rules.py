@@ -11,11 +11,12 @@ from monitor.commands.output import format_option, note, print_json, print_table
 from monitor.errors import MonitorError
 from rules.load import load_packs, load_rules, starter_rules
 from rules.problems import Problem, RulesError
+from rules.rule import level_text, no_data_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rules.rule import Level, Rule, RuleSet
+    from rules.rule import Rule, RuleSet
 
 FOUND = 1
 HERE = Path("rules")  # as `slawatch init` lays it out
@@ -78,30 +79,10 @@ _COLUMNS = ("rule", "watches", "each", "warn", "crit", "tells")
 
 def _row(rule: Rule) -> tuple[str, ...]:
     watches = rule.line or (f"{rule.measure} {rule.period}" if rule.measure else "")
-    return (rule.id, watches, rule.each, _level(rule.warn), _level(rule.crit) or _silence(rule), rule.notify)
-
-
-def _level(level: Level | None) -> str:
-    if level is None:
-        return ""
-    held = f" for {level.for_ms // 1000}s" if level.for_ms else ""
-    return f"{_condition(level.condition)}{held}"
-
-
-def _condition(condition: object) -> str:
-    from rules.rule import All, Any, Compare  # noqa: PLC0415 - with its three forms side by side
-
-    if isinstance(condition, Compare):
-        return f"{condition.figure} {condition.text}"
-    if isinstance(condition, All):
-        return " and ".join(map(_condition, condition.parts))
-    if isinstance(condition, Any):
-        return f"({' or '.join(map(_condition, condition.parts))})"
-    raise TypeError(type(condition))
-
-
-def _silence(rule: Rule) -> str:
-    return f"silent for {rule.no_data.for_ms // 1000}s" if rule.no_data else ""
+    when = {name: level_text(level) for name in ("warn", "crit") if (level := getattr(rule, name))}
+    if rule.no_data:
+        when[rule.no_data.severity] = no_data_text(rule.no_data)
+    return (rule.id, watches, rule.each, when.get("warn", ""), when.get("crit", ""), rule.notify)
 
 
 def _load(paths: Sequence[Path], packs: Path | None) -> tuple[dict[str, Rule], list[Problem]]:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.readings import SourceReading
 from monitor.runtime.shard_figures import ShardFigures
-from rules.rule import All, Compare
+from rules.rule import condition_text, level_text, no_data_text
 from rules.values import duration_text
 
 if TYPE_CHECKING:
     from monitor.shard import Shard
     from monitor.watch import Watched
     from rules.reading import Reading
-    from rules.rule import Condition, Level, Rule
+    from rules.rule import Rule
     from rules.transition import RuleState
 
 COUNTS = ("asked", "late", "open", "waiting", "oldest_wait_ms", "budget_left", "budget_left_today")
@@ -77,29 +77,10 @@ def _judged(watched: Watched, reading: Reading, state: RuleState | None, now_ms:
 def _wanted(rule: Rule) -> list[str]:
     """What it would take: ``crit if late >= 1 for 1m``."""
     if (wanted := rule.no_data) is not None:
-        during = f" during {wanted.during}" if wanted.during else ""
-        return [f"{wanted.severity} if silent >= {duration_text(wanted.for_ms)}{during}"]
+        return [f"{wanted.severity} if {no_data_text(wanted)}"]
     levels = (("crit", rule.crit), ("warn", rule.warn))
-    found = [f"{name} if {_level_text(level)}" for name, level in levels if level is not None]
+    found = [f"{name} if {level_text(level)}" for name, level in levels if level is not None]
     return [*found, f"only if {condition_text(rule.only_if)}"] if rule.only_if is not None else found
-
-
-def _level_text(level: Level) -> str:
-    text = condition_text(level.condition)
-    if level.during:
-        text += f" during {level.during}"
-    return f"{text} for {duration_text(level.for_ms)}" if level.for_ms else text
-
-
-def condition_text(condition: Condition) -> str:
-    """A condition in one line: ``late >= 1 and (budget_left_today <= 3 or breach_in <= 20m)``."""
-    if isinstance(condition, Compare):
-        return f"{condition.figure} {condition.text}"
-    texts = [
-        condition_text(part) if isinstance(part, Compare) else f"({condition_text(part)})"
-        for part in condition.parts
-    ]
-    return (" and " if isinstance(condition, All) else " or ").join(texts)
 
 
 def _why_not(rule: Rule) -> str:

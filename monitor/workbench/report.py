@@ -133,7 +133,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _budgets(shop: Shop, pack: Pack, now_ms: int) -> JSON:
-    """Misses left under each line: among those who asked, and of a day line by tonight."""
+    """Misses left under each line: among those who asked, and by tonight's forecast (decision 17)."""
     found: JSON = {}
     sums = prefix_sums(pack.profile)
     for line in pack.lines.values():
@@ -141,8 +141,8 @@ def _budgets(shop: Shop, pack: Pack, now_ms: int) -> JSON:
         reading = ShopReading(
             shop, pack.measures[line.measure], line.period, sums, now_ms, shop.day_number(now_ms)
         )
-        found[line.id] = {"budget_left": budget_left(reading.asked, reading.late, limit)}
-        if line.period == "day":
-            today = budget_left_today(reading.asked, reading.late, reading.expected, limit)
-            found[line.id]["budget_left_today"] = today
+        found[line.id] = {
+            "budget_left": budget_left(reading.asked, reading.late, limit),
+            "budget_left_today": budget_left_today(reading.asked, reading.late, reading.expected, limit),
+        }
     return found

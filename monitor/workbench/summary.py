@@ -96,9 +96,7 @@ def _budget(budgets: JSON, figure: tuple[str, str], lines: dict[str, tuple[str, 
     found = []
     for line, budget in budgets.items():
         if lines.get(line) == figure:
-            tonight = budget.get("budget_left_today")
-            by_tonight = f", {tonight} by tonight" if tonight is not None else ""
-            found.append(f"{line}: {budget['budget_left']}{by_tonight}")
+            found.append(f"{line}: {budget['budget_left']}, {budget['budget_left_today']} by tonight")
     return "; ".join(found)
 
 

@@ -41,7 +41,7 @@ def test_the_json_is_the_one_promised(tmp_path):
                 "response_time": {"day": times, "30d": times},
             },
             "budgets": {
-                "taobao-reply-90": {"budget_left": -1},
+                "taobao-reply-90": {"budget_left": -1, "budget_left_today": 0},
                 "taobao-reply-40": {
                     "budget_left": 0,
                     "budget_left_today": 7,
