@@ -49,4 +49,3 @@ FULL_COLLECTION_S = 21_600.0  # … but so often
 # stop
 FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
-
