@@ -175,8 +175,10 @@ class PostgresDatabase:
         try:
             connection.execute("commit")
         except psycopg.Error as error:
-            if not self._lost(error) or self._state_of(number) != "committed":
+            if not self._lost(error):
                 raise
+            if self._state_of(number) != "committed":
+                raise StoreDown(f"{self.where}: lost before a commit; nothing was written") from error
 
     def _state_of(self, number: str) -> str:
         """What became of a transaction whose commit was not answered: the server knows.

@@ -3,19 +3,21 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from alerting.errors import Fenced
 from alerting.policy.records import Cursor
-from monitor.store.sqlite import SqliteStore
+from tests.store.stores import open_store
+from tests.waiting import pass_real_time
 
 WRITER = """
 import sys
-from monitor.store.sqlite import SqliteStore
 from rules.transition import Transition
+from tests.store.stores import open_store
 
-store = SqliteStore(sys.argv[1])
+store = open_store(sys.argv[1], "writer")
 lease = store.take(0)
 for position in range(lease.position + 1, 10**9):
     transitions = [
@@ -28,13 +30,10 @@ for position in range(lease.position + 1, 10**9):
 """
 
 
-def test_killed_ten_times_every_answered_step_is_whole(tmp_path):
-    path = tmp_path / "store.db"
+def test_killed_ten_times_every_answered_step_is_whole(address):
     answered = -1
     for round_ in range(10):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
-        )
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, address], stdout=subprocess.PIPE, text=True)
         for _ in range(3 + round_ * 7):
             answered = int(writer.stdout.readline())
         writer.send_signal(signal.SIGKILL)
@@ -43,7 +42,7 @@ def test_killed_ten_times_every_answered_step_is_whole(tmp_path):
         writer.stdout.close()
         answered = int(rest[-1]) if rest else answered
 
-        store = SqliteStore(path)
+        store = open_store(address)
         found = store.transitions_after(Cursor({}))
         last = found[-1].position
         assert last in (answered, answered + 1)
@@ -53,13 +52,12 @@ def test_killed_ten_times_every_answered_step_is_whole(tmp_path):
         store.close()
 
 
-def test_a_writer_that_sleeps_through_a_takeover_is_refused(tmp_path):
-    path = tmp_path / "store.db"
+def test_a_writer_that_sleeps_through_a_takeover_is_refused(address):
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     writer.stdout.readline()
-    store = SqliteStore(path)
+    store = open_store(address)
     lease = store.take(0)
     assert lease.epoch == 2
     _, errors = writer.communicate(timeout=20)
@@ -67,4 +65,55 @@ def test_a_writer_that_sleeps_through_a_takeover_is_refused(tmp_path):
     with pytest.raises(Fenced):
         store.commit_step(0, 1, 10**6, [])
     assert store.commit_step(0, lease.epoch, 10**6, []) == 0
+    store.close()
+
+
+# What several processes on several machines do, and what only a server lets them do.
+
+STOPPED = """
+import sys
+from rules.transition import Transition
+from tests.store.stores import open_store
+
+store = open_store(sys.argv[1], "stopped")
+lease = store.take(0)
+print("taken", flush=True)
+many = [
+    Transition(0, "r", {"shop": "p:s" * 400}, "ok", "firing", "warn", "warn", "rose", position=1, n=n)
+    for n in range(20_000)
+]
+print("begins", flush=True)
+store.commit_step(0, lease.epoch, 1, many)
+print("stored", flush=True)
+"""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("stopped_after_ms", [0, 30, 60, 90, 120, 180])
+def test_an_owner_stopped_in_the_middle_of_a_step_holds_nobody_up_and_is_refused_after(
+    postgres_server, stopped_after_ms
+):
+    """Wherever it stops, all of its one statement is stored or nothing, and it is fenced."""
+    address = postgres_server.new_database()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", STOPPED, address], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert owner.stdout.readline() == "taken\n"
+    assert owner.stdout.readline() == "begins\n"
+    pass_real_time(stopped_after_ms / 1_000)
+    owner.send_signal(signal.SIGSTOP)
+    store = open_store(address, "successor")
+    began_s = time.monotonic()
+    lease = store.take(0)
+    assert time.monotonic() - began_s < 2  # it waits for a statement under way and not for the process
+    owner.send_signal(signal.SIGCONT)
+    answer, errors = owner.communicate(timeout=20)
+    found = len(store.transitions_after(Cursor({})))
+    assert (lease.epoch, lease.position, found) in [(2, -1, 0), (2, 1, 20_000)]
+    if found:
+        assert answer == "stored\n"
+    else:
+        assert "Fenced: shard 0: epoch 1 was taken over" in errors
+    with pytest.raises(Fenced):
+        store.commit_step(0, 1, 2, [])
     store.close()
