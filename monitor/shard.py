@@ -13,7 +13,7 @@ import msgspec
 from monitor.checkpoint import Checkpoints, Slice, restore
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
-from monitor.engine.spec import DAY_MS
+from monitor.engine.zone import DAY_MS
 from monitor.rulebook import Plan, Rulebook
 from monitor.source_watch import SourceWatch
 from monitor.watch import ShopWatch, Watched
@@ -30,19 +30,24 @@ DOWN_MS: Final = 5_000  # a longer gap between records is time down
 
 
 class Outputs:
-    """What a step gave out: transitions, events refused with the reason's code, counts of events by fate."""
+    """What a step gave out: transitions, events refused with the reason's code, counts of events by fate.
 
-    __slots__ = ("counts", "rejected", "transitions")
+    ``late`` counts those that came too late by the source of their record.
+    """
+
+    __slots__ = ("counts", "late", "rejected", "transitions")
 
     def __init__(
         self,
         transitions: Sequence[Transition],
         rejected: Sequence[tuple[Event, str]],
         counts: dict[str, int],
+        late: dict[str, int],
     ) -> None:
         self.transitions = transitions
         self.rejected = rejected
         self.counts = counts
+        self.late = late
 
 
 class Shard:
@@ -79,10 +84,14 @@ class Shard:
         before = engine.counts.as_dict()
         self._told = []
         rejected: list[tuple[Event, str]] = []
+        late: dict[str, int] = {}
         for record in records:
+            dropped = engine.counts.late_dropped
             rejected += self._fold(record)
+            if engine.counts.late_dropped > dropped:
+                late[record.source] = late.get(record.source, 0) + engine.counts.late_dropped - dropped
         after = engine.counts.as_dict()
-        return Outputs(self._told, rejected, {name: after[name] - before[name] for name in after})
+        return Outputs(self._told, rejected, {name: after[name] - before[name] for name in after}, late)
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
         engine = self.engine

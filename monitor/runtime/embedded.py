@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import time
+from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -92,6 +93,7 @@ class Embedded:
         self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[int]] | None = None
         self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
         self.beat_s, self._plan = 0.0, plan
+        self.late_dropped = Counter[str]()  # events that came too late to count since the start, by source
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: dict[str, Callable[[], None]] = {}
@@ -201,6 +203,7 @@ class Embedded:
         self._loop.call_soon_threadsafe(self.shard_loop.wake)
 
     def _stepped(self, outputs: Outputs) -> None:
+        self.late_dropped.update(outputs.late)
         if outputs.transitions:
             self.desk_loop.wake()
         for told in self.outputs_told:

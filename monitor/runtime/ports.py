@@ -31,6 +31,10 @@ class Outputs(Protocol):
     def counts(self) -> Mapping[str, int]:
         """How many events were accepted, duplicates, late_dropped, rejected."""
 
+    @property
+    def late(self) -> Mapping[str, int]:
+        """How many of a record's source came too late to count."""
+
 
 class ShardPort(Protocol):
     """One shard: a pure fold over its log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -49,7 +50,7 @@ def status_of(
         started_ms=started_ms,
         shops=shops,
         lag_ms=lag_ms(running),
-        sources=sources,
+        sources=tuple(replace(one, late_dropped=running.late_dropped[one.name]) for one in sources),
         problems=tuple(problems),
     )
 
@@ -99,8 +100,9 @@ class Gauges:
         """Count what a step gave out."""
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
-        if dropped := outputs.counts.get("late_dropped"):  # counted by step, and a step is of many sources
-            self._metrics.events.labels(source="all", result="late_dropped").inc(dropped)
+        for source, dropped in outputs.late.items():
+            label = self._metrics.source(source)
+            self._metrics.events.labels(source=label, result="late_dropped").inc(dropped)
 
     def refused(self, source: str, rejected: Sequence[Rejected]) -> None:
         """Count what the shard refused, after the entrance had taken it."""

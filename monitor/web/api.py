@@ -116,6 +116,12 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callabl
         grant = access.require(request, "viewer")
         return as_json({"now_ms": view.status().now_ms, "at_risk": scoped_waiting(view, grant, limit)})
 
+    @routes.get("/status", summary="How the daemon is: its clock, its sources, what is wrong")
+    async def get_status(request: Request) -> Response:
+        """Of each source: whether it is blind, when it was last heard, how many events came too late."""
+        access.require(request, "viewer")
+        return as_json(view.status())
+
     @routes.get("/alerts", summary="Open alerts, crit first")
     async def get_alerts(request: Request) -> Response:
         return as_json({"alerts": scoped_alerts(view, access.require(request, "viewer"))})

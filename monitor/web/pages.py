@@ -100,6 +100,7 @@ class Pages:
             "status": status,
             "now_ms": status.now_ms or self._clock_ms(),
             "blind": [source.name for source in status.sources if source.blind],
+            "late": [source for source in status.sources if source.late_dropped],
             "shops": shown,
             "more": len(shops) - len(shown),
             "waiting": scoped_waiting(self._view, grant, limits.AT_RISK_ON_PAGE),

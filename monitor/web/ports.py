@@ -218,7 +218,7 @@ class SourceStatus:
     name: str
     blind: bool
     last_heard_ms: int | None = None
-    events: int = 0
+    late_dropped: int = 0  # events that came too late to count, since the start
 
 
 @dataclass(frozen=True, slots=True)

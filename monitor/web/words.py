@@ -46,6 +46,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "source": ("来源", "Source"),
     "sources_ok": ("{n} 个来源正常", "sources heard: {n}"),
     "sources_blind": ("{n} 个来源失联：", "sources blind ({n}): "),
+    "late_dropped": ("{n} 条事件来得太晚，未计入：", "{n} came too late to count: "),
     "no_sources": ("尚无来源", "no source yet"),
     "not_ready": ("未就绪", "Not ready"),
     "ready": ("运行中", "Running"),

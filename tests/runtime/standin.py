@@ -14,6 +14,7 @@ class Given:
     transitions: list = field(default_factory=list)
     rejected: list = field(default_factory=list)
     counts: dict = field(default_factory=dict)
+    late: dict = field(default_factory=dict)
 
 
 @dataclass

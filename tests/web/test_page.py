@@ -92,6 +92,10 @@ def test_a_blind_shop_shows_no_figure_and_never_looks_healthy(house, client):
         (replace(WELL, sources=()), "尚无来源"),
         (replace(WELL, problems=("磁盘将满",)), "磁盘将满"),
         (replace(WELL, lag_ms=61_000), "处理滞后 1 分 01 秒"),
+        (
+            replace(WELL, problems=("x",), sources=(SourceStatus("erp", blind=False, late_dropped=3),)),
+            "3 条事件来得太晚，未计入：erp",
+        ),
     ],
 )
 def test_an_empty_page_is_not_calm_unless_all_is_seen(house, client, status, shown):
