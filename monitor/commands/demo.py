@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from monitor.commands.output import note
+from monitor.commands.traffic import traffic_options
 from monitor.workbench.world import HOUR_MS, make_world
 
 if TYPE_CHECKING:
@@ -23,22 +24,7 @@ BEGIN = datetime(2026, 11, 11, 10, tzinfo=ZoneInfo("Asia/Shanghai"))  # the year
 
 
 @click.command()
-@click.option("--shops", type=click.IntRange(1, 5_000), default=20, show_default=True, help="How many shops.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same day.")
-@click.option(
-    "--conversations",
-    type=click.IntRange(1, 10_000),
-    default=300,
-    show_default=True,
-    help="Mean number a shop has in a whole day.",
-)
-@click.option(
-    "--hours",
-    type=click.FloatRange(0, 72, min_open=True),
-    default=14.0,
-    show_default=True,
-    help="How long the day lasts, from 10:00.",
-)
+@traffic_options(shops_max=5_000, conversations=300, conversations_max=10_000, hours=14, hours_max=72)
 @click.option(
     "--speed",
     type=click.FloatRange(0, 3_600, min_open=True),

@@ -16,6 +16,7 @@ import msgspec
 
 from monitor.commands.context import poster
 from monitor.commands.output import note, progress
+from monitor.commands.traffic import traffic_options
 from monitor.errors import MonitorError
 from monitor.workbench.feed import Fed, feed, write_lines
 from monitor.workbench.simulate import Simulation
@@ -28,30 +29,13 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @click.command(name="simulate")
-@click.option(
-    "--shops", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many shops."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same traffic.")
-@click.option(
-    "--conversations",
-    type=click.IntRange(1, 100_000),
-    default=200,
-    show_default=True,
-    help="Mean number a shop has in a whole day.",
-)
+@traffic_options(shops_max=100_000, conversations=200, conversations_max=100_000, hours=2, hours_max=24 * 366)
 @click.option(
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),
     help="Service day in Asia/Shanghai. Default: today, and to a daemon from now on.",
 )
 @click.option("--from", "start", metavar="HH:MM", help="When it begins.  [default: 10:00]")
-@click.option(
-    "--hours",
-    type=click.FloatRange(0, 24 * 366, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="How long it lasts.",
-)
 @click.option(
     "--to",
     "target",
