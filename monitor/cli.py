@@ -25,6 +25,7 @@ COMMANDS = {
     "silence": ("silence", "Mute alerts for a while."),
     "simulate": ("simulate", "Make realistic traffic with known truth."),
     "dead-letters": ("dead_letters", "List, show and send again what was refused."),
+    "backup": ("backup", "Copy everything that is kept, while the daemon runs."),
     "tokens": ("tokens", "Give sources and scripts access, and take it back."),
 }
 USED_WRONGLY = 2

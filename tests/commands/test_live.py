@@ -98,3 +98,20 @@ def test_a_second_daemon_on_the_folder_is_refused(daemon):
     done = slawatch("run", cwd=folder)
     assert done.returncode == 2
     assert "another slawatch runs on this folder" in done.stderr
+
+
+def test_a_backup_of_a_running_daemon_is_a_folder_of_the_same_files(daemon):
+    folder, _ = daemon
+    done = slawatch("backup", "copy", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "copy\n"), done.stderr
+    assert "journal.db: " in done.stderr
+    assert sorted(path.name for path in (folder / "copy").iterdir()) == [
+        "dead_letters.db",
+        "journal.db",
+        "store.db",
+    ]
+    again = slawatch("backup", "copy", cwd=folder)
+    assert (again.returncode, again.stderr) == (
+        2,
+        "slawatch: copy: is there already; name a folder that is not\n",
+    )
