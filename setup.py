@@ -11,7 +11,7 @@ from glob import glob
 from setuptools import setup
 
 # Records of msgspec are made from their annotations at run time, so they stay as they are.
-RECORDS = {"__init__", "events", "limits", "records", "rows"}
+RECORDS = {"__init__", "events", "limits", "records", "rows", "spec"}
 COMPILED = [
     *sorted(path for path in glob("monitor/engine/*.py") if path[15:-3] not in RECORDS),
     "monitor/shard.py",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 
 from monitor.engine.spec import (
-    DAY_MS,
     DaySpec,
     EngineSpec,
     MeterSpec,
@@ -16,6 +15,7 @@ from monitor.engine.spec import (
     ResponseSpec,
     TrackSpec,
 )
+from monitor.engine.zone import DAY_MS
 from monitor.zones import zone_of
 from rules.pack import Measure, Pack, Span, parse_window_ms
 

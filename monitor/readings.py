@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.engine import figures
 from monitor.engine.rounds import GOOD, LATE, OPEN, UNASSIGNED
-from monitor.engine.spec import DAY_MS
 from monitor.engine.units import UnitTally
+from monitor.engine.zone import DAY_MS
 from rules import budget
 from rules.reading import Item
 
@@ -221,7 +221,7 @@ def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, 
     found = []
     for r in rounds:
         conversation = r.conversation
-        for tally in r.day.tallies[r.track] if conversation is not None and r.ask_ms >= 0 else ():
+        for tally in r.track.tallies if conversation is not None and r.ask_ms >= 0 else ():
             deadline_ms = tally.deadline_ms(r, now_ms)
             if tally.spec.measure == measure and deadline_ms is not None and conversation is not None:
                 holder = conversation.holder_at(now_ms, r.day)

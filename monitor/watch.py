@@ -141,7 +141,7 @@ class ShopWatch(Timed):
         if self.counting is None:
             self.counting = shop.days.get(day)
             if self.counting is not None:
-                self.tallies = {t.spec.measure: t for track in self.counting.tallies for t in track}
+                self.tallies = {t.spec.measure: t for track in self.counting.tracks for t in track.tallies}
         awake = [watched for watched in self.rules if self._is_awake(watched, first=entered)]
         shop.orders_changed = shop.agents_changed = self.moved_on = False
         if not awake:

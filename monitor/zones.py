@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from monitor.engine.spec import Zone
+from monitor.engine.zone import Zone
 
 YEARS = (2000, 2040)  # no event lies before; shifts of the clock after are not yet law anywhere
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from monitor.engine.spec import Zone
+    from monitor.engine.zone import Zone
 
 KINDS = ("reply_rate", "response_time", "order_rate")
 COLUMNS = ("unit", "state", "customer", "conversation", "asked", "answered", "waited", "by", "held by", "why")

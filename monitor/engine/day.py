@@ -5,55 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
-from monitor.engine.messages import MessageTally
-from monitor.engine.responses import Responses
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, Round
 from monitor.engine.rows import Totals
-from monitor.engine.spec import DAY_MS
 from monitor.engine.table import Keys
-from monitor.engine.tallies import Tally
+from monitor.engine.tracks import Answers, Track
 from monitor.engine.units import FirstTally, UnitTally
 from monitor.engine.wheel import Timed
+from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from monitor.engine.responses import Responses
     from monitor.engine.shop import Shop
-    from monitor.engine.spec import DaySpec, MeterSpec, ResponseSpec
-    from monitor.engine.windows import StateLog, WaitLog
-
-
-class Answers:
-    """Answered, counted rounds of one response time: of the day, and in windows."""
-
-    __slots__ = ("day", "measure", "track", "windows")
-
-    def __init__(self, spec: ResponseSpec, track: int, windows: tuple[WaitLog, ...]) -> None:
-        self.measure = spec.measure
-        self.track = track
-        self.windows = windows
-        self.day = Responses()
-
-    def add(self, ask_ms: int, wait_ms: int) -> None:
-        """Count an answered round."""
-        self.day.add(wait_ms)
-        for window in self.windows:
-            window.add(ask_ms, wait_ms)
-
-    def remove(self, ask_ms: int, wait_ms: int) -> None:
-        """Take one back."""
-        self.day.remove(wait_ms)
-        for window in self.windows:
-            window.remove(ask_ms, wait_ms)
-
-
-def tally_for(spec: MeterSpec, day: Day, windows: tuple[StateLog, ...]) -> Tally:
-    """The tally that counts a meter's unit."""
-    if spec.unit == "message":
-        return MessageTally(spec, day, windows)
-    if spec.unit == "round":
-        return Tally(spec, day, windows)
-    return FirstTally(spec, day, windows) if spec.first_round else UnitTally(spec, day, windows)
+    from monitor.engine.spec import DaySpec
 
 
 class Day(Timed):
@@ -66,13 +31,11 @@ class Day(Timed):
         "keyed",
         "number",
         "plain",
-        "responses",
         "settles_ms",
         "shop",
-        "soonest_ms",
         "spec",
         "start_ms",
-        "tallies",
+        "tracks",
         "waiting",
     )
 
@@ -87,16 +50,8 @@ class Day(Timed):
         self.settles_ms = (
             self.end_ms - 1 + shop.spec.lateness_ms
         )  # the earliest that a round of it is settled
-        self.tallies: tuple[tuple[Tally, ...], ...] = tuple(
-            tuple(tally_for(meter, self, shop.state_logs(meter)) for meter in track.meters)
-            for track in spec.tracks
-        )
-        self.responses: tuple[tuple[Answers, ...], ...] = tuple(
-            tuple(Answers(response, index, shop.wait_logs(response)) for response in track.responses)
-            for index, track in enumerate(spec.tracks)
-        )
-        self.soonest_ms = tuple(min((m.within_ms for m in t.meters), default=-1) for t in spec.tracks)
-        self.keyed = any(isinstance(tally, FirstTally) for tallies in self.tallies for tally in tallies)
+        self.tracks = [Track(self, number, track) for number, track in enumerate(spec.tracks)]
+        self.keyed = any(isinstance(tally, FirstTally) for track in self.tracks for tally in track.tallies)
         self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
         self.formed = Keys()  # orders first formed on this day
         self.disputed = tuple(Keys() for _ in spec.orders)  # orders with the event of each order rate
@@ -107,7 +62,7 @@ class Day(Timed):
 
     def late(self) -> int:
         """Units late over all meters: less than before means that something was taken back."""
-        return sum(tally.n[LATE] for tallies in self.tallies for tally in tallies)
+        return sum(tally.n[LATE] for track in self.tracks for tally in track.tallies)
 
     def taken_back(self) -> None:
         """An answer that arrived late was in time."""
@@ -119,8 +74,8 @@ class Day(Timed):
         """Up to and including when something can change a round for at least one measure of its track."""
         if r.ask_ms < 0:
             return 0
-        deadline = r.ask_ms + ANSWER_WITHIN_MS if self.responses[r.track] else r.ask_ms
-        for tally in self.tallies[r.track]:
+        deadline = r.ask_ms + ANSWER_WITHIN_MS if r.track.responses else r.ask_ms
+        for tally in r.track.tallies:
             deadline = max(deadline, tally.last_deadline_ms(r))
         return deadline
 
@@ -130,7 +85,8 @@ class Day(Timed):
 
     def waits_until_ms(self, r: Round) -> int:
         """The last moment at which an unanswered round waits for the pack's first reply rate."""
-        tally = self.tallies[r.track][self.spec.tracks[r.track].waiting_meter]
+        tally = r.track.waiting
+        assert tally is not None
         return max(self.end_ms - 1, tally.last_deadline_ms(r), r.arrival_ms) + self.shop.spec.lateness_ms
 
     def is_settled(self, r: Round, arrival_ms: int) -> bool:
@@ -159,7 +115,7 @@ class Day(Timed):
         for conversation in self.shop.every_conversation():
             ask_ms = self.waiting.get(conversation.id)
             for r in conversation.rounds if ask_ms is not None else ():
-                if r.day is self and r.ask_ms == ask_ms and self.spec.tracks[r.track].waiting and r.waits():
+                if r.day is self and r.ask_ms == ask_ms and r.track.waiting is not None and r.waits():
                     settled_ms = self.waits_until_ms(r)
                     if now_ms > settled_ms:
                         del self.waiting[conversation.id]
@@ -177,18 +133,12 @@ class Day(Timed):
 
     def live_rounds_of(self, tally: UnitTally, key: str) -> Iterator[tuple[Round, int]]:
         """Every round of a unit with its state."""
-        track, index = self._place(tally)
+        track = next(track for track in self.tracks if tally in track.tallies)
+        index = track.tallies.index(tally)
         for conversation in self.shop.every_conversation():
             for r in conversation.rounds:
-                if r.day is self and r.track == track and r.marks[index] != NONE and tally.unit_of(r) == key:
+                if r.track is track and r.marks[index] != NONE and tally.unit_of(r) == key:
                     yield r, r.marks[index]
-
-    def _place(self, tally: Tally) -> tuple[int, int]:
-        for track, tallies in enumerate(self.tallies):
-            for index, known in enumerate(tallies):
-                if known is tally:
-                    return track, index
-        raise AssertionError("a tally of another day")
 
     def responses_of(self, answers: Answers) -> Responses:
         """The day's responses with their maximum known."""
@@ -197,7 +147,7 @@ class Day(Timed):
                 r.answer_ms - r.ask_ms
                 for conversation in self.shop.every_conversation()
                 for r in conversation.rounds
-                if r.day is self and r.track == answers.track and r.ask_ms >= 0 and r.answers_in_time()
+                if r.track is answers.track and r.ask_ms >= 0 and r.answers_in_time()
             )
             answers.day.max_ms = max(waits)
         return answers.day
@@ -206,14 +156,16 @@ class Day(Timed):
         """What is kept of the day for 7d and 30d."""
         rates = {
             tally.spec.measure: (tally.n[OPEN] + tally.n[LATE] + tally.n[GOOD], tally.n[LATE])
-            for tallies in self.tallies
-            for tally in tallies
+            for track in self.tracks
+            for tally in track.tallies
         }
         orders = {
             spec.measure: (len(keys), len(self.formed))
             for spec, keys in zip(self.spec.orders, self.disputed, strict=True)
         }
         responses = {
-            answers.measure: self.responses_of(answers).row() for track in self.responses for answers in track
+            answers.measure: self.responses_of(answers).row()
+            for track in self.tracks
+            for answers in track.responses
         }
         return Totals(rates, orders, responses)

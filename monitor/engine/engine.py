@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from monitor.engine import limits
 from monitor.engine.events import HEAD, Event
 from monitor.engine.fields import content_of, fields_of
-from monitor.engine.fold import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
+from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
 from monitor.engine.shop import Shop
 from monitor.engine.wheel import Wheel
 

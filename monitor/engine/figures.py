@@ -10,10 +10,11 @@ from monitor.engine.shop import decode_totals
 from monitor.engine.windows import edges_ms
 
 if TYPE_CHECKING:
-    from monitor.engine.day import Answers, Day
+    from monitor.engine.day import Day
     from monitor.engine.rows import Totals
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
+    from monitor.engine.tracks import Answers
 
 SPANS: Final = {"day": 1, "7d": 7, "30d": 30}
 
@@ -61,8 +62,8 @@ def window_ms(period: str) -> int | None:
 def tally_of(day: Day | None, measure: str) -> Tally | None:
     """The tally of a reply rate on a day."""
     if day is not None:
-        for tallies in day.tallies:
-            for tally in tallies:
+        for track in day.tracks:
+            for tally in track.tallies:
                 if tally.spec.measure == measure:
                     return tally
     return None
@@ -71,8 +72,8 @@ def tally_of(day: Day | None, measure: str) -> Tally | None:
 def answers_of(day: Day | None, measure: str) -> Answers | None:
     """The answers of a response time on a day."""
     if day is not None:
-        for track in day.responses:
-            for answers in track:
+        for track in day.tracks:
+            for answers in track.responses:
                 if answers.measure == measure:
                     return answers
     return None

@@ -9,25 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.fields import order_of
-from monitor.engine.rounds import UNASSIGNED, Round
+from monitor.engine.rounds import AGENT, BACK, BOT, CUSTOMER, HANDOVER, OTHER, UNASSIGNED, Round
 from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
     from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
+    from monitor.engine.tracks import Track
 
-# What an event does in a fold.
-CUSTOMER: Final = 0
-AGENT: Final = 1
-ASSIST: Final = 2
-BOT: Final = 3
-HANDOVER: Final = 4
-BACK: Final = 5
-OTHER: Final = 6
 # Before a conversation's id: a customer without a name, never equal to one (ids hold no NUL).
 NOBODY: Final = "\0"
-ACTOR: Final = {AGENT: "agent", ASSIST: "assist", BOT: "bot"}
 
 
 def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
@@ -117,51 +109,52 @@ class Fold(Timed):
         of_day = at - day.start_ms if day.plain else day.of_day(at)
         if self.first_ms < 0:
             self.first_ms = of_day
-        for index, track in enumerate(day.spec.tracks):
+        for track in day.tracks:
             hours = track.in_hours(of_day)
             if hours:
-                self.written |= 1 << index
+                self.written |= 1 << track.number
             counts = track.in_hours(self.first_ms) if track.session_start else hours
             counts = counts and not self.excluded
-            r = self._open_round(day, index, entry[3])
+            r = self._open_round(track, entry[3])
             if r is None:
-                self._open(day, index, entry, self.human, counts, now_ms)
+                self._open(track, entry, self.human, counts, now_ms)
                 continue
             r.arrival_ms = entry[3]
             if counts:
                 self._join(r, at, now_ms)
-            if track.waiting and r.ask_ms >= 0 and now_ms > day.settles_ms:
+            if track.waiting is not None and r.ask_ms >= 0 and now_ms > day.settles_ms:
                 day.wait_for(r, now_ms)
 
     def _join(self, r: Round, at: int, now_ms: int) -> None:
         """Another message in an open round, one that counts."""
-        track = r.day.spec.tracks[r.track]
+        track = r.track
         if r.ask_ms < 0:
             if not track.session_start:
                 self._count(r, at, now_ms)
         elif r.asks is not None:
             r.asks.append(at)
-            for position, tally in enumerate(r.day.tallies[r.track]):
+            for position, tally in enumerate(r.track.tallies):
                 tally.joined(r, position, now_ms)
             self.shop.arm(r, now_ms)
             if track.marked:
                 self.shop.arm_marks(r, at, now_ms)
 
-    def _open_round(self, day: Day, track: int, arrival_ms: int) -> Round | None:
-        """The day's open round of a track, unless it is settled and so forgotten (decision 3)."""
+    def _open_round(self, track: Track, arrival_ms: int) -> Round | None:
+        """The open round of a track, unless it is settled and so forgotten (decision 3)."""
+        day = track.day
         for r in self.open:
-            if r.track == track and r.day is day:
+            if r.track is track:
                 if arrival_ms <= day.settles_ms or not day.is_settled(r, arrival_ms):
                     return r
                 self.open.remove(r)
                 break
         return None
 
-    def _open(self, day: Day, track: int, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
-        r = Round(self, day, track, entry[0], self.customer_unit())
+    def _open(self, track: Track, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
+        r = Round(self, track, entry[0], self.customer_unit())
         r.arrival_ms = entry[3]
         r.robot = not human
-        if day.keyed:
+        if track.day.keyed:
             r.key = order_of_entry(entry)
         self.rounds.append(r)
         self.open.append(r)
@@ -169,17 +162,16 @@ class Fold(Timed):
             self._count(r, entry[0], now_ms)
 
     def _count(self, r: Round, ask_ms: int, now_ms: int) -> None:
-        day = r.day
+        track = r.track
         r.ask_ms = ask_ms
-        spec = day.spec.tracks[r.track]
-        if spec.messages:
+        if track.messages:
             r.asks = [ask_ms]
-        for index, tally in enumerate(day.tallies[r.track]):
+        for index, tally in enumerate(track.tallies):
             tally.opened(r, index, now_ms)
-        if spec.waiting:
-            day.wait_for(r, now_ms)
+        if track.waiting is not None:
+            r.day.wait_for(r, now_ms)
         self.shop.arm(r, now_ms)
-        if spec.marked:
+        if track.marked:
             self.shop.arm_marks(r, ask_ms, now_ms)
 
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
@@ -189,24 +181,24 @@ class Fold(Timed):
         if not self.written:
             return
         of_day = day.of_day(entry[0])
-        for index, track in enumerate(day.spec.tracks):
+        for track in day.tracks:
             if (
                 track.human_stage
                 and track.handover_opens
-                and self.written >> index & 1
+                and self.written >> track.number & 1
                 and track.in_hours(of_day)
-                and self._open_round(day, index, entry[3]) is None
+                and self._open_round(track, entry[3]) is None
             ):
                 counts = not self.excluded and (not track.session_start or track.in_hours(self.first_ms))
-                self._open(day, index, entry, True, counts, now_ms)
+                self._open(track, entry, True, counts, now_ms)
 
     def _answer(self, day: Day, at: int, arrival: int, operation: int, agent: str) -> None:
         still_open = []
         for r in self.open:
-            track = r.day.spec.tracks[r.track]
+            track = r.track
             if operation == BOT and track.human_stage and r.robot and not self.human:
                 ends = True
-            elif ACTOR[operation] in track.answered_by:
+            elif track.answers >> operation & 1:
                 ends = False
             else:
                 if operation != BOT:
@@ -240,10 +232,10 @@ class Fold(Timed):
         if r.overnight:
             r.served_ms = at
             if r.ask_ms >= 0:
-                for index, tally in enumerate(r.day.tallies[r.track]):
+                for index, tally in enumerate(r.track.tallies):
                     if at <= tally.last_deadline_ms(r):
                         tally.removed(r, index)
-                if r.day.spec.tracks[r.track].waiting and not r.waits():
+                if r.track.waiting is not None and not r.waits():
                     r.day.waiting.pop(self.id, None)
             return
         late = r.day.late()
@@ -279,7 +271,7 @@ class Fold(Timed):
         if at < now_ms and self.open:
             for r in self.open:
                 if r.ask_ms >= 0:
-                    for index, tally in enumerate(r.day.tallies[r.track]):
+                    for index, tally in enumerate(r.track.tallies):
                         tally.reblame(r, index)
 
     def holder_at(self, at_ms: int, day: Day) -> str:

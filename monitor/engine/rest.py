@@ -9,7 +9,7 @@ import msgspec
 from monitor.engine.fields import order_of
 from monitor.engine.rounds import Round
 from monitor.engine.rows import ConversationRow, RoundRow
-from monitor.engine.spec import DAY_MS
+from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
     from monitor.engine.fold import Fold
@@ -44,7 +44,7 @@ def _pack_round(r: Round, customer: str, is_open: bool) -> RoundRow:
     start = r.day.start_ms
     return RoundRow(
         r.day.number,
-        r.track,
+        r.track.number,
         r.opened_ms - start,
         r.ask_ms - start if r.ask_ms >= 0 else -1,
         r.answer_ms - start if r.answer_ms >= 0 else -1,
@@ -80,7 +80,7 @@ def restore(fold: Fold, row: ConversationRow) -> None:
 def _unpack_round(fold: Fold, packed: RoundRow) -> Round:
     day = fold.shop.day(packed.day)
     start = day.start_ms
-    r = Round(fold, day, packed.track, start + packed.opened, packed.customer or fold.customer_unit())
+    r = Round(fold, day.tracks[packed.track], start + packed.opened, packed.customer or fold.customer_unit())
     r.key = order_of(*packed.key) if packed.key is not None else None
     r.ask_ms = start + packed.ask if packed.ask >= 0 else -1
     r.answer_ms = start + packed.answer if packed.answer >= 0 else -1
@@ -90,7 +90,7 @@ def _unpack_round(fold: Fold, packed: RoundRow) -> Round:
     r.served_ms = start + packed.served if packed.served >= 0 else -1
     r.asks = [start + ask for ask in packed.asks] if packed.asks is not None else None
     if r.ask_ms >= 0:
-        tallies = day.tallies[r.track]
+        tallies = r.track.tallies
         marks = packed.marks
         r.marks = list(marks) if marks is not None else [tally.mark(r) for tally in tallies]
         blame = [tally.blamed(r, index) if tally.by_agent else [] for index, tally in enumerate(tallies)]

@@ -8,14 +8,23 @@ from monitor.engine.limits import ANSWER_WITHIN_MS
 from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
-    from monitor.engine.day import Day
     from monitor.engine.fold import Fold
+    from monitor.engine.tracks import Track
 
 # What a unit, or a round for one meter, is at the moment.
 NONE: Final = 0
 OPEN: Final = 1
 LATE: Final = 2
 GOOD: Final = 3
+
+# What an event does in a fold.
+CUSTOMER: Final = 0
+AGENT: Final = 1
+ASSIST: Final = 2
+BOT: Final = 3
+HANDOVER: Final = 4
+BACK: Final = 5
+OTHER: Final = 6
 
 UNASSIGNED: Final = "unassigned"
 
@@ -46,10 +55,10 @@ class Round(Timed):
         "track",
     )
 
-    def __init__(self, conversation: Fold, day: Day, track: int, opened_ms: int, customer: str) -> None:
+    def __init__(self, conversation: Fold, track: Track, opened_ms: int, customer: str) -> None:
         self.conversation: Fold | None = conversation  # None once it was retracted
-        self.day = day
         self.track = track
+        self.day = track.day
         self.opened_ms = opened_ms
         self.customer = customer  # the unit it counts for under customer_day
         self.key: tuple[int, int, int, int, str] | None = None  # order of its opening event, where it decides
@@ -60,7 +69,7 @@ class Round(Timed):
         self.robot = False  # opened in the robot's stage and not handed over since
         self.overnight = False  # answered after the midnight that ends its day
         self.served_ms = -1  # when, after that midnight, the robot alone served it
-        self.marks = [0] * len(day.tallies[track])
+        self.marks = [0] * len(track.tallies)
         self.asks: list[int] | None = None  # counted messages, where a meter counts them
         self.blame: list[list[str]] | None = None  # per meter: who held it at each missed deadline
 
@@ -78,13 +87,13 @@ class Round(Timed):
     def judge(self, now_ms: int) -> None:
         """Count what is late by the clock, whether or not anybody answers."""
         if self.ask_ms >= 0 and self.answer_ms < 0:
-            for index, tally in enumerate(self.day.tallies[self.track]):
+            for index, tally in enumerate(self.track.tallies):
                 tally.passed(self, index, now_ms)
 
     def next_deadline_ms(self, now_ms: int) -> int | None:
         """The soonest deadline that is not past."""
         soonest = None
-        for tally in self.day.tallies[self.track]:
+        for tally in self.track.tallies:
             deadline = tally.deadline_ms(self, now_ms)
             if deadline is not None and (soonest is None or deadline < soonest):
                 soonest = deadline
@@ -94,29 +103,28 @@ class Round(Timed):
         """Count the round as it stands, everywhere; the inverse of ``unbook``."""
         if self.ask_ms < 0:
             return
-        for index, tally in enumerate(self.day.tallies[self.track]):
+        for index, tally in enumerate(self.track.tallies):
             if self.served_ms < 0 or self.served_ms > tally.last_deadline_ms(self):
                 tally.opened(self, index, now_ms)
         if self.answer_ms >= 0:
             self.book_answer()
-        elif self.day.spec.tracks[self.track].waiting and self.waits():
+        elif self.track.waiting is not None and self.waits():
             self.day.wait_for(self, now_ms)
 
     def book_answer(self) -> None:
         """Count the answer wherever it came while the round could still change."""
-        day, track = self.day, self.track
-        for index, tally in enumerate(day.tallies[track]):
+        track = self.track
+        for index, tally in enumerate(track.tallies):
             if not self.overnight or tally.answers(self):
                 tally.answered(self, index)
             else:
                 tally.passed(self, index, self.answer_ms)
         if self.answers_in_time():
-            for responses in day.responses[track]:
+            for responses in track.responses:
                 responses.add(self.ask_ms, self.answer_ms - self.ask_ms)
-        spec = day.spec.tracks[track]
-        if spec.waiting and (not self.overnight or not self.waits()):
+        if track.waiting is not None and (not self.overnight or not self.waits()):
             assert self.conversation is not None
-            day.waiting.pop(self.conversation.id, None)
+            self.day.waiting.pop(self.conversation.id, None)
 
     def answers_in_time(self) -> bool:
         """Whether the answer came while it could still enter a measure without a limit."""
@@ -126,22 +134,21 @@ class Round(Timed):
 
     def waits(self) -> bool:
         """Whether nothing that came in time ended the wait for the pack's first reply rate."""
-        spec = self.day.spec.tracks[self.track]
+        tally = self.track.waiting
         end_ms = self.answer_ms if self.answer_ms >= 0 else self.served_ms
-        if end_ms < 0 or not spec.waiting:
-            return spec.waiting
-        tally = self.day.tallies[self.track][spec.waiting_meter]
+        if end_ms < 0 or tally is None:
+            return tally is not None
         return end_ms >= self.day.end_ms and end_ms > tally.last_deadline_ms(self)
 
     def unbook(self) -> None:
         """Take everything back that the round has counted."""
         if self.ask_ms < 0:
             return
-        day, track = self.day, self.track
-        for index, tally in enumerate(day.tallies[track]):
+        track = self.track
+        for index, tally in enumerate(track.tallies):
             tally.removed(self, index)
         if self.answers_in_time():
-            for responses in day.responses[track]:
+            for responses in track.responses:
                 responses.remove(self.ask_ms, self.answer_ms - self.ask_ms)
-        if day.spec.tracks[track].waiting and self.conversation is not None:
-            day.waiting.pop(self.conversation.id, None)
+        if track.waiting is not None and self.conversation is not None:
+            self.day.waiting.pop(self.conversation.id, None)

@@ -11,21 +11,22 @@ from monitor.engine.day import Day
 from monitor.engine.fields import order_of
 from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
 from monitor.engine.rest import decode_row
-from monitor.engine.rounds import NONE, Round
 from monitor.engine.rows import Totals
-from monitor.engine.spec import DAY_MS
 from monitor.engine.table import Keys, Table
 from monitor.engine.units import UnitTally
 from monitor.engine.wheel import Timed
 from monitor.engine.windows import StateLog, WaitLog
+from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitor.engine.events import Event
     from monitor.engine.figures import Past
-    from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec, Zone
+    from monitor.engine.rounds import Round
+    from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec
     from monitor.engine.wheel import Wheel
+    from monitor.engine.zone import Zone
 
 encode_totals: Final = msgspec.msgpack.Encoder().encode
 decode_totals: Final = msgspec.msgpack.Decoder(Totals).decode
@@ -208,7 +209,7 @@ class Shop:
             return
         self.quiet.put(conversation.id, conversation.pack())
         for r in conversation.rounds:
-            for tally in r.day.tallies[r.track]:
+            for tally in r.track.tallies:
                 if isinstance(tally, UnitTally) and r.ask_ms >= 0:
                     tally.rest(tally.unit_of(r))
             r.conversation = None
@@ -224,7 +225,7 @@ class Shop:
     def arm(self, r: Round, now_ms: int) -> None:
         """Look at a round again when it can become late."""
         self.touched()
-        soonest_ms = r.day.soonest_ms[r.track]
+        soonest_ms = r.track.soonest_ms
         if soonest_ms < 0:
             return
         deadline_ms: int | None = r.ask_ms + soonest_ms
@@ -235,7 +236,7 @@ class Shop:
 
     def arm_marks(self, r: Round, ask_ms: int, now_ms: int) -> None:
         """Look at a round when a rule counts the seconds it has left, or has waited."""
-        for tally in r.day.tallies[r.track]:
+        for tally in r.track.tallies:
             for mark_ms in tally.spec.marks_ms:
                 at_ms = ask_ms + tally.within_ms - mark_ms
                 if at_ms > now_ms:
@@ -280,14 +281,3 @@ class Shop:
         for r in gone:
             del self.near[r]
         return list(self.near)
-
-    def open_rounds(self, track: int, index: int) -> list[Round]:
-        """Open rounds that count for a meter, soonest deadline first."""
-        found = [
-            r
-            for conversation in self.conversations.values()
-            for r in conversation.open
-            if r.track == track and r.ask_ms >= 0 and r.marks[index] != NONE
-        ]
-        found.sort(key=lambda r: (r.ask_ms, r.opened_ms))
-        return found

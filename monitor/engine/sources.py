@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.rows import SourceRow
-from monitor.engine.spec import DAY_MS
+from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,36 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Final
 
-DAY_MS: Final = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """A time zone as a table: from ``starts[i]`` (UTC ms) on, local time is UTC + ``offsets[i]``."""
-
-    offsets: tuple[int, ...]
-    starts: tuple[int, ...] = (0,)
-
-    def local(self, at_ms: int) -> int:
-        """Local milliseconds: ``// DAY_MS`` is the service day, ``% DAY_MS`` the time of day."""
-        if len(self.offsets) == 1:
-            return at_ms + self.offsets[0]
-        return at_ms + self.offsets[max(0, bisect_right(self.starts, at_ms) - 1)]
-
-    def midnight(self, day: int) -> int:
-        """UTC ms at which the service day begins.
-
-        Where a shift of the clock skips or repeats midnight, the first instant whose local day is ``day``.
-        """
-        first = min(day * DAY_MS - offset for offset in self.offsets)
-        if len(self.offsets) == 1:
-            return first
-        last = max(day * DAY_MS - offset for offset in self.offsets)
-        candidates = {first, last, *(start for start in self.starts if first <= start <= last)}
-        candidates.update(day * DAY_MS - offset for offset in self.offsets)
-        return min(at for at in candidates if self.local(at) >= day * DAY_MS)
+from monitor.engine.zone import DAY_MS, Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +50,6 @@ class TrackSpec:
     messages: bool = False  # some meter counts messages, so their times are kept
     marked: bool = False  # some meter has marks
 
-    def in_hours(self, of_day_ms: int) -> bool:
-        """Whether a time of day lies in the service hours."""
-        for start, end in self.spans:
-            if start <= of_day_ms < end:
-                return True
-        return False
-
 
 @dataclass(frozen=True, slots=True)
 class OrderSpec:
@@ -107,7 +72,7 @@ class DaySpec:
     tail_ms: int = 0  # the longest limit: how far past midnight its rounds can run
 
 
-NOTHING: Final = DaySpec()
+NOTHING = DaySpec()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def _pack_live(conversation: Conversation) -> LiveRow:
 def _pack_day(day: Day) -> DayRow:
     return DayRow(
         day.spec,
-        [[_pack_tally(tally) for tally in tallies] for tallies in day.tallies],
-        [[answers.day.row() for answers in track] for track in day.responses],
+        [[_pack_tally(tally) for tally in track.tallies] for track in day.tracks],
+        [[answers.day.row() for answers in track.responses] for track in day.tracks],
         day.waiting,
         day.formed.keys.tobytes(),
         [keys.keys.tobytes() for keys in day.disputed],
@@ -116,11 +116,11 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
 
 def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
     day = shop.begin(number, row.spec)
-    for tallies, packed in zip(day.tallies, row.tallies, strict=True):
-        for tally, kept in zip(tallies, packed, strict=True):
+    for track, packed in zip(day.tracks, row.tallies, strict=True):
+        for tally, kept in zip(track.tallies, packed, strict=True):
             _unpack_tally(tally, kept)
-    for track, kept_track in zip(day.responses, row.responses, strict=True):
-        for answers, responses in zip(track, kept_track, strict=True):
+    for track, kept_track in zip(day.tracks, row.responses, strict=True):
+        for answers, responses in zip(track.responses, kept_track, strict=True):
             answers.day = Responses(responses)
     day.waiting = row.waiting
     day.formed = Keys(row.formed)
@@ -158,6 +158,6 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
             continue
         shop.wheel.after(deadline_ms, r)
         for ask_ms in r.asks or (r.ask_ms,):
-            for tally in r.day.tallies[r.track]:
+            for tally in r.track.tallies:
                 for mark_ms in tally.spec.marks_ms:
                     shop.wheel.at(max(ask_ms + tally.within_ms - mark_ms, now_ms + 1), Mark(r))

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from monitor.engine.day import Day
     from monitor.engine.events import Event
     from monitor.engine.rounds import Round
-    from monitor.engine.spec import TrackSpec
     from monitor.engine.table import Keys
     from monitor.engine.tallies import Tally
+    from monitor.engine.tracks import Track
     from monitor.workbench.witness import Witness
 
 STATES = {OPEN: "open", LATE: "late", GOOD: "good"}
@@ -85,9 +85,8 @@ def explain(witness: Witness, measure: str, number: int) -> Explained:
 
 
 def _reply_rate(witness: Witness, day: Day, tally: Tally) -> Explained:
-    track, index = next(
-        (track, tallies.index(tally)) for track, tallies in enumerate(day.tallies) if tally in tallies
-    )
+    track = next(track for track in day.tracks if tally in track.tallies)
+    index = track.tallies.index(tally)
     now_ms = witness.shard.now_ms
     units: dict[str, list[tuple[tuple[object, ...], Wait]]] = {}
     left_out = _not_counted(witness, day, track)
@@ -146,7 +145,7 @@ def _judged(conversation: Conversation, r: Round, tally: Tally, ask_ms: int, mar
 # response times
 
 
-def _response_time(witness: Witness, day: Day, track: int) -> Explained:
+def _response_time(witness: Witness, day: Day, track: Track) -> Explained:
     now_ms = witness.shard.now_ms
     units: list[Unit] = []
     left_out = _not_counted(witness, day, track)
@@ -194,10 +193,10 @@ def _orders(witness: Witness, day: Day, event_name: str, with_event: Keys) -> Ex
 # what they share
 
 
-def _rounds(day: Day, track: int) -> Iterator[tuple[Conversation, Round]]:
+def _rounds(day: Day, track: Track) -> Iterator[tuple[Conversation, Round]]:
     for conversation in day.shop.every_conversation():
         for r in conversation.rounds:
-            if r.day is day and r.track == track:
+            if r.track is track:
                 yield conversation, r
 
 
@@ -225,9 +224,8 @@ def _wait(
     )
 
 
-def _not_counted(witness: Witness, day: Day, track: int) -> list[Wait]:
+def _not_counted(witness: Witness, day: Day, track: Track) -> list[Wait]:
     """Customer messages of the day that no counted round has, each with the reason, in order."""
-    spec = day.spec.tracks[track]
     rounds: dict[str, list[Round]] = {}
     excluded = {e.conversation_id for e in witness.accepted if e.exclude and _on(day, e)}
     for conversation, r in _rounds(day, track):
@@ -236,7 +234,7 @@ def _not_counted(witness: Witness, day: Day, track: int) -> list[Wait]:
         _left(event, why)
         for event in witness.accepted
         if event.type == "message" and event.actor == "customer" and _on(day, event)
-        if (why := _why_not(event, rounds.get(event.conversation_id, ()), excluded, spec, day))
+        if (why := _why_not(event, rounds.get(event.conversation_id, ()), excluded, track, day))
     ]
     found += [
         _left(event, why)
@@ -247,7 +245,7 @@ def _not_counted(witness: Witness, day: Day, track: int) -> list[Wait]:
 
 
 def _why_not(
-    event: Event, rounds: list[Round] | tuple[()], excluded: set[str], spec: TrackSpec, day: Day
+    event: Event, rounds: list[Round] | tuple[()], excluded: set[str], track: Track, day: Day
 ) -> str:
     """Why a customer message counts in no round; empty if it does."""
     assert isinstance(event.at, int)
@@ -259,9 +257,9 @@ def _why_not(
     )
     if mine is None:
         return ROBOT
-    if spec.session_start:
+    if track.session_start:
         return "" if mine.ask_ms >= 0 else "its session began outside service hours"
-    return "" if spec.in_hours(day.of_day(event.at)) else "outside service hours"
+    return "" if track.in_hours(day.of_day(event.at)) else "outside service hours"
 
 
 def _left(event: Event, why: str) -> Wait:

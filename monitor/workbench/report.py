@@ -13,7 +13,7 @@ from rules.pack import Limit
 
 if TYPE_CHECKING:
     from monitor.engine.shop import Shop
-    from monitor.engine.spec import Zone
+    from monitor.engine.zone import Zone
     from monitor.shard import Shard
     from monitor.workbench.replay import Replayed
     from rules.pack import Measure, Pack
