@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.about import Style
-from alerting.errors import Fenced, StoreBusy, StoreFull
+from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
 from alerting.line import Line
 from alerting.messages import Rendered, render
 from alerting.outcome import named, state_of, told_after_ms, traces_of
@@ -225,6 +225,9 @@ class Sender:
             number = await self._call(self._store.begin, delivery, self._owner)
         except StoreFull:
             await self._tell_unrecorded(line, draft.items)
+            raise
+        except StoreDown:
+            line.held = False  # it may be written all the same: taken anew, what is in flight is recovered
             raise
         line.window.add(now_ms, draft.urgent)
         result = await line.channel.deliver(payload)

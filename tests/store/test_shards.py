@@ -83,6 +83,18 @@ def test_state_rows_are_replaced_and_deleted_and_carry_the_floor(store):
     assert store.take(0) == ShardLease(epoch=2, position=-1, floor=5, floor_clock_ms=11_000)
 
 
+def test_positions_may_be_of_any_size(store):
+    """Statements that were prepared with small numbers take large ones."""
+    epoch = store.take(0).epoch
+    for position in (*range(10), 1 << 15, 1 << 31, 1 << 52):
+        store.commit_step(0, epoch, position, [transition(position, at_ms=position)])
+        store.save_state(
+            0, epoch, [("a", "head", position, b"x"), ("b", "head", 1, b"y")], position, position
+        )
+    assert list(store.load_state(0)) == [("a", "head", 1 << 52, b"x"), ("b", "head", 1, b"y")]
+    assert store.take(0) == ShardLease(epoch + 1, 1 << 52, 1 << 52, 1 << 52)
+
+
 def test_shards_do_not_see_each_other(store):
     store.save_state(0, store.take(0).epoch, [("a", "head", 1, b"0")], 1, 0)
     store.save_state(1, store.take(1).epoch, [("a", "head", 1, b"1")], 1, 0)
