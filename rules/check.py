@@ -50,15 +50,21 @@ class Interval(NamedTuple):
 Box = dict[str, Interval]
 
 
-def lint(rules: Iterable[Rule], packs: Sequence[Pack]) -> list[Problem]:
-    """Every doubt about the rules; ``error`` where a rule can not work, else ``warning``."""
+def lint(rules: Iterable[Rule], packs: Sequence[Pack], *, whole: bool = True) -> list[Problem]:
+    """Every doubt about the rules; ``error`` where a rule can not work, else ``warning``.
+
+    Args:
+        rules: Those that could be read.
+        packs: What they are about.
+        whole: There are no others; else a line that none of them watches is no doubt.
+    """
     rules = tuple(rules)
     found: list[Problem] = []
     for rule in rules:
         found += _thresholds(rule)
         found += _alerts_without_a_miss(rule)
         found += _too_early(rule, packs)
-    return [*found, *_same(rules), *_unwatched(rules, packs)]
+    return [*found, *_same(rules), *(_unwatched(rules, packs) if whole else ())]
 
 
 def _thresholds(rule: Rule) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from rules import values
+from rules import guesses, values
 from rules.conditions import comparisons
 from rules.figures import ANY, COUNT, EXAMPLES, FIGURES, FLAG, LATER, SHARE, TIME, Figure
 from rules.limits import MAX_COMPARISONS
@@ -57,6 +57,8 @@ class ConditionReader:
     def level(self, node: Node, name: str) -> Level | None:
         """``warn``, ``crit`` or ``clear``."""
         reader = self.reader
+        if self._written_out(node, f"'{name}'"):
+            return None
         with reader.fields(node, f"'{name}'") as f:
             for_ms = f.get("for", reader.duration_ms)
             during = f.get("during", reader.one_of(DURING, "'during'"))
@@ -82,8 +84,19 @@ class ConditionReader:
         return All((condition,)) if condition else None
 
     def _condition(self, node: Node) -> Condition | None:
+        if self._written_out(node, "a condition"):
+            return None
         with self.reader.fields(node, "a condition") as f:
             return self._figures(f)
+
+    def _written_out(self, node: Node, what: str) -> bool:
+        """Note a comparison that is written as one text, ``late >= 1``; whether it is."""
+        pair = guesses.pair(node.text) if isinstance(node, Scalar) else None
+        if pair is None or pair[0] not in FIGURES:
+            return False
+        hint = f'{{{pair[0]}: "{pair[1]}"}}'
+        self.reader.note(node, f"{what} must be a mapping", found=show(node), hint=hint)
+        return True
 
     def _figures(self, f: Fields) -> Condition | None:
         """All the comparisons of a mapping: figures by name, and lists under ``all`` and ``any``."""
@@ -138,7 +151,9 @@ class ConditionReader:
         compare = parse_comparison(figure, text)
         if compare is None:
             what = f"cannot be compared with {figure.name}"
-            self.reader.note(node, what, found=show(node), allowed=EXAMPLES[figure.type])
+            guess = guesses.comparison(text, share=figure.type == SHARE)
+            hint = f'"{guess}"' if guess and parse_comparison(figure, guess) else ""
+            self.reader.note(node, what, found=show(node), allowed=EXAMPLES[figure.type], hint=hint)
         return compare
 
 

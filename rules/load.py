@@ -94,11 +94,16 @@ def load_rules(
         rules.update((rule.id, rule) for rule in found)
     if len(rules) > MAX_RULES:
         problems.append(Problem(str(paths[0]), 1, 1, f"more than {MAX_RULES} rules", str(len(rules))))
-    doubts = lint(rules.values(), world.packs)
+    doubts = lint(rules.values(), world.packs, whole=not problems)
     problems += [problem for problem in doubts if problem.severity == "error"]
     if problems:
         raise RulesError([*problems, *(problem for problem in doubts if problem.severity != "error")])
     return RuleSet(rules, tuple(sorted(doubts)))
+
+
+def is_shipped(path: str) -> bool:
+    """Whether a pack is one of ours, which its reader does not edit."""
+    return Path(path).parent == _SHIPPED / "packs"
 
 
 def starter_rules() -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from rules import values
+from rules import guesses, values
 from rules.limits import MAX_ID_CHARACTERS
 from rules.pack import Text
 from rules.problems import Place, Problem, closest
@@ -112,7 +112,7 @@ class Reader:
 
     def duration_ms(self, node: Node) -> int | None:
         """A duration in milliseconds."""
-        return self._read(node, values.duration_ms, values.DURATION)
+        return self._read(node, values.duration_ms, values.DURATION, guesses.duration)
 
     def lasting_ms(self, node: Node) -> int | None:
         """A duration in milliseconds that is not nothing."""
@@ -141,13 +141,19 @@ class Reader:
         """A period by its one name."""
         return self._read(node, values.period, values.PERIOD)
 
-    def _read(self, node: Node, understand: Callable[[str], T | None], allowed: str) -> T | None:
+    def _read(
+        self,
+        node: Node,
+        understand: Callable[[str], T | None],
+        allowed: str,
+        guess: Callable[[str], str] = lambda _: "",
+    ) -> T | None:
         text = self.scalar(node, allowed)
         if text is None:
             return None
         value = understand(text)
         if value is None:
-            self.note(node, "cannot be read", found=show(node), allowed=allowed)
+            self.note(node, "cannot be read", found=show(node), allowed=allowed, hint=guess(text))
         return value
 
     # readers made of readers

@@ -8,7 +8,7 @@ from rules.condition_reader import DURING, ConditionReader, Scope
 from rules.figures import ANY, RATE
 from rules.pack import NO_TEXT, Text
 from rules.problems import Place
-from rules.reader import Fields, Reader
+from rules.reader import Fields, Reader, show
 from rules.rule import UPDATE_INTERVAL_MS, All, Level, NoData, Rule, Selector
 from rules.yaml_marks import Mapping
 
@@ -194,6 +194,9 @@ class _RuleReader:
             return
         if not {"warn", "crit", "no_data"} & f.keys.keys():
             note(f.node, "a rule needs a level", allowed="warn, crit or no_data")
+        unread = "each" in f.keys and show(f.nodes["each"]) != f"'{scope.each}'"  # a mistake named already
+        if unread:
+            return
         if "no_data" in f.keys and scope.each != "source":
             note(f.keys["no_data"], "no_data is for sources", found=each, allowed="each: source")
         if scope.each == "source":

@@ -40,11 +40,21 @@ def load_configuration(ctx: click.Context) -> Configuration:
     """The configuration that ``--config`` names, else ``slawatch.yaml`` here, else the defaults."""
     from monitor.settings import load_settings  # noqa: PLC0415 - pydantic is slow to import
 
-    path = configuration_path(ctx)
+    path = _path(ctx)
     return Configuration(load_settings(path), path.parent if path else Path(), path)
 
 
-def configuration_path(ctx: click.Context) -> Path | None:
+def as_far_as_right(ctx: click.Context) -> Configuration | None:
+    """The configuration without the keys that are wrong, so that one mistake hides no other; None: no way."""
+    from monitor.configuration import as_far_as_right as read  # noqa: PLC0415 - pydantic is slow to import
+    from monitor.settings import Settings  # noqa: PLC0415
+
+    path = _path(ctx)
+    settings = read(path, lambda values: Settings(**values))
+    return None if settings is None else Configuration(settings, path.parent if path else Path(), path)
+
+
+def _path(ctx: click.Context) -> Path | None:
     """The file that ``--config`` names, else ``slawatch.yaml`` here; None: there is none."""
     named = ctx.find_root().obj
     return Path(named) if named else (DEFAULT if DEFAULT.exists() else None)
@@ -75,7 +85,10 @@ def daemon_url(ctx: click.Context, url: str | None) -> str:
 class Daemon:
     """A running daemon, over its API."""
 
-    def __init__(self, ctx: click.Context, url: str | None, token: str | None) -> None:
+    def __init__(
+        self, ctx: click.Context, url: str | None, token: str | None, timeout_s: int = TIMEOUT_S
+    ) -> None:
+        self._timeout_s = timeout_s
         self._url = daemon_url(ctx, url)
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
@@ -92,7 +105,7 @@ class Daemon:
 
         try:
             answer = httpx.request(
-                method, f"{self._url}/api/v1{path}", headers=self._headers, timeout=TIMEOUT_S, **request
+                method, f"{self._url}/api/v1{path}", headers=self._headers, timeout=self._timeout_s, **request
             )
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise MonitorError(

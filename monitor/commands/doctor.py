@@ -8,13 +8,12 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from alerting.errors import AlertingError
-from monitor.commands.context import DEFAULT, Configuration, configuration_path, load_configuration
+from monitor.commands.context import DEFAULT, Configuration, as_far_as_right, load_configuration
 from monitor.commands.output import format_option, print_json
 from monitor.errors import MonitorError
 from rules.problems import RulesError
@@ -64,7 +63,7 @@ def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
         configuration = load_configuration(ctx)
     except MonitorError as error:
         yield from (Finding("fail", line) for line in str(error).splitlines())
-        if (usable := _as_far_as_right(ctx)) is not None:
+        if (usable := as_far_as_right(ctx)) is not None:
             yield from _beside(usable, setup=setup)
         return
     if configuration.path is None:
@@ -72,16 +71,6 @@ def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
     else:
         yield Finding("ok", f"configuration {configuration.path}")
     yield from _beside(configuration, setup=setup)
-
-
-def _as_far_as_right(ctx: click.Context) -> Configuration | None:
-    """The configuration without the keys that are wrong: one mistake hides no other."""
-    from monitor.configuration import as_far_as_right  # noqa: PLC0415
-    from monitor.settings import Settings  # noqa: PLC0415
-
-    path = configuration_path(ctx)
-    settings = as_far_as_right(path, lambda values: Settings(**values))
-    return None if settings is None else Configuration(settings, path.parent if path else Path(), path)
 
 
 def _beside(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from monitor.commands.context import as_far_as_right
 from monitor.commands.output import format_option, note, print_json, print_table
 from monitor.errors import MonitorError
-from rules.load import load_packs, load_rules, starter_rules
+from rules.load import is_shipped, load_packs, load_rules, starter_rules
 from rules.problems import Problem, RulesError
 from rules.rule import level_text, no_data_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from monitor.commands.context import Configuration
     from rules.rule import Rule, RuleSet
 
 FOUND = 1
@@ -25,7 +28,7 @@ paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Pat
 packs_option = click.option(
     "--packs",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A directory of packs in place of those that ship.",
+    help="A directory of packs.  [default: the configuration's, else those that ship]",
 )
 
 
@@ -39,13 +42,16 @@ def command() -> None:
 @packs_option
 @format_option
 @click.option("--strict", is_flag=True, help="Doubts count as errors.")
-def check(paths: tuple[Path, ...], packs: Path | None, form: str, strict: bool) -> None:
+@click.pass_context
+def check(ctx: click.Context, paths: tuple[Path, ...], packs: Path | None, form: str, strict: bool) -> None:
     """Report every error and doubt in rules, at once.
 
-    PATHS are files, or directories of them; without one ./rules, else the rules that ship. Each line
-    reads file:line:column: what, found, allowed, did you mean. Exit status 1 when there are errors.
+    PATHS are files, or directories of them; without one those of the configuration (--config, or
+    slawatch.yaml here), else ./rules, else the rules that ship. Packs and receivers are those of the
+    configuration too. Each line reads file:line:column: what, found, allowed, did you mean. Exit status 1
+    when there are errors.
     """
-    rules, problems = _load(paths, packs)
+    rules, problems = _load(ctx, paths, packs)
     failed = any(problem.severity == "error" or strict for problem in problems)
     if form == "json":
         print_json({"rules": len(rules), "problems": problems})
@@ -61,9 +67,10 @@ def check(paths: tuple[Path, ...], packs: Path | None, form: str, strict: bool) 
 @paths_argument
 @packs_option
 @format_option
-def show(paths: tuple[Path, ...], packs: Path | None, form: str) -> None:
+@click.pass_context
+def show(ctx: click.Context, paths: tuple[Path, ...], packs: Path | None, form: str) -> None:
     """List rules: what each watches, when it warns, and whom it tells."""
-    rules, problems = _load(paths, packs)
+    rules, problems = _load(ctx, paths, packs)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise RulesError(errors)
@@ -85,16 +92,51 @@ def _row(rule: Rule) -> tuple[str, ...]:
     return (rule.id, watches, rule.each, when.get("warn", ""), when.get("crit", ""), rule.notify)
 
 
-def _load(paths: Sequence[Path], packs: Path | None) -> tuple[dict[str, Rule], list[Problem]]:
+def _load(
+    ctx: click.Context, paths: Sequence[Path], packs: Path | None
+) -> tuple[dict[str, Rule], list[Problem]]:
     """The rules that could be read, and every problem of packs and rules."""
-    chosen = list(paths) or ([HERE] if any(HERE.glob("*.y*ml")) else starter_rules())
+    configuration = as_far_as_right(ctx)
+    here = configuration.place(configuration.settings.rules) if configuration else HERE
+    if packs is None and configuration and configuration.settings.packs:
+        packs = configuration.place(configuration.settings.packs)
+    chosen = list(paths) or ([here] if any(here.glob("*.y*ml")) else starter_rules())
     try:
-        found: RuleSet = load_rules(chosen, load_packs(packs))
+        found: RuleSet = load_rules(chosen, load_packs(packs), _receivers(configuration))
     except RulesError as error:
-        return {}, list(error.problems)
+        return {}, _told(error.problems, chosen)
     if not found.rules:
         raise MonitorError(f"{chosen[0]}: no rules there", mend="name files or directories with *.yaml")
-    return found.rules, list(found.warnings)
+    return found.rules, _told(found.warnings, chosen)
+
+
+def _receivers(configuration: Configuration | None) -> frozenset[str] | None:
+    """The names that `notify` may have; None, any, where no alerting.yaml says them."""
+    path = configuration.place(configuration.settings.alerting) if configuration else None
+    if path is None or not path.exists():
+        return None
+    from alerting.config import Alerting  # noqa: PLC0415 - pydantic is slow to import
+    from monitor.configuration import load_model  # noqa: PLC0415
+
+    try:
+        return load_model(path, Alerting, Alerting.parse).names()
+    except MonitorError:  # `slawatch doctor` and `run` say what is wrong with it
+        return None
+
+
+def _told(problems: Iterable[Problem], chosen: Sequence[Path]) -> list[Problem]:
+    """Problems as their reader sees them: files by the shortest name from here.
+
+    Some files are not all of somebody's rules: that they leave a line of our packs alone is no doubt then.
+    """
+    some = not any(path.is_dir() for path in chosen) and list(chosen) != starter_rules()
+    here = Path.cwd()
+    return [
+        replace(problem, file=str(path.relative_to(here)) if path.is_relative_to(here) else problem.file)
+        for problem in problems
+        if not (some and is_shipped(problem.file) and problem.severity == "warning")
+        for path in (Path(problem.file),)
+    ]
 
 
 def _summary(rules: int, problems: Iterable[Problem]) -> str:

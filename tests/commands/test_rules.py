@@ -1,0 +1,81 @@
+"""``slawatch rules``: what an author of rules reads, and where the configuration has a say."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.commands.test_cli import slawatch
+
+ONE = """
+rules:
+  - id: only-one
+    line: pdd-reply-50
+    warn: {all: [{late: ">= 1"}, {any: [{budget_left_today: "<= 3"}, {breach_in: "<= 20m"}]}], for: 1m}
+    notify: mangers
+"""
+UNWATCHED = "no rule watches the line 'pdd-reply-90' of pack 'pinduoduo'"
+
+
+@pytest.fixture
+def conf(tmp_path):
+    assert slawatch("init", "conf", cwd=tmp_path).returncode == 0
+    return tmp_path / "conf"
+
+
+def check(*args, cwd):
+    done = slawatch("rules", "check", *map(str, args), cwd=cwd)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_receivers_and_packs_are_those_of_the_configuration(conf):
+    """A receiver that is nobody is an error where alerting.yaml says who there is."""
+    (conf / "rules" / "one.yaml").write_text(ONE)
+    assert check(cwd=conf) == (
+        1,
+        ["rules/one.yaml:6:13: unknown receiver, found 'mangers', allowed managers, did you mean managers?"],
+    )
+    assert check(conf / "rules" / "one.yaml", cwd=conf.parent) == (0, [])
+    (conf / "packs").mkdir()
+    (conf / "slawatch.yaml").write_text("packs: packs\n")
+    status, told = check(cwd=conf)
+    assert status == 1
+    assert any("unknown line, found 'pdd-reply-50'" in one for one in told)
+
+
+def test_a_file_alone_is_not_all_of_somebody_s_rules(tmp_path):
+    """That it leaves lines of the shipped packs alone is no doubt; that a whole directory does, is one."""
+    rules = tmp_path / "mine"
+    rules.mkdir()
+    (rules / "one.yaml").write_text(ONE)
+    assert check("mine/one.yaml", cwd=tmp_path) == (0, [])
+    status, told = check("mine", cwd=tmp_path)
+    assert status == 0
+    assert any(one.endswith(f"{UNWATCHED} (doubt)") for one in told)
+
+
+def test_places_are_told_from_where_the_author_stands(tmp_path):
+    """Also where packs and rules are named by absolute paths."""
+    from rules.load import _SHIPPED
+
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "pinduoduo.yaml").write_text((_SHIPPED / "packs" / "pinduoduo.yaml").read_text())
+    (tmp_path / "one.yaml").write_text(ONE)
+    status, told = check(tmp_path / "one.yaml", "--packs", tmp_path / "packs", cwd=tmp_path)
+    assert status == 0
+    assert any(one.startswith("packs/pinduoduo.yaml:") and UNWATCHED in one for one in told)
+
+
+def test_a_rule_that_cannot_be_read_leaves_no_line_unwatched(conf):
+    """One mistake is one line: what the rule was about is not doubted as well."""
+    rules = conf / "rules" / "pinduoduo.yaml"
+    rules.write_text(rules.read_text().replace('{late: ">= 1"}', '{late: "=> 1"}', 1))
+    status, told = check(cwd=conf)
+    assert (status, len(told)) == (1, 1)
+    assert told[0].endswith('did you mean ">= 1"?')
+
+
+def test_rules_are_shown_as_why_says_them(tmp_path):
+    (tmp_path / "one.yaml").write_text(ONE)
+    shown = slawatch("rules", "show", "one.yaml", cwd=tmp_path).stdout
+    assert "late >= 1 and (budget_left_today <= 3 or breach_in <= 20m) for 1m" in shown
+    assert "mangers" in shown
