@@ -14,6 +14,8 @@ import click
 COMMANDS = {
     "demo": ("demo", "Watch a simulated day of shops; nothing to configure."),
     "run": ("run", "The daemon: events in, alerts out, on one machine."),
+    "worker": ("worker", "One of many: shards of a topic of Kafka, for more than one machine."),
+    "topics": ("topics", "Make and check the topic that workers share."),
     "init": ("init", "Write a commented starter configuration."),
     "doctor": ("doctor", "Check configuration and dependencies, and say what to do."),
     "rules": ("rules", "Check rules and show what they mean."),

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from monitor import limits
 from monitor.configuration import ConfigurationError, load_model
 from monitor.quantities import Duration, Size
+from monitor.settings_cluster import KafkaSettings, PostgresSettings
 from monitor.settings_sources import NAME, SourceSettings
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.sources.follow import FollowedDirectory
@@ -110,6 +111,10 @@ class Settings(BaseSettings):
     """What one client may ask."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
+    kafka: KafkaSettings = KafkaSettings()
+    """Cluster: the link to Kafka, and the topic of events."""
+    postgres: PostgresSettings = PostgresSettings()
+    """Cluster: the database that workers and desk share."""
 
     @classmethod
     def settings_customise_sources(

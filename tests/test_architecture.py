@@ -60,6 +60,7 @@ ADAPTERS = {
 }
 WIRES = {
     "monitor/app.py",
+    "monitor/app_cluster.py",
     "monitor/runtime/embedded.py",  # the parts between the web and the channels, for app.py
     "alerting/config.py",  # an account's type to its channel, for app.py
 }

@@ -49,3 +49,13 @@ FULL_COLLECTION_S = 21_600.0  # … but so often
 # stop
 FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
+
+# cluster
+POLL_RECORDS = 4_000  # records of one fetch, over all partitions
+PARTITION_BYTES = 1 << 20  # of one partition in a fetch: about 4,000 events, 40 ms of work
+BUFFERED_BATCHES = 16  # fetched and not yet folded; then no more is fetched
+COMMIT_S = 5.0  # Kafka is told so often how far we are; for its tools, we ask the store
+SAVE_PAUSE_S = 0.02  # between looks at shards while a checkpoint is under way …
+SAVE_LOOK_S = 0.5  # … and while none is
+TICK_TIMEOUT_MS = 10_000  # a tick that cannot be written for so long is given up, for the next one
+LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before the group has settled

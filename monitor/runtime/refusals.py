@@ -40,6 +40,7 @@ class Refusals:
         thread: Where that waits for the disk.
         told: Called with a source and what was refused of it, for the metrics.
         shard: Whose refusals these are.
+        told_before: Codes that the sender was told of when the event came in.
     """
 
     def __init__(
@@ -49,22 +50,37 @@ class Refusals:
         thread: WorkerThread,
         told: Callable[[str, Sequence[Rejected]], None],
         shard: int = 0,
+        told_before: frozenset[str] = TOLD_AT_ENTRANCE,
     ) -> None:
         self._dead_letters, self._store, self._thread = dead_letters, store, thread
-        self._told, self._key = told, f"refused:{shard}"
+        self._told, self._key, self._told_before = told, f"refused:{shard}", told_before
         self._position: int | None = None  # the last record whose refusals are told; None: not read yet
 
-    async def put(self, records: Sequence[Record], rejected: Sequence[tuple[Event, str]]) -> None:
-        """Tell what a step over ``records`` refused, but for what was told before a restart."""
+    async def put(
+        self,
+        records: Sequence[Record],
+        rejected: Sequence[tuple[Event, str]],
+        unread: Sequence[tuple[Record, Rejected]] = (),
+    ) -> None:
+        """Tell what a step over ``records`` refused, but for what was told before a restart.
+
+        Args:
+            records: Of one step.
+            rejected: What the shard refused of them, with the code why.
+            unread: What could not be read of them, and never came to the shard.
+        """
         if self._position is None:
             self._position = int(await self._thread.run(self._store.get_meta, self._key) or -1)
         place_of = {id(event): (record, n) for record in records for n, event in enumerate(record.events)}
         found: dict[tuple[str, int], list[Rejected]] = {}
         for event, code in rejected:
             record, place = place_of[id(event)]
-            if record.position > self._position and code not in TOLD_AT_ENTRANCE:
+            if record.position > self._position and code not in self._told_before:
                 letter = Rejected(place, code, REASONS.get(code, code), msgspec.json.encode(event))
                 found.setdefault((event.source or record.source, record.arrival_ms), []).append(letter)
+        for record, letter in unread:
+            if record.position > self._position:
+                found.setdefault((record.source or "tick", record.arrival_ms), []).append(letter)
         for (source, arrival_ms), letters in found.items():
             await self._dead_letters.put(source, letters, arrival_ms)
             self._told(source, letters)

@@ -107,8 +107,7 @@ class ShardDriver:
                 partial(self._store.commit_step, self._number, self._epoch, last.position, told),
                 partial(self._tell_unrecorded, told),
             )
-        if outputs.rejected:
-            await self._on_refused(records, outputs.rejected)
+        await self._tell_refused(records, outputs.rejected)
         self._stored.set()
         self.arrival_ms = last.arrival_ms
         self._move_to(last.position)
@@ -174,6 +173,11 @@ class ShardDriver:
             return None
         self._floor_moved(taken.floor)
         return taken
+
+    async def _tell_refused(self, records: Sequence[Record], rejected: Sequence[tuple[Event, str]]) -> None:
+        """Tell what a step refused."""
+        if rejected:
+            await self._on_refused(records, rejected)
 
     def _floor_moved(self, floor: int) -> None:
         """The log before ``floor`` is not needed by this shard any more."""

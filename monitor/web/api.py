@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.web.access import Access
-    from monitor.web.ports import DeskPort, ReasonsPort, ShopView, ViewPort, WaitingView
+    from monitor.web.ports import DeskPort, ReasonsPort, ShopView, Status, ViewPort, WaitingView
     from monitor.web.tokens import Grant
+
+
+class StatusPort(Protocol):
+    """What probes ask of a process, be it the daemon or a worker of a cluster."""
+
+    def status(self) -> Status:
+        """How it is."""
 
 
 class Comment(BaseModel):
@@ -194,7 +201,7 @@ async def acknowledge(view: ViewPort, desk: DeskPort, grant: Grant, alert_id: st
         )
 
 
-def probe_routes(view: ViewPort, access: Access, metrics: Metrics, letters: DeadLetters) -> APIRouter:
+def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: DeadLetters) -> APIRouter:
     """What supervisors and Prometheus ask."""
     routes = APIRouter(tags=["the daemon"])
 

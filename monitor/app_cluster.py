@@ -1,0 +1,169 @@
+"""The composition root of the cluster: from settings to a running worker.
+
+settings → packs, rules → plan → shards · topic · stores · probes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+import uuid
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+
+from monitor.app import Configured, configure
+from monitor.logs import configure_logging
+from monitor.runtime.clock import SystemClock
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.parts import Parts
+from monitor.runtime.cluster.quiet import rate_limit
+from monitor.runtime.cluster.status import Counts, WorkerGauges, WorkerStatus
+from monitor.runtime.cluster.topics import require_usable
+from monitor.runtime.cluster.worker import Worker
+from monitor.runtime.dead_letter_box import DeadLetterBox
+from monitor.runtime.health import Health
+from monitor.runtime.memory import collect_seldom
+from monitor.runtime.server import serving
+from monitor.runtime.worker_thread import StoreThread
+from monitor.shard import Shard
+from monitor.sinks.dead_letters import DeadLetters
+from monitor.sinks.metrics import Metrics
+from monitor.store.sqlite import SqliteStore
+from monitor.web.access import Access
+from monitor.web.api import probe_routes
+from monitor.web.problems import add_handlers
+from monitor.web.stream import Streams
+from monitor.web.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from monitor.settings import Settings
+    from rules.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs, for who started it in process."""
+
+    worker: Worker
+    status: WorkerStatus
+    url: str
+
+
+async def work(settings: Settings, base: Path, *, announce: Callable[[str], object] = print) -> None:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT), then write the state of its shards.
+
+    Args:
+        settings: The configuration.
+        base: What relative paths in it start from.
+        announce: Told the address of its probes once they answer.
+
+    Raises:
+        MonitorError, RulesError, AlertingError: It cannot start, or ended by itself, and why.
+    """
+    configure_logging(settings.log.format, settings.log.level)
+    rate_limit("aiokafka", "faust", "mode")
+    configured = configure(settings, base)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with worker(configured) as it:
+        it.worker.part("memory", collect_seldom)
+        announce(it.url)
+        stopped, ended = asyncio.create_task(stop.wait()), asyncio.create_task(it.worker.ended())
+        await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+        for task in (stopped, ended):
+            task.cancel()
+
+
+@asynccontextmanager
+async def worker(configured: Configured) -> AsyncIterator[Running]:
+    """A worker with its stores, its dead letters and its probes; at the end all is written and closed."""
+    settings, metrics, health = configured.settings, Metrics(), Health()
+    link = link_of(settings.kafka, configured.base)
+    await asyncio.to_thread(require_usable, link, settings.kafka)
+    configured.data.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens(configured.data / "tokens.json")
+    settings.require_safe(tokens=len(tokens))
+    name = f"{settings.kafka.instance or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    async with AsyncExitStack() as stack:
+        thread, store = await _opened(configured, health, stack, name)
+        state_thread, state_store = await _opened(configured, health, stack, f"{name} state")
+        letters = DeadLetters(configured.data / "dead_letters.db")
+        stack.callback(letters.close)
+        box = DeadLetterBox(letters)
+        stack.callback(box.close)
+        counts = Counts(metrics)
+        parts = Parts(
+            worker=name,
+            topic=settings.kafka.topic,
+            lateness_ms=settings.lateness,
+            make_shard=lambda partition: Shard(configured.plan, partition),
+            store=store,
+            thread=thread,
+            state_store=state_store,
+            state_thread=state_thread,
+            clock=SystemClock(),
+            health=health,
+            dead_letters=box,
+            on_outputs=counts.outputs,
+            on_refusals=counts.refused,
+            tell_unrecorded=_untold,
+            observe_step=metrics.step_seconds.observe,
+            observe_checkpoint=metrics.checkpoint_seconds.observe,
+        )
+        it = Worker(parts, link, settings.kafka, configured.data / "faust")
+        status = WorkerStatus(it)
+        web = _probes(status, tokens, metrics, letters, settings)
+        url = await stack.enter_async_context(serving(web, settings.host, settings.port))
+        stack.push_async_callback(it.stop)
+        await it.start()
+        it.part("metrics", WorkerGauges(it, status, metrics).run)
+        yield Running(it, status, url)
+
+
+async def _opened(configured: Configured, health: Health, stack: AsyncExitStack, name: str) -> Any:
+    """A connection of its own to the store, in a thread of its own."""
+    thread = StoreThread(name, health)
+    stack.callback(thread.close)
+    store = await thread.run(_store, configured, name)
+    stack.push_async_callback(thread.run, store.close)
+    return thread, store
+
+
+def _store(configured: Configured, name: str) -> Any:
+    postgres = configured.settings.postgres
+    if not postgres.url:
+        return SqliteStore(configured.data / "store.db")
+    from monitor.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    return PostgresStore(postgres.address(configured.base), name)
+
+
+def _probes(
+    status: WorkerStatus, tokens: Tokens, metrics: Metrics, letters: DeadLetters, settings: Settings
+) -> FastAPI:
+    """What supervisors and Prometheus ask of a worker."""
+    web = FastAPI(title="slawatch worker", docs_url=None, redoc_url=None, openapi_url=None)
+    web.state.streams = Streams(metrics.streams, 1.0)
+    add_handlers(web)
+    web.include_router(
+        probe_routes(
+            status, Access(tokens, settings.limits.requests_per_minute, time.monotonic), metrics, letters
+        )
+    )
+    return web
+
+
+async def _untold(_transitions: list[Transition]) -> int:
+    """A worker has no channel: while the store takes nothing, ``/readyz`` and the log say so."""
+    return 0

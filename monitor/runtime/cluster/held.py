@@ -1,0 +1,185 @@
+"""A shard that this worker holds: taken over, brought up to date from its partition, driven on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from monitor.errors import MonitorError
+from monitor.runtime import limits
+from monitor.runtime.cluster.records import read
+from monitor.runtime.shard_driver import ShardDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.events import Event
+    from monitor.engine.records import Record
+    from monitor.runtime.cluster.parts import Parts
+    from monitor.runtime.cluster.records import Fetched, Tick
+    from monitor.runtime.refusals import Refusals
+    from monitor.shard import Shard
+    from monitor.sources.wire import Rejected
+    from monitor.store.port import ShardLease
+
+log = structlog.get_logger(__name__)
+
+
+class Topic(Protocol):
+    """What is asked of the topic while a shard is loaded; partition by partition."""
+
+    async def first_kept(self, partition: int) -> int:
+        """The first record there is."""
+
+    async def end(self, partition: int) -> int:
+        """The place of the next record to come."""
+
+    async def first_after(self, partition: int, at_ms: int) -> int | None:
+        """The first record that arrived at a time or later; None: there is none."""
+
+
+class HeldShard(ShardDriver):
+    """One partition's shard.
+
+    A shard begins at ``first``, before its floor: what lies between is read for the ids of its events only.
+
+    Args:
+        parts: What all shards of the worker share.
+        partition: Whose shard it is.
+        refusals: Takes what is refused of it.
+    """
+
+    def __init__(self, parts: Parts, partition: int, refusals: Refusals) -> None:
+        super().__init__(
+            parts.store,
+            parts.thread,
+            parts.clock,
+            health=parts.health,
+            on_outputs=parts.on_outputs,
+            tell_unrecorded=parts.tell_unrecorded,
+            on_refused=refusals.put,
+            observe_step=parts.observe_step,
+            observe_checkpoint=parts.observe_checkpoint,
+            shard=partition,
+            state=(parts.state_store, parts.state_thread),
+        )
+        self.partition = partition
+        self._parts, self._refusals = parts, refusals
+        self._unread: Sequence[tuple[Record, Rejected]] = ()
+        self.next = 0  # the next record to be read
+        self.floor = 0  # the next record to be folded, at the beginning
+        self.loaded_ms = 0  # when its state was read
+        self.dropped = False  # another owner has it, or it failed: nothing is folded or written any more
+        self.tick_offset = -1  # of the last tick written; the next waits until it is read
+        self.ticking = False  # while a tick is being written
+        self.caught_up_ms = 0  # when a tick of this owner was last read; 0: never
+
+    @property
+    def epoch(self) -> int:
+        """Under which it is ours."""
+        return self._epoch
+
+    @property
+    def state(self) -> Shard:
+        """The shard itself, once it is loaded."""
+        assert self.shard is not None
+        return self.shard  # type: ignore[return-value]  # what ``make_shard`` made
+
+    async def load(self, topic: Topic) -> None:
+        """Take the shard over and read its state; the former owner can write nothing from here on.
+
+        Raises:
+            MonitorError: The topic does not reach as far as the store.
+        """
+        began_s = time.perf_counter()
+        lease, shard = await self._parts.state_thread.run(self._take)
+        self._begin(lease.epoch, shard)
+        self.loaded_ms = self._clock.now_ms()
+        self.floor, self.arrival_ms = lease.floor, lease.floor_clock_ms
+        self._move_to(lease.floor - 1)
+        self.next = await self._first(lease, topic)
+        took_ms = int(1000 * (time.perf_counter() - began_s))
+        log.info(
+            "shard taken",
+            shard=self.partition,
+            epoch=lease.epoch,
+            position=lease.position,
+            floor=lease.floor,
+            reads_from=self.next,
+            shops=len(shard.engine.shops),
+            took_ms=took_ms,
+        )
+
+    async def _first(self, lease: ShardLease, topic: Topic) -> int:
+        """The first record to read: ids are remembered from before the floor on."""
+        end, kept = await topic.end(self.partition), await topic.first_kept(self.partition)
+        if lease.floor > end or lease.position >= end:
+            raise MonitorError(
+                f"partition {self.partition}: the store knows record {max(lease.floor - 1, lease.position)},"
+                f" the topic ends at {end}",
+                mend="was the topic made anew? take a new database, or name the topic of this one",
+                code="topic_behind",
+            )
+        if lease.floor < kept and lease.floor_clock_ms:
+            lost = kept - lease.floor
+            log.error("records are gone before they were folded", shard=self.partition, records=lost)
+            what = (
+                f"shard {self.partition}: {lost} records expired before they were folded; raise the retention"
+            )
+            self._health.failed(f"retention of {self.partition}", what)
+        if not lease.floor_clock_ms:
+            return max(lease.floor, kept)
+        remembered = await topic.first_after(
+            self.partition, lease.floor_clock_ms - 2 * self._parts.lateness_ms
+        )
+        return max(kept, lease.floor if remembered is None else min(lease.floor, remembered))
+
+    async def still_ours(self) -> bool:
+        """Whether nobody took the shard over meanwhile."""
+        return await self._parts.state_thread.run(self._parts.state_store.owned, self.partition, self._epoch)
+
+    async def feed(self, fetched: Sequence[Fetched]) -> None:
+        """Take records, in order and without a gap; any that were taken already are passed over.
+
+        Raises:
+            Fenced: Another owner took the shard.
+        """
+        fresh = [one for one in fetched if one.offset >= self.next]
+        for begin in range(0, len(fresh), limits.STEP_EVENTS):
+            await self._feed(fresh[begin : begin + limits.STEP_EVENTS])
+            await asyncio.sleep(0)  # others have their turn after each 10 ms or so
+            if self.dropped:
+                return
+
+    async def _feed(self, fetched: Sequence[Fetched]) -> None:
+        records, unread, ticks = read(fetched, self._parts.topic)
+        known = [record for record in records if record.position < self.floor]
+        if known:
+            self.state.prime(known)
+            self.next = known[-1].position + 1
+            records = records[len(known) :]
+        if not records:
+            return
+        self._unread = [(record, bad) for record, bad in unread if record.position >= self.floor]
+        self._bytes += sum(len(one.value or b"") for one in fetched)
+        await self.fold(records)
+        self.next = self.position + 1
+        if any(self._is_ours(tick) for tick in ticks):
+            self.caught_up_ms = self._clock.now_ms()
+
+    def _is_ours(self, tick: Tick) -> bool:
+        return tick.epoch == self._epoch and tick.worker == self._parts.worker
+
+    async def _tell_refused(self, records: Sequence[Record], rejected: Sequence[tuple[Event, str]]) -> None:
+        if rejected or self._unread:
+            await self._refusals.put(records, rejected, self._unread)
+
+    def _take(self) -> tuple[ShardLease, Shard]:
+        store = self._parts.state_store
+        lease = store.take(self.partition)
+        shard = self._parts.make_shard(self.partition)
+        shard.restore(store.load_state(self.partition), lease.floor, lease.floor_clock_ms)
+        return lease, shard

@@ -1,0 +1,221 @@
+"""Which shards this worker holds: taken, kept, lost, taken again.
+
+A shard whose write is refused (another worker took it) or that fails is dropped, and the others go on. As
+long as its partition is ours it is taken again after a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerting.errors import Fenced, StoreBusy
+from monitor.runtime import limits
+from monitor.runtime.cluster.held import HeldShard
+from monitor.runtime.refusals import Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from monitor.runtime.cluster.consumer import Batch, PackedConsumer
+    from monitor.runtime.cluster.parts import Parts
+
+log = structlog.get_logger(__name__)
+
+
+class Owner:
+    """Holds shards for ``PackedConsumer`` (its ``Holder``), and feeds them.
+
+    Args:
+        parts: What all shards share.
+        consumer: The consumer, once there is one.
+    """
+
+    def __init__(self, parts: Parts, consumer: Callable[[], PackedConsumer]) -> None:
+        self._parts, self._consumer = parts, consumer
+        self.held: dict[int, HeldShard] = {}
+        self.assignment: frozenset[int] = frozenset()
+        self.rebalances = 0
+        self.rebalance_began_s = time.monotonic()  # 0: none is under way
+        self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
+        self.stopping = False
+        self._loading: dict[int, asyncio.Task[None]] = {}
+        self._checking: set[asyncio.Task[None]] = set()
+        self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
+        self._again_s: dict[int, float] = {}  # partition → not to be taken before
+
+    # asked by the consumer
+
+    def revoked(self) -> None:
+        """Keep every shard: nobody can have written to one that is still ours when it comes back."""
+        self.assignment = frozenset()
+        self.rebalances += 1
+        self.rebalance_began_s = time.monotonic()
+        self._again_s.clear()
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Forget what is not ours any more, look whether the rest still is, load what is missing."""
+        self.assignment = partitions
+        for gone in set(self.held) - partitions:
+            self._drop(self.held[gone])
+            self._parts.health.well(part_of(gone))
+        for partition in sorted(partitions):
+            if held := self.held.get(partition):
+                self._in_background(self._check(held))
+            else:
+                self._begin_load(partition)
+        self._note_rebalanced()
+
+    def next_of(self, partition: int) -> int | None:
+        """The next record of a shard that is held; None: it is not, or not yet."""
+        held = self.held.get(partition)
+        return held.next if held is not None else None
+
+    # feeding
+
+    async def take(self, batch: Batch) -> None:
+        """Feed a batch to its shard; never raises, whatever is wrong with either."""
+        held = self.held.get(batch.partition)
+        if held is None or self.stopping or batch.run != self._consumer().run_of(batch.partition):
+            return  # it is read again from where its shard begins
+        try:
+            await held.feed(batch.records)
+            self._mended(held)
+        except Fenced as error:
+            self._lose(held, error)
+        except Exception as error:  # noqa: BLE001 - whatever breaks one shard, the others go on
+            self._fail(held, error)
+
+    async def save(self) -> None:
+        """Write state in the background, for ever, shard by shard."""
+        while True:
+            more = False
+            for held in list(self.held.values()):
+                more |= await self._guarded(held, held.checkpoint)
+            await asyncio.sleep(limits.SAVE_PAUSE_S if more else limits.SAVE_LOOK_S)
+
+    async def tend(self) -> None:
+        """Each second, take again what is ours and neither held nor being loaded."""
+        while True:
+            await asyncio.sleep(1.0)
+            for partition in self.assignment - self.held.keys() - self._loading.keys():
+                if time.monotonic() >= self._again_s.get(partition, 0.0):
+                    self._begin_load(partition)
+
+    async def release(self) -> None:
+        """Feed nothing more, and write the state of every shard, so that a successor need not fold."""
+        self.stopping = True
+        for task in [*self._loading.values(), *self._checking]:
+            task.cancel()
+        for held in list(self.held.values()):
+            await self._guarded(held, partial(_all_of, held))
+
+    # losing and taking again
+
+    async def _check(self, held: HeldShard) -> None:
+        try:
+            ours = await held.still_ours()
+        except StoreBusy:
+            return  # the next write finds out
+        if not ours and not held.dropped:
+            self._drop(held)
+            if held.partition in self.assignment:
+                self._begin_load(held.partition)
+
+    def _begin_load(self, partition: int) -> None:
+        if partition not in self._loading and not self.stopping:
+            self._loading[partition] = asyncio.create_task(self._load(partition))
+
+    async def _load(self, partition: int) -> None:
+        consumer = self._consumer()
+        generation, part = consumer.generation, self._parts
+        refusals = Refusals(
+            part.dead_letters,
+            part.store,
+            part.thread,
+            part.on_refusals,
+            shard=partition,
+            told_before=frozenset(),
+        )
+        held = HeldShard(part, partition, refusals)
+        try:
+            await held.load(consumer)
+            if consumer.generation == generation and partition in self.assignment:
+                self.held[partition] = held
+                if not await consumer.read_from(partition, held.next):
+                    self._drop(held)
+        except Exception as error:  # noqa: BLE001 - told, and tried again while the partition is ours
+            self._fail(held, error)
+        else:
+            if partition not in self._failed:
+                part.health.well(part_of(partition))
+        finally:
+            self._loading.pop(partition, None)
+            if partition in self.assignment and partition not in self.held:  # a rebalance came between
+                self._again_s.setdefault(partition, time.monotonic() + limits.RESTART_PAUSE_S)
+            self._note_rebalanced()
+
+    def _lose(self, held: HeldShard, error: Fenced) -> None:
+        """Another worker took it: if the partition is ours all the same, wait for the group to settle."""
+        log.warning("shard lost", shard=held.partition, epoch=held.epoch, error=str(error))
+        self._again_s[held.partition] = time.monotonic() + limits.LOST_PAUSE_S
+        self._drop(held)
+
+    def _fail(self, held: HeldShard, error: Exception) -> None:
+        partition = held.partition
+        before_s = self._failed[partition][0] if partition in self._failed else limits.RESTART_PAUSE_S / 2
+        pause_s = min(2 * before_s, limits.RESTART_PAUSE_MAX_S)
+        self._failed[partition] = (pause_s, held.next)
+        self._again_s[partition] = time.monotonic() + pause_s
+        self._parts.health.failed(part_of(partition), f"shard {partition}: {error or type(error).__name__}")
+        log.error("shard failed", shard=partition, again_in_s=pause_s, exc_info=error)
+        self._drop(held)
+
+    def _mended(self, held: HeldShard) -> None:
+        """A shard that failed is well once it is past the place."""
+        if held.partition in self._failed and held.next > self._failed[held.partition][1]:
+            del self._failed[held.partition]
+            self._parts.health.well(part_of(held.partition))
+
+    def _drop(self, held: HeldShard) -> None:
+        held.dropped = True
+        if self.held.get(held.partition) is held:
+            del self.held[held.partition]
+            self._consumer().hold_back(held.partition)
+
+    async def _guarded(self, held: HeldShard, write: Callable[[], Coroutine[None, None, bool]]) -> bool:
+        """What writes state of a shard; a shard that another worker took, or that fails, is dropped."""
+        if held.dropped:
+            return False
+        try:
+            return await write()
+        except Fenced as error:
+            self._lose(held, error)
+        except Exception as error:  # noqa: BLE001 - the same
+            self._fail(held, error)
+        return False
+
+    def _note_rebalanced(self) -> None:
+        if self.rebalance_began_s and not self._loading:
+            self.rebalance_s = time.monotonic() - self.rebalance_began_s
+            self.rebalance_began_s = 0.0
+            log.info("rebalanced", shards=sorted(self.held), took_s=round(self.rebalance_s, 3))
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._checking.add(task)
+        task.add_done_callback(self._checking.discard)
+
+
+def part_of(partition: int) -> str:
+    """A shard's name among the parts that may have a problem."""
+    return f"shard {partition}"
+
+
+async def _all_of(held: HeldShard) -> bool:
+    await held.save_all()
+    return True

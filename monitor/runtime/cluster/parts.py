@@ -1,0 +1,44 @@
+"""What all shards of a worker share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.health import Health
+    from monitor.runtime.ports import DeadLetters, Outputs
+    from monitor.runtime.worker_thread import StoreThread
+    from monitor.shard import Shard
+    from monitor.sources.wire import Rejected
+    from monitor.store.port import ShardStore
+    from rules.transition import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The stores, the clock, and who is told.
+
+    ``state_store`` is a connection of its own, so that taking a shard over or writing state never holds up
+    a step; each is used in its thread only.
+    """
+
+    worker: str  # a name of this process and no other
+    topic: str
+    lateness_ms: int  # ids are remembered for twice this
+    make_shard: Callable[[int], Shard]
+    store: ShardStore
+    thread: StoreThread
+    state_store: ShardStore
+    state_thread: StoreThread
+    clock: Clock
+    health: Health
+    dead_letters: DeadLetters
+    on_outputs: Callable[[Outputs], None]
+    on_refusals: Callable[[str, Sequence[Rejected]], None]
+    tell_unrecorded: Callable[[list[Transition]], Awaitable[object]]
+    observe_step: Callable[[float], object] = lambda _took_s: None
+    observe_checkpoint: Callable[[float], object] = lambda _took_s: None

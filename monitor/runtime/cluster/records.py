@@ -1,0 +1,138 @@
+"""Records of the topic as a shard takes them: events of one shop, or a tick of the partition's owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from monitor.engine.records import Record
+from monitor.limits import LATEST_MS
+from monitor.sources.wire import BodyError, Rejected, decode_body, decode_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.engine.events import Event
+
+TICK_HEADER = "slawatch-tick"  # tells a tick from events, whatever its value says
+
+
+class Fetched(Protocol):
+    """What is read of a record of the topic; the clients' own classes meet it."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When the broker appended it, epoch milliseconds."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The shop, ``platform:shop_id``."""
+
+    @property
+    def value(self) -> bytes | None:
+        """One event or an array of them, JSON."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names and values."""
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """A second of a shard's owner, and when each source was last heard anywhere (epoch ms)."""
+
+    worker: str
+    epoch: int
+    heard: dict[str, int] = {}
+
+
+class Read(NamedTuple):
+    """Records for the shard, one for each that was fetched; lines of them that cannot be read; ticks."""
+
+    records: list[Record]
+    unread: list[tuple[Record, Rejected]]
+    ticks: list[Tick]
+
+
+_encode = msgspec.json.Encoder().encode
+_tick = msgspec.json.Decoder(Tick).decode
+
+
+def tick_of(tick: Tick) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Value and headers of a tick's record."""
+    return _encode(tick), [(TICK_HEADER, b"1")]
+
+
+def read(fetched: Sequence[Fetched], topic: str) -> Read:
+    """Decode records of one partition, in order.
+
+    What is ahead of its arrival is left to the engine, which decides it record by record; so nothing here
+    depends on how many are fetched together.
+
+    Args:
+        fetched: As the broker gave them.
+        topic: The source of events that name none.
+    """
+    found = Read([], [], [])
+    lines: list[bytes] = []
+    line_of: list[tuple[Record, bytes | None]] = []
+    for one in fetched:
+        record = Record(one.offset, one.timestamp, [], topic)
+        found.records.append(record)
+        value = one.value or b""
+        if one.headers and any(name == TICK_HEADER for name, _ in one.headers):
+            _read_tick(value, record, found)
+        elif value[:1] == b"{":
+            lines.append(value)
+            line_of.append((record, one.key))
+        else:
+            _read_array(value, one.key, record, found)
+    if lines:
+        decoded = decode_lines(lines)
+        for place, event in zip(decoded.indexes, decoded.events, strict=True):
+            record, key = line_of[place]
+            _put(event, key, 0, record, found)
+        for bad in decoded.rejected:
+            found.unread.append((line_of[bad.index][0], msgspec.structs.replace(bad, index=0)))
+    return found
+
+
+def _read_tick(value: bytes, record: Record, found: Read) -> None:
+    record.source = ""
+    try:
+        tick = _tick(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # its time counts all the same
+        found.unread.append((record, Rejected(0, "bad_tick", f"no tick: {error}; find who wrote it", value)))
+        return
+    record.heard = tick.heard
+    found.ticks.append(tick)
+
+
+def _read_array(value: bytes, key: bytes | None, record: Record, found: Read) -> None:
+    if not value:
+        reason = "the record is empty; send one event or an array of them"
+        found.unread.append((record, Rejected(0, "empty", reason, b"")))
+        return
+    try:
+        decoded = decode_body(value, LATEST_MS)
+    except BodyError as error:
+        found.unread.append((record, Rejected(0, error.code, str(error), value)))
+        return
+    for place, event in zip(decoded.indexes, decoded.events, strict=True):
+        _put(event, key, place, record, found)
+    found.unread.extend((record, bad) for bad in decoded.rejected)
+
+
+def _put(event: Event, key: bytes | None, place: int, record: Record, found: Read) -> None:
+    """Give an event to its record, if this partition is its shop's."""
+    shop = f"{event.platform}:{event.shop_id}"
+    if event.type != "heartbeat" and key != shop.encode():
+        named = "no key" if key is None else f"the key {key[:200]!r}"
+        reason = f"the record has {named} and the event is of {shop}; key each record by platform:shop_id"
+        found.unread.append((record, Rejected(place, "wrong_key", reason, _encode(event))))
+    else:
+        record.events.append(event)

@@ -1,0 +1,164 @@
+"""How a worker is, for ``/readyz`` and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+from monitor.runtime import limits
+from monitor.runtime.cluster.owner import part_of
+from monitor.web.ports import SourceStatus, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from monitor.runtime.cluster.held import HeldShard
+    from monitor.runtime.cluster.worker import Worker
+    from monitor.runtime.ports import Outputs
+    from monitor.sinks.metrics import Metrics
+    from monitor.sources.wire import Rejected
+
+
+class WorkerStatus:
+    """Looks at a worker; the ``StatusPort`` of its probes."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker, self._started_ms = worker, worker.parts.clock.now_ms()
+
+    def behind_ms(self, held: HeldShard) -> int:
+        """How far a shard's clock is behind; 0 while every record is folded and ticks come back."""
+        since_ms = held.arrival_ms or held.loaded_ms  # a partition may be empty
+        behind_ms = max(0, self._worker.parts.clock.now_ms() - since_ms)
+        caught_up = held.caught_up_ms and not self._worker.lag(held.partition)
+        return 0 if caught_up and behind_ms < limits.LAG_TOLD_MS else behind_ms
+
+    def status(self) -> Status:
+        """What is wrong, and whether every shard of ours is judged in time."""
+        owner, health = self._worker.owner, self._worker.parts.health
+        problems = list(health.problems.values())
+        if owner.rebalance_began_s:
+            problems.append("group: joining, or waiting for the others; shards are assigned after that")
+        problems += [
+            f"shard {partition}: reading its state"
+            for partition in sorted(owner.assignment - owner.held.keys())
+            if part_of(partition) not in health.problems
+        ]
+        behind = {held.partition: self.behind_ms(held) for held in owner.held.values()}
+        for partition, behind_ms in sorted(behind.items()):
+            if behind_ms >= limits.LAG_TOLD_MS:
+                what = f"{behind_ms // 1000} s behind; figures are as of then until it has caught up"
+                problems.append(f"shard {partition}: {what}")
+        return Status(
+            ready=not problems,
+            now_ms=min((held.arrival_ms for held in owner.held.values()), default=0),
+            version=version("slawatch"),
+            started_ms=self._started_ms,
+            shops=sum(len(held.state.engine.shops) for held in owner.held.values()),
+            lag_ms=max(behind.values(), default=0),
+            sources=self._sources(),
+            problems=tuple(problems),
+        )
+
+    def _sources(self) -> tuple[SourceStatus, ...]:
+        """Every source of our shards: heard when any of them heard it, blind when all of them are."""
+        found: dict[str, SourceStatus] = {}
+        for held in self._worker.owner.held.values():
+            for name, watch in held.state.sources.items():
+                source, before = watch.source, found.get(name)
+                heard_ms = max(source.heard_ms, (before and before.last_heard_ms) or 0)
+                blind = source.blind and (before is None or before.blind)
+                found[name] = SourceStatus(name, blind, heard_ms)
+        return tuple(found[name] for name in sorted(found))
+
+
+class WorkerGauges:
+    """Keeps the metrics of a worker, beside those that every daemon has."""
+
+    def __init__(self, worker: Worker, status: WorkerStatus, metrics: Metrics) -> None:
+        self._worker, self._status, self._metrics = worker, status, metrics
+        self._failures: dict[str, int] = {}
+        self._labelled: set[int] = set()
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"slawatch_{name}", text, labels, registry=metrics.registry)
+
+        self.shards = gauge(
+            "shards", "Shards of ours: held, loading, or blind (behind, or not ticked)", "state"
+        )
+        self.lag = gauge("shard_lag_records", "Records of the partition that are not folded yet", "shard")
+        self.caught_up = gauge(
+            "shard_caught_up", "1 while the shard reads its own ticks back in time", "shard"
+        )
+        self.checkpoint_age = gauge(
+            "shard_checkpoint_age_seconds", "Since the shard's state was last stored whole", "shard"
+        )
+        self.rebalance_seconds = gauge(
+            "rebalance_seconds", "The last rebalance, until every shard of ours was read again"
+        )
+        self.stale = gauge("stale_records", "Records handed over out of order, and read again")
+        self.rebalances = Counter(
+            "slawatch_rebalances", "Times the group shared its partitions anew", registry=metrics.registry
+        )
+        self._rebalances = 0
+
+    async def run(self) -> None:
+        """Set every gauge each second."""
+        while True:
+            self.set()
+            await asyncio.sleep(1.0)
+
+    def set(self) -> None:
+        """Set every gauge as of now."""
+        owner, metrics = self._worker.owner, self._metrics
+        now_ms, blind = self._worker.parts.clock.now_ms(), 0
+        for partition in self._labelled - owner.held.keys():
+            for one in (self.lag, self.caught_up, self.checkpoint_age):
+                one.remove(str(partition))
+            metrics.shard_position.remove(str(partition))
+            metrics.shard_lag_seconds.remove(str(partition))
+        self._labelled = set(owner.held)
+        for partition, held in owner.held.items():
+            label, behind_ms = str(partition), self._status.behind_ms(held)
+            blind += behind_ms >= limits.LAG_TOLD_MS
+            metrics.shard_position.labels(shard=label).set(held.position)
+            metrics.shard_lag_seconds.labels(shard=label).set(behind_ms / 1000)
+            self.lag.labels(shard=label).set(self._worker.lag(partition))
+            self.caught_up.labels(shard=label).set(behind_ms == 0)
+            self.checkpoint_age.labels(shard=label).set((now_ms - held.checkpoint_ms) / 1000)
+        self.shards.labels(state="held").set(len(owner.held))
+        self.shards.labels(state="loading").set(len(owner.assignment - owner.held.keys()))
+        self.shards.labels(state="blind").set(blind)
+        self.rebalances.inc(owner.rebalances - self._rebalances)
+        self._rebalances = owner.rebalances
+        self.rebalance_seconds.set(owner.rebalance_s)
+        self.stale.set(self._worker.stale)
+        for part, failures in self._worker.parts.health.failures.items():
+            metrics.part_failures.labels(part=part).inc(failures - self._failures.get(part, 0))
+            self._failures[part] = failures
+
+
+class Counts:
+    """Counts what shards give out and refuse."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def outputs(self, outputs: Outputs) -> None:
+        """Count what a step gave out."""
+        for transition in outputs.transitions:
+            self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
+        for result in ("accepted", "duplicates", "late_dropped"):
+            if n := outputs.counts.get(result):  # counted by step, and a step is of many sources
+                label = "duplicate" if result == "duplicates" else result
+                self._metrics.events.labels(source="all", result=label).inc(n)
+
+    def refused(self, source: str, rejected: Sequence[Rejected]) -> None:
+        """Count what could not be read, or was refused."""
+        self._metrics.events.labels(source=self._metrics.source(source), result="rejected").inc(len(rejected))
+        for one in rejected:
+            self._metrics.rejected.labels(code=one.code).inc()
+            if one.code.startswith("limit_"):
+                self._metrics.at_limit.labels(limit=one.code.removeprefix("limit_")).inc()

@@ -1,0 +1,118 @@
+"""A tick each second into each partition that is held: what moves a shard's clock while nothing comes in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from alerting.errors import StoreBusy, StoreFull
+from monitor.runtime import limits
+from monitor.runtime.cluster.records import Tick, tick_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.runtime.cluster.held import HeldShard
+    from monitor.runtime.cluster.link import Link
+    from monitor.runtime.cluster.owner import Owner
+    from monitor.runtime.cluster.parts import Parts
+
+log = structlog.get_logger(__name__)
+HEARD_KEY = "heard"  # in the store: when each source was last heard by any worker
+_heard = msgspec.json.Decoder(dict[str, int]).decode
+
+
+class Ticks:
+    """Writes ticks; a shard gets none while the one before is not read back.
+
+    So a shard that lags sees no new tick, and judges a backlog as it would have been live.
+
+    Args:
+        parts: What all shards share.
+        owner: Whose shards are ticked.
+        link: To Kafka.
+    """
+
+    def __init__(self, parts: Parts, owner: Owner, link: Link) -> None:
+        self._parts, self._owner, self._link = parts, owner, link
+        self._told: dict[HeldShard, dict[str, int]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Tick at each whole second, for ever."""
+        options = self._link.options()
+        producer = AIOKafkaProducer(
+            **options, acks="all", enable_idempotence=False, request_timeout_ms=limits.TICK_TIMEOUT_MS
+        )
+        await producer.start()
+        clock = self._parts.clock
+        try:
+            while True:
+                now_ms = clock.now_ms()
+                await clock.sleep_until(now_ms - now_ms % limits.TICK_MS + limits.TICK_MS)
+                await self._tick(producer)
+        finally:
+            for task in self._sending:
+                task.cancel()
+            await producer.stop()
+
+    async def _tick(self, producer: AIOKafkaProducer) -> None:
+        due = [held for held in self._owner.held.values() if _is_due(held)]
+        if not due:
+            return
+        heard = await self._heard_anywhere()
+        self._told = {held: told for held, told in self._told.items() if not held.dropped}
+        for held in due:
+            held.ticking = True
+            task = asyncio.create_task(self._send(producer, held, heard))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, producer: AIOKafkaProducer, held: HeldShard, heard: Mapping[str, int]) -> None:
+        told = self._told.setdefault(held, {})
+        changed = {source: ms for source, ms in heard.items() if told.get(source) != ms}
+        value, headers = tick_of(Tick(self._parts.worker, held.epoch, changed))
+        try:
+            written = await producer.send_and_wait(
+                self._parts.topic, value, partition=held.partition, headers=headers
+            )
+        except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
+            self._parts.health.failed("ticks", f"ticks: {error!r}")
+            log.warning("tick not written", shard=held.partition, error=repr(error))
+        else:
+            self._parts.health.well("ticks")
+            held.tick_offset = written.offset
+            told.update(changed)
+        finally:
+            held.ticking = False
+
+    async def _heard_anywhere(self) -> dict[str, int]:
+        """When each source was last heard: by our shards, and, by way of the store, by those of others.
+
+        Two workers may overwrite each other's news; each says its own again a second later.
+        """
+        ours: dict[str, int] = {}
+        for held in self._owner.held.values():
+            for name, watch in held.state.sources.items():
+                ours[name] = max(ours.get(name, 0), watch.source.heard_ms)
+        thread, store = self._parts.state_thread, self._parts.state_store
+        try:
+            row = await thread.run(store.get_meta, HEARD_KEY)
+            stored = _heard(row or b"{}")
+            both = {name: max(ours.get(name, 0), stored.get(name, 0)) for name in {**stored, **ours}}
+            if both != stored:
+                await thread.run(store.put_meta, HEARD_KEY, msgspec.json.encode(both))
+        except (StoreBusy, StoreFull) as error:
+            log.warning("sources of other workers not known", error=str(error))
+            return ours
+        return both
+
+
+def _is_due(held: HeldShard) -> bool:
+    """Whether the last tick has come back, and what lies before the floor is behind us."""
+    return not held.ticking and held.next > held.tick_offset and held.next >= held.floor

@@ -1,0 +1,197 @@
+"""The topic of events: made as slawatch needs it, and what of an existing one is wrong, with the mend."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import (
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    GroupIdNotFoundError,
+    KafkaError,
+    TopicAlreadyExistsError,
+)
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from monitor.runtime.cluster.link import Link
+    from monitor.settings_cluster import KafkaSettings
+
+ANSWER_MS = 15_000  # brokers that do not answer for so long are told of
+NO_SUCH_TOPIC, FORBIDDEN_TOPIC = 3, 29  # Kafka's codes
+NEEDED = ("DESCRIBE", "READ", "WRITE")  # WRITE: a worker writes ticks
+HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong, and the mend; ``fatal``: workers would compute wrong figures, so they do not start."""
+
+    what: str
+    mend: str
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.what}; {self.mend}"
+
+
+def create(link: Link, settings: KafkaSettings) -> bool:
+    """Make the topic, or set of an existing one what can be set; whether it was made.
+
+    Raises:
+        MonitorError: The brokers refuse, or do not answer.
+    """
+    wanted = wanted_configs(settings)
+    with _admin(link) as admin:
+        try:
+            plan = {"num_partitions": settings.partitions, "replication_factor": settings.replication}
+            admin.create_topics({settings.topic: {**plan, "configs": wanted}}, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, wanted)])
+            return False
+        return True
+
+
+def wanted_configs(settings: KafkaSettings) -> dict[str, str]:
+    """What the topic must be configured to, as Kafka names it."""
+    return {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(settings.retention),
+        "retention.bytes": "-1",
+        "min.insync.replicas": str(max(1, settings.replication - 1)),
+    }
+
+
+def check(link: Link, settings: KafkaSettings) -> list[Finding]:
+    """What is wrong with the topic and our rights on it; nothing: it is as it should be.
+
+    Raises:
+        MonitorError: The brokers refuse us, or do not answer.
+    """
+    name = settings.topic
+    with _admin(link) as admin:
+        (topic,) = admin.describe_topics([name])
+        if topic["error_code"] == NO_SUCH_TOPIC:
+            mend = f"make it with `slawatch topics create`, or let us see it: {_grant(settings, 'Describe')}"
+            return [Finding(f"topic {name}: there is none that we may see", mend, fatal=True)]
+        if topic["error_code"] == FORBIDDEN_TOPIC:
+            return [_may_not(settings, "topic", "DESCRIBE")]
+        if topic["error_code"]:
+            mend = "see the broker's log"
+            return [Finding(f"topic {name}: the broker answers {topic['error_code']}", mend, fatal=True)]
+        found = [*_of_partitions(topic, settings), *_of_rights(admin, topic, settings)]
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name)]
+        configs = admin.describe_configs(asked, config_filter="all")["topic"][name]
+        if not configs:  # so the client passes on that the broker refused
+            grant = _grant(settings, "DescribeConfigs")
+            return [*found, Finding(f"topic {name}: its configuration is not shown to us", grant)]
+        return [*found, *_of_configs({key: one["value"] for key, one in configs.items()}, settings)]
+
+
+def require_usable(link: Link, settings: KafkaSettings) -> None:
+    """Refuse to start a worker on a topic that would give wrong figures.
+
+    Raises:
+        MonitorError: With everything that is wrong, one line each.
+    """
+    fatal = [finding for finding in check(link, settings) if finding.fatal]
+    if fatal:
+        raise MonitorError("\n".join(map(str, fatal)), code="topic")
+
+
+def _of_partitions(topic: Mapping[str, Any], settings: KafkaSettings) -> Iterator[Finding]:
+    name, partitions = settings.topic, topic["partitions"]
+    if len(partitions) != settings.partitions:
+        yield Finding(
+            f"topic {name}: {len(partitions)} partitions, the configuration says {settings.partitions}",
+            f"set kafka.partitions to {len(partitions)}; a topic in use keeps its number, "
+            "or shops would move between shards",
+        )
+    few = [one["partition_index"] for one in partitions if len(one["replica_nodes"]) < settings.replication]
+    if few:
+        least = min(len(one["replica_nodes"]) for one in partitions)
+        what = f"topic {name}: {len(few)} partitions are on {least} brokers, the configuration says "
+        yield Finding(
+            f"{what}{settings.replication}",
+            "reassign them to more brokers (kafka-reassign-partitions), or set kafka.replication",
+        )
+    if away := [p["partition_index"] for p in partitions if len(p["isr_nodes"]) < len(p["replica_nodes"])]:
+        yield Finding(f"topic {name}: partitions {away} lack replicas in sync", "see which broker is down")
+
+
+def _of_configs(configs: Mapping[str, str], settings: KafkaSettings) -> Iterator[Finding]:
+    name, mend = f"topic {settings.topic}", "`slawatch topics create` sets it"
+    if "compact" in configs["cleanup.policy"]:
+        what = f"{name}: compacted, which drops all but the last event of each shop"
+        yield Finding(what, mend, fatal=True)
+    if configs["message.timestamp.type"] != "LogAppendTime":
+        what = (
+            f"{name}: records carry their senders' time; a shard's clock needs the broker's (LogAppendTime)"
+        )
+        yield Finding(what, mend, fatal=True)
+    kept_ms = int(configs["retention.ms"])
+    if 0 <= kept_ms < settings.retention:
+        kept, wanted = kept_ms // HOUR_MS, settings.retention // HOUR_MS
+        what = f"{name}: kept for {kept} h, the configuration says {wanted} h"
+        yield Finding(f"{what}: after a longer outage figures would be lost", mend)
+    if int(configs["retention.bytes"]) >= 0:
+        what = f"{name}: partitions are cut at {configs['retention.bytes']} bytes, whatever their age"
+        yield Finding(what, mend)
+    if int(configs["min.insync.replicas"]) < settings.replication - 1:
+        what = f"{name}: {configs['min.insync.replicas']} broker in sync is enough to take a record"
+        yield Finding(f"{what}, so a broker that fails may take records with it", mend)
+
+
+def _of_rights(
+    admin: KafkaAdminClient, topic: Mapping[str, Any], settings: KafkaSettings
+) -> Iterator[Finding]:
+    allowed = topic["authorized_operations"]
+    yield from (_may_not(settings, "topic", one) for one in NEEDED if one not in allowed)
+    try:
+        admin.describe_groups([settings.group])
+    except GroupAuthorizationFailedError:
+        yield _may_not(settings, "group", "READ")
+    except (GroupIdNotFoundError, CoordinatorNotAvailableError):  # nobody has joined a group here yet
+        return
+
+
+def _may_not(settings: KafkaSettings, kind: str, operation: str) -> Finding:
+    name = settings.topic if kind == "topic" else settings.group
+    who = f"user {settings.user}" if settings.user else "we"
+    grant = _grant(settings, operation.title(), kind)
+    return Finding(f"{kind} {name}: {who} may not {operation}", grant, fatal=True)
+
+
+def _grant(settings: KafkaSettings, operation: str, kind: str = "topic") -> str:
+    name = settings.topic if kind == "topic" else settings.group
+    who = f"User:{settings.user or 'NAME'}"
+    return f"kafka-acls --add --allow-principal {who} --operation {operation} --{kind} {name}"
+
+
+@contextmanager
+def _admin(link: Link) -> Iterator[KafkaAdminClient]:
+    """A client for administration; whatever Kafka says is one line with the mend."""
+    try:
+        admin = KafkaAdminClient(
+            **link.options(), bootstrap_timeout_ms=ANSWER_MS, request_timeout_ms=ANSWER_MS
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except (KafkaError, OSError, ValueError) as error:
+        brokers = ", ".join(link.brokers)
+        raise MonitorError(
+            f"kafka: {brokers}: {error or type(error).__name__}",
+            mend="see kafka.brokers, tls, sasl, user and password, and that the brokers run",
+            code="kafka",
+        ) from error

@@ -1,0 +1,48 @@
+"""Workers killed at random under ingest, on a real broker and database: all is as if nothing had been."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+
+import pytest
+from waiting import eventually, pass_real_time
+
+from tests.cluster.workers import Traffic, begin, compare
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+KILLS = int(os.environ.get("TEST_WORKER_KILLS", "8"))  # 8 take half a minute
+RATE = int(os.environ.get("TEST_WORKER_RATE", "400"))  # questions a second; events are twice as many
+
+
+@pytest.fixture
+def database(postgres_server):
+    return postgres_server.new_database()
+
+
+def test_killed_at_random_under_ingest_everything_is_what_an_offline_run_of_the_topic_gives(
+    kafka, database, topic_name, tmp_path
+):
+    chance = random.Random(os.environ.get("TEST_SEED", "workers"))
+    workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
+    with contextlib.ExitStack() as stack:
+        for worker in workers:
+            stack.enter_context(worker)
+            worker.start()
+        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
+            for _ in range(KILLS):
+                worker = chance.choice(workers)
+                pass_real_time(chance.random() * 3)
+                worker.kill()
+                pass_real_time(chance.random() * 1.5)
+                worker.start(wait=False)
+            pass_real_time(2)
+        eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
+        pass_real_time(3)  # the last unanswered question is late after 2 s
+        assert [worker.stop() for worker in workers] == [0, 0]
+    verdict = compare(workers[0], database)
+    assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
+    assert verdict.transitions > 500, "busy shops come and go"
+    print(f"{KILLS} kills, {traffic.sent} events, {verdict.transitions} transitions, epochs {verdict.epochs}")

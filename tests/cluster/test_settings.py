@@ -1,0 +1,68 @@
+"""What may be said of the link, what is refused, and that the password is never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.configuration import ConfigurationError
+from monitor.runtime.cluster.link import link_of
+from monitor.settings import load_settings
+
+
+def settings(tmp_path, text):
+    path = tmp_path / "slawatch.yaml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kafka: {brokers: broker-1}", "brokers"),
+        ("kafka: {sasl: scram-sha-256, user: a}", "`sasl` needs `user`, and `password`"),
+        ("kafka: {sasl: plain, user: a, password: pw}", "sends the password in clear"),
+        ("kafka: {ca_file: ca.pem}", "mean nothing without `tls: true`"),
+        ("kafka: {tls: true, cert_file: me.pem}", "go together"),
+        ("kafka: {password: hush, password_file: f}", "either `password` or `password_file`"),
+        ("kafka: {session_timeout: 1s}", "session_timeout"),
+        ("kafka: {topik: x}", "did you mean topic"),
+        ("postgres: {url: postgresql://me:hush@db/sla}", "give it as `password_file`"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_mend_and_without_the_password(tmp_path, text, says):
+    with pytest.raises(ConfigurationError) as refused:
+        settings(tmp_path, text)
+    assert says in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+def test_a_password_comes_from_a_file_and_is_shown_nowhere(tmp_path):
+    (tmp_path / "pw").write_text("hush-hush\n")
+    text = "kafka: {brokers: 'a:1, b:2', sasl: scram-sha-512, user: me, password_file: pw}"
+    found = settings(tmp_path, text)
+    link = link_of(found.kafka, tmp_path)
+    assert link.brokers == ("a:1", "b:2")
+    assert link.options()["sasl_plain_password"] == "hush-hush"
+    assert link.options()["security_protocol"] == "SASL_PLAINTEXT"
+    assert "hush" not in repr(link) + repr(found)
+
+
+def test_the_environment_may_hold_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLAWATCH_KAFKA__SASL", "scram-sha-256")
+    monkeypatch.setenv("SLAWATCH_KAFKA__USER", "me")
+    monkeypatch.setenv("SLAWATCH_KAFKA__PASSWORD", "hush-hush")
+    found = load_settings()
+    assert link_of(found.kafka, tmp_path).password == "hush-hush"
+    assert "hush" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kafka: {sasl: scram-sha-256, user: a, password_file: gone}", "gone: No such file"),
+        ("kafka: {tls: true, ca_file: gone.pem}", "kafka.ca_file: gone.pem: No such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text, says):
+    with pytest.raises(ConfigurationError, match=says):
+        link_of(settings(tmp_path, text).kafka, tmp_path)

@@ -1,0 +1,254 @@
+"""A cluster for tests: workers on a broker and a database, and what an offline run says of its topic."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from alerting.policy.records import Cursor
+from monitor.app import configure
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.records import read
+from monitor.runtime.cluster.topics import create
+from monitor.runtime.shard_figures import ShardFigures
+from monitor.settings import load_settings
+from monitor.shard import Shard
+from monitor.store.postgres import PostgresStore
+from tests.runtime.live import RULES, Live
+from tests.waiting import eventually, pass_real_time
+
+QUICK = Path(__file__).with_name("quick_worker.py")
+SHOPS = 200
+# Fires and resolves all the time: what a crash could lose, double or change.
+BUSY = """
+  - id: busy
+    title: {zh: 忙, en: busy}
+    measure: reply
+    period: day
+    warn: {open: ">= 2"}
+"""
+
+
+class Worker(Live):
+    """One worker process; ``number`` is its instance."""
+
+    def __init__(self, folder: Path, kafka: str, postgres: str, topic: str, **more: object) -> None:
+        folder.mkdir()
+        self.kafka, self.postgres, self.topic, self.more = kafka, postgres, topic, more
+        super().__init__(folder, wecom="http://127.0.0.1:1")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        link = {"brokers": self.kafka, "topic": self.topic, "group": self.topic, "partitions": 4}
+        link |= {"replication": 1, "session_timeout": "6s", **self.more}
+        config = {"listen": f"127.0.0.1:{self.port}", "packs": "packs", "log": {"format": "json"}}
+        config |= {"lateness": "10s", "kafka": link, "postgres": self._database()}
+        self._write("rules/rules.yaml", RULES + BUSY)
+        (self.folder / "slawatch.yaml").write_text(json.dumps(config))  # which is YAML as well
+
+    def _database(self) -> dict[str, str]:
+        """Address and password apart, as the settings want them."""
+        head, _, tail = self.postgres.partition("@")
+        user, _, password = head.rpartition(":")
+        return {"url": f"{user}@{tail}", "password": password}
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; it answers its probes once it is set up."""
+        command = [sys.executable, str(QUICK), "--config", str(self.folder / "slawatch.yaml"), "worker"]
+        with (self.folder / "log").open("ab") as log:
+            env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+        if wait:
+            eventually(self.answers, within_s=60, what="the worker's answer")
+
+    def pause(self) -> None:
+        """Stop it in the middle of whatever it does."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on as if nothing had been."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def ready(self) -> bool:
+        """Whether it says that all its shards are judged in time."""
+        try:
+            return self.get("/readyz")["status"] == "ready"
+        except OSError:
+            return False
+
+
+@dataclass
+class Traffic(threading.Thread):
+    """Keeps sending, at a steady rate, also while the broker is away: questions, four in five answered."""
+
+    brokers: str
+    topic: str
+    rate: int
+    first: int = 0
+    sent: int = 0
+    customers: dict[str, set[str]] = field(default_factory=dict)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+
+    __hash__ = threading.Thread.__hash__
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join(60)
+        assert not self.is_alive()
+
+    def run(self) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.brokers, linger_ms=5, retries=1000)
+        began_s = time.monotonic()
+        for n in itertools.count(self.first):
+            if self.over.is_set():
+                break
+            self._send(producer, n)
+            ahead_s = (n - self.first) / self.rate - (time.monotonic() - began_s)
+            if ahead_s > 0.02:
+                pass_real_time(ahead_s)
+        producer.flush(60)
+        producer.close()
+
+    def _send(self, producer: KafkaProducer, n: int) -> None:
+        shop, at_ms = f"s{n % SHOPS}", time.time_ns() // 1_000_000
+        asked = message(f"{n}-ask", at_ms, shop, n, "customer")
+        batch = [asked] if n % 3 else [asked, message(f"{n}-more", at_ms, shop, n, "customer")]
+        self._put(producer, shop, batch)
+        self.customers.setdefault(f"mall:{shop}", set()).add(f"u{n}")
+        answered = n - self.rate  # a second later; of every fifth nobody takes notice
+        if answered >= self.first and answered % 5:
+            to = f"s{answered % SHOPS}"
+            self._put(producer, to, [message(f"{answered}-answer", at_ms, to, answered, "agent")])
+        if n % 500 == 0:
+            producer.send(self.topic, key=f"mall:{shop}".encode(), value=b'{"type": "mess')
+
+    def _put(self, producer: KafkaProducer, shop: str, batch: list[dict]) -> None:
+        value = json.dumps(batch if len(batch) > 1 else batch[0]).encode()
+        producer.send(self.topic, key=f"mall:{shop}".encode(), value=value)
+        self.sent += len(batch)
+
+
+def message(name: str, at_ms: int, shop: str, n: int, actor: str) -> dict:
+    """One event of a shop."""
+    who = {"agent_id": f"a{n % 3}"} if actor == "agent" else {}
+    ids = {"conversation_id": f"c{n}", "customer_id": f"u{n}"}
+    return (
+        {"type": "message", "id": name, "at": at_ms, "platform": "mall", "shop_id": shop, "actor": actor}
+        | ids
+        | who
+    )
+
+
+def log_of(brokers: str, topic: str, partition: int) -> list:
+    """Every record of a partition."""
+    place = TopicPartition(topic, partition)
+    consumer = KafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False)
+    consumer.assign([place])
+    consumer.seek_to_beginning(place)
+    end, found = consumer.end_offsets([place])[place], []
+    while len(found) < end:
+        found += consumer.poll(1_000, max_records=10_000).get(place, [])
+    consumer.close()
+    return found[:end]
+
+
+def told(transitions) -> list[tuple]:
+    """What is compared of transitions."""
+    return [
+        (t.position, t.n, t.at_ms, t.rule, t.subject, t.from_state, t.to_state, t.reason, t.facts)
+        for t in transitions
+    ]
+
+
+def figures(shard: Shard) -> dict:
+    """What is compared of a shard."""
+    reader = ShardFigures(shard)
+    return {
+        key: [(w.reading.asked, w.reading.late, w.reading.open, w.reading.items) for w in reader.watched(key)]
+        for key in reader.shop_keys()
+    }
+
+
+@dataclass
+class Verdict:
+    """What was compared: records, transitions, shops, and the epochs that the shards had."""
+
+    records: int = 0
+    transitions: int = 0
+    customers: dict[str, int] = field(default_factory=dict)
+    epochs: list[int] = field(default_factory=list)
+
+
+def compare(worker: Worker, address: str) -> Verdict:
+    """Assert that the database is what one undisturbed run over the topic gives.
+
+    For each partition: transitions field by field; the figures of the stored state, folded on from its floor
+    to the end, shop by shop; and both again in small steps, since the size of a step must not matter.
+    """
+    settings = load_settings(worker.folder / "slawatch.yaml")
+    plan = configure(settings, worker.folder).plan
+    store, verdict = PostgresStore(address, "verdict"), Verdict()
+    for partition in range(settings.kafka.partitions):
+        records = read(log_of(worker.kafka, worker.topic, partition), worker.topic).records
+        assert [record.position for record in records] == list(range(len(records)))
+        whole = Shard(plan, partition)
+        whole.restore([], 0, 0)
+        expected = [
+            t for n in range(0, len(records), 700) for t in whole.step(records[n : n + 700]).transitions
+        ]
+        lease = store.take(partition)  # fences whoever is left
+        stored = [t for t in all_transitions(store) if t.shard == partition]
+        assert told(stored) == told([t for t in expected if t.position <= lease.position])
+        assert all(t.position <= lease.position for t in expected), "every alert is told"
+        again = Shard(plan, partition)
+        again.restore(store.load_state(partition), lease.floor, lease.floor_clock_ms)
+        again.prime([record for record in records if record.position < lease.floor])
+        for n in range(lease.floor, len(records), 37):
+            again.step(records[n : n + 37])
+        assert figures(again) == figures(whole)
+        verdict.records += len(records)
+        verdict.transitions += len(stored)
+        verdict.epochs.append(lease.epoch)
+        verdict.customers |= {shop: rows[0][0] for shop, rows in figures(whole).items()}
+    store.close()
+    return verdict
+
+
+def all_transitions(store: PostgresStore) -> list:
+    """Every transition there is, by shard and position."""
+    cursor, found = Cursor({}), []
+    while fresh := store.transitions_after(cursor):
+        found += fresh
+        positions = dict(cursor.positions)
+        positions.update({t.shard: t.position for t in fresh})
+        cursor = Cursor(positions)
+    return found
+
+
+def begin(folder: Path, brokers: str, address: str, topic: str, workers: int, **more: object) -> list[Worker]:
+    """Make topic and workers; none is started."""
+    made = [
+        Worker(folder / f"w{n}", brokers, address, topic, instance=f"{topic}-{n}", **more)
+        for n in range(workers)
+    ]
+    settings = load_settings(made[0].folder / "slawatch.yaml")
+    create(link_of(settings.kafka, made[0].folder), settings.kafka)
+    return made
