@@ -83,12 +83,14 @@ class Text(StrBinaryDumper):
 class PostgresDatabase:
     """``monitor.store.database.Database`` on PostgreSQL."""
 
-    def __init__(self, address: str, name: str, *, migrate: bool = False) -> None:
+    def __init__(self, address: str, name: str, *, password: str = "", migrate: bool = False) -> None:
         """Connect and see to the schema: an empty database is given it.
 
         Args:
-            address: ``postgresql://…`` or ``host=… dbname=…``, with its password or without (``passfile``).
+            address: ``postgresql://…`` or ``host=… dbname=…``, with all that libpq knows (``sslmode``,
+                several hosts, ``passfile``).
             name: What the connection is called in ``pg_stat_activity``: ``slawatch NAME``.
+            password: Where the address has none.
             migrate: Bring an older schema up to date; whoever says so has a copy.
 
         Raises:
@@ -103,6 +105,8 @@ class PostgresDatabase:
         session = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
         options = f"{given.get('options') or ''} {session}"
         ours = {"application_name": f"slawatch {name}", "options": options}
+        if password:
+            ours["password"] = password
         self._address = make_conninfo(**{**LINK, **given, **ours})
         self.where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
         self._connection: Connection | None = None
@@ -139,6 +143,7 @@ class PostgresDatabase:
                     f"{self.where}: schema {version}, this slawatch needs {len(steps)}; stop all on it, "
                     "copy it (pg_dump --format=custom --file=COPY DATABASE), then say that it may be migrated"
                 )
+            run.execute("set local statement_timeout = 0")  # large tables may be copied
             for step in steps[version:]:
                 run.script(step)
             run.execute("update schema_version set version = ?", (len(steps),))

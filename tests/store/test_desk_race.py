@@ -45,6 +45,7 @@ def feed(address, enough, log):
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_desks_killed_at_random_decide_as_one(postgres_server):
     address, enough, log = postgres_server.new_database(), threading.Event(), []
     PostgresStore(address, "first").close()

@@ -3,6 +3,7 @@
 import signal
 import threading
 
+import msgspec
 import psycopg
 import pytest
 
@@ -11,6 +12,7 @@ from alerting.policy.records import Changes, Cursor, Tick
 from monitor.store import database, postgres_database
 from monitor.store.postgres import PostgresStore
 from monitor.store.sqlite import SqliteStore
+from rules.transition import Transition
 from tests.waiting import eventually
 
 COLUMNS = (
@@ -151,6 +153,11 @@ def test_a_server_that_does_not_let_us_in_is_named_without_the_password(address,
     assert "wrong" not in str(caught.value)
 
 
+def test_a_password_may_come_from_elsewhere_than_the_address(address):
+    bare = address.replace(":not-a-secret", "")
+    PostgresStore(bare, "test", password="not-a-secret").close()
+
+
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(StoreError, match="the store's address is none: postgresql://USER@HOST/DATABASE"):
         PostgresStore("postgres at home", "test")
@@ -175,6 +182,34 @@ def test_inputs_of_several_senders_are_numbered_in_the_order_they_become_visible
         run.execute("insert into desk_input values (?, ?, ?)", (seq, 1, b"\x93\xa4tick"))
     late.join()
     assert [row[0] for row in store._db.read("select seq from desk_input order by seq")] == [1, 2]
+
+
+def test_a_step_that_waits_for_its_own_first_try_adds_nothing(store, other):
+    """The connection was lost, the statement goes on at the server, and the repeat meets it there."""
+    epoch = store.take(0).epoch
+    step = [
+        Transition(0, "r", {"shop": "p:s"}, "ok", "firing", "warn", "warn", "rose", position=7, n=n)
+        for n in range(3)
+    ]
+    with store._db.transaction() as run:
+        run.execute("update shard set position = 7 where shard = 0")
+        rows = [(0, 7, n, 0, msgspec.msgpack.encode(step[n])) for n in range(3)]
+        run.executemany("insert into transition values (?, ?, ?, ?, ?)", rows)
+        new = []
+        repeat = threading.Thread(target=lambda: new.append(other.commit_step(0, epoch, 7, step)))
+        repeat.start()
+        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+        eventually(lambda: run.execute(waits).fetchone() == (1,), what="the repeat's waiting")
+    repeat.join()
+    assert new == [0]
+    assert store.transitions_after(Cursor({})) == step
+
+
+def test_a_slice_of_a_hundred_megabytes_is_stored_and_read_back(store):
+    data = bytes(range(256)) * 4 * 1024
+    rows = [(f"s{n}", "head", 1, data + b"%d" % n) for n in range(100)]
+    store.save_state(0, store.take(0).epoch, rows, 1, 0)
+    assert list(store.load_state(0)) == sorted(rows)
 
 
 def test_of_two_senders_one_has_the_account(store, other):

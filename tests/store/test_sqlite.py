@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from alerting.errors import SchemaTooNew, StoreError
+from alerting.policy.records import Tick
 from monitor.store import database
 from monitor.store.sqlite import SqliteStore
 
@@ -34,6 +35,24 @@ def test_an_older_schema_is_migrated_after_a_copy(tmp_path, monkeypatch):
     copy = SqliteStore(tmp_path / f"store.db.schema-{len(shipped)}")
     assert copy.get_meta("k") == b"kept"
     copy.close()
+
+
+def test_what_the_first_schema_held_is_kept(tmp_path, monkeypatch):
+    path, shipped = tmp_path / "store.db", database.migrations()
+    monkeypatch.setattr(database, "migrations", lambda: shipped[:1])
+    old = SqliteStore(path)
+    run = old._db.connection.execute
+    run("insert into shard values (0, 1, 5, 3, 9)")
+    run("insert into shard_state values (0, 'a', 'head', 4, x'78')")
+    run("insert into desk_input (at_ms, body) values (1, x'00'), (2, x'00')")
+    run("update desk set input = 2")
+    run("delete from desk_input")  # all are folded and pruned: their numbers are not given again
+    old.close()
+    monkeypatch.setattr(database, "migrations", lambda: shipped)
+    new = SqliteStore(path)
+    assert list(new.load_state(0)) == [("a", "head", 4, b"x")]
+    assert new.add_input(Tick(0)) == 3
+    new.close()
 
 
 def test_a_failing_migration_leaves_the_old_schema(tmp_path, monkeypatch):
