@@ -24,6 +24,7 @@ from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.embedded import Embedded, Files, opened
+from monitor.runtime.evidence import Evidence
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
@@ -173,11 +174,14 @@ async def daemon(
         gauges = Gauges(running, view, metrics)
         running.outputs_told.append(gauges.count)
         running.refusals_told.append(gauges.refused)
+        evidence = Evidence(configured.plan, running.journal, lambda: running.shard_loop.arrival_ms)
+        stack.callback(evidence.close)
         web = build_app(
             view=view,
             entrance=running.entrance,
             desk=DeskDoor(running.desk_loop, clock),
             reasons=_reasons(configured, running),
+            evidence=evidence,
             tokens=tokens,
             metrics=metrics,
             dead_letters=letters,

@@ -35,6 +35,11 @@ DEAD_LETTER_DAYS = 35  # as long as the journal by default
 # Files. What does not fit is sorted in runs on disk and merged.
 SORT_MEMORY_BYTES = 128 << 20
 
+# Explanations, folded again from the journal. A busy shop has a hundredth of this a day.
+EXPLAIN_EVENTS = 500_000  # of the shop, about 10 s; more are refused
+EXPLAINS_WAITING = 4  # one is made at a time; further ones are answered 503
+EXPLAIN_PAUSE_S = 0.002  # rest after each slice of about 5 ms, so that the loop goes on
+
 # Pages.
 STREAMS = 200  # open live pages; more are answered 503
 STREAM_INTERVAL_S = 1.0

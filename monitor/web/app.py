@@ -14,6 +14,7 @@ from monitor import limits
 from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes, why_routes
 from monitor.web.body import Bodies
+from monitor.web.evidence import evidence_routes
 from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
 from monitor.web.pages import Pages, add_documents, page_routes, stream_routes
 from monitor.web.problems import add_handlers
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
+    from monitor.web.evidence import EvidencePort
     from monitor.web.ports import DeskPort, EntrancePort, ReasonsPort, ViewPort
     from monitor.web.tokens import Tokens
     from monitor.web.words import Language
@@ -49,6 +51,7 @@ def build_app(
     entrance: EntrancePort,
     desk: DeskPort,
     reasons: ReasonsPort,
+    evidence: EvidencePort,
     tokens: Tokens,
     metrics: Metrics,
     dead_letters: DeadLetters,
@@ -63,6 +66,7 @@ def build_app(
         entrance: Where events go.
         desk: Where acknowledgements and silences go.
         reasons: Why somebody was told, or was not.
+        evidence: What a figure is made of.
         tokens: Who may do what.
         metrics: Counted into, and exposed.
         dead_letters: Listed and replayed; what is refused goes there through the entrance.
@@ -98,6 +102,7 @@ def build_app(
     webhooks, body_bytes = options.webhooks, options.body_bytes
     for routes in (
         ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks),
+        evidence_routes(evidence, access),
         api_routes(view, desk, access, clock_ms),
         why_routes(reasons, access),
         stream_routes(view, access, streams),

@@ -45,7 +45,7 @@ class Witness:
             at_ms: The clock at the end; None: the last arrival.
             day: Stop while this service day is still kept, since nothing can change it afterwards.
         """
-        last_ms = self._kept_until_ms(day)
+        last_ms = None if day is None else self.kept_until_ms(day)
         if at_ms is not None:
             last_ms = at_ms if last_ms is None else min(at_ms, last_ms)
         end_ms = last_ms if at_ms is not None else None
@@ -61,9 +61,8 @@ class Witness:
             self._step(end_ms, None)
         pass_deadlines(self.shard)
 
-    def _kept_until_ms(self, day: int | None) -> int | None:
-        if day is None:
-            return None
+    def kept_until_ms(self, day: int) -> int:
+        """The last moment at which a service day can change."""
         spec = self.shard.engine.spec.of(self.platform, f"{self.platform}:{self.shop_id}")
         return spec.zone.midnight(day + 1) + DAY_KEPT_MS - 1
 

@@ -90,6 +90,11 @@ class StandIn:
             raise UnknownError("no rule 'none'", mend="did you mean one?", code="not_found")
         return [Step(1, "verdict", "ok", f"{rule_id} on {subject}")]
 
+    async def explain(self, platform, shop_id, measure, day, *, clear):
+        if measure == "none":
+            raise UnknownError("no measure 'none'", mend="did you mean one?", code="not_found")
+        return {"asked": [platform, shop_id, measure, day, clear]}
+
     async def silence(self, silence):
         self.silences.append(silence)
         return f"s{len(self.silences)}"
@@ -145,8 +150,9 @@ def house(tmp_path, options):
     letters = DeadLetters(tmp_path / "dead.db")
     behind, tokens, metrics = StandIn(letters), Tokens(tmp_path / "tokens.json"), Metrics()
     app = build_app(
-        view=behind, entrance=behind, desk=behind, reasons=behind, tokens=tokens, metrics=metrics,
-        dead_letters=letters, clock_ms=lambda: NOW_MS, options=options, monotonic_s=lambda: 0.0,
+        view=behind, entrance=behind, desk=behind, reasons=behind, evidence=behind, tokens=tokens,
+        metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS, options=options,
+        monotonic_s=lambda: 0.0,
     )  # fmt: skip
     yield House(app, behind, tokens, metrics, letters)
     letters.close()

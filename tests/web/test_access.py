@@ -86,6 +86,21 @@ def test_each_role_reaches_as_far_as_it_says(house, client):
     }
 
 
+def test_who_a_figure_is_made_of_is_shown_in_clear_to_leads_of_the_shop_only(house, client):
+    tokens = {role: house.tokens.add(role, role=role, now_ms=0) for role in ("viewer", "lead")}
+    tokens["other"] = house.tokens.add("other", role="lead", shops=["pinduoduo:s2"], now_ms=0)
+
+    def ask(name, **query):
+        path = "/api/v1/shops/pinduoduo/s1/explain"
+        return client.get(
+            path, params={"measure": "reply", **query}, headers=bearer(tokens[name])
+        ).status_code
+
+    assert (ask("viewer"), ask("viewer", clear="true")) == (200, 403)
+    assert (ask("lead"), ask("lead", clear="true")) == (200, 200)
+    assert (ask("other"), ask("other", clear="true")) == (404, 404)
+
+
 def test_a_token_is_held_to_its_source_and_shops(house, client):
     token = house.tokens.add("erp", role="source", source="erp-1", shops=["pinduoduo:*"], now_ms=0)
     lines = "\n".join(

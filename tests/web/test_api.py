@@ -171,3 +171,10 @@ def test_why_is_of_one_subject_within_the_token(house, client):
     ]:
         answer = client.get("/api/v1/why", params={"rule": "drift", **subject}, headers=headers)
         assert answer.status_code == status
+
+
+def test_what_a_figure_is_made_of_is_told_within_the_grant(client):
+    answer = client.get("/api/v1/shops/pinduoduo/s1/explain?measure=reply&day=2026-11-11")
+    assert (answer.status_code, answer.json()["asked"]) == (200, ["pinduoduo", "s1", "reply", 20_768, False])
+    answer = client.get("/api/v1/shops/pinduoduo/a/b/explain?measure=none")
+    assert (answer.status_code, answer.json()["error"]["what"]) == (404, "no measure 'none'")

@@ -1,0 +1,93 @@
+"""What a figure is made of, from the live journal: implements ``monitor.web.evidence.EvidencePort``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from alerting.texts import mask
+from monitor import limits
+from monitor.errors import MonitorError
+from monitor.runtime.worker_thread import WorkerThread
+from monitor.shard import Shard
+from monitor.web.ports import UnknownError
+from monitor.workbench.evidence import evidence_in_journal
+from monitor.workbench.witness import Witness
+from rules.rule import RuleSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.rulebook import Plan
+    from monitor.store.journal import Journal
+
+
+class Evidence:
+    """Folds the events of one shop again, in a thread of its own and one question at a time.
+
+    Args:
+        plan: The one in force.
+        journal: Where the events are.
+        now_ms: The live shard's clock.
+    """
+
+    def __init__(self, plan: Plan, journal: Journal, now_ms: Callable[[], int]) -> None:
+        self._plan, self._journal, self._now_ms = (
+            replace(plan, rules=RuleSet(), quiet_gaps=True),
+            journal,
+            now_ms,
+        )
+        self._thread = WorkerThread("evidence")
+        self._waiting = 0
+        self._over = Event()
+
+    async def explain(
+        self, platform: str, shop_id: str, measure: str, day: int | None, *, clear: bool
+    ) -> dict[str, Any]:
+        """The units behind a figure; see ``EvidencePort``."""
+        if self._waiting >= limits.EXPLAINS_WAITING:
+            raise UnknownError("others are being explained", mend="ask again in a moment", code="busy")
+        self._waiting += 1
+        try:
+            return await self._thread.run(self._explain, platform, shop_id, measure, day, clear)
+        except UnknownError:
+            raise
+        except MonitorError as error:
+            raise UnknownError(error.what, mend=error.mend, code=error.code) from error
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """End what is being made."""
+        self._over.set()
+        self._thread.close()
+
+    def _explain(
+        self,
+        platform: str,
+        shop_id: str,
+        measure: str,
+        day: int | None,
+        clear: bool,
+    ) -> dict[str, Any]:
+        witness = Witness(Shard(self._plan), platform, shop_id)
+        reader = self._journal.reader()
+        try:
+            return evidence_in_journal(
+                reader,
+                witness,
+                measure,
+                day,
+                str if clear else mask,
+                at_ms=self._now_ms(),
+                pause=self._pause,
+            )
+        finally:
+            reader.close()
+
+    def _pause(self) -> None:
+        if self._over.is_set():
+            raise UnknownError("the daemon is stopping", mend="ask again once it runs", code="starting")
+        time.sleep(limits.EXPLAIN_PAUSE_S)
