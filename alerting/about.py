@@ -96,7 +96,7 @@ class About:
             else "",
             "budget_left_today": self._tonight(),
             "budget_left": "" if f.budget_left is None else self._now(f.budget_left),
-            "breach_in": "" if f.breach_in_s is None else say_("f_breach", minutes=-(-f.breach_in_s // 60)),
+            "breach_in": self._breach(),
             "at_risk": say_("f_risk", n=f.at_risk) if f.at_risk else "",
             "oldest_wait": self._long("f_wait", f.oldest_wait_ms),
             "silent": self._long("f_silent", f.silent_ms),
@@ -146,6 +146,13 @@ class About:
     def _now(self, n: int) -> str:
         return self._left(n) if n >= 0 else self.style.say("crossed", now=self._left(n))
 
+    def _breach(self) -> str:
+        """When the line is reached; once it is crossed, by how much."""
+        f = self.t.facts
+        if f.breach_in_s:
+            return self.style.say("f_breach", minutes=-(-f.breach_in_s // 60))
+        return self._now(f.budget_left) if f.budget_left is not None and f.budget_left < 0 else ""
+
     def _tonight(self) -> str:
         n = self.t.facts.budget_left_today
         return "" if n is None else self.style.say("f_today" if n >= 0 else "f_tonight", left=self._left(n))
@@ -153,6 +160,7 @@ class About:
     def marks(self, ready: Ready) -> list[tuple[int, str]]:
         """What sets this message apart from the first one about the alert."""
         kind, lasted = ready.intent.kind, duration(self.style.language, self.style.now_ms - self.t.since_ms)
+        as_of = clock(self.t.at_ms, self.shop.timezone)
         marks = [name for name, on in (("again", ready.again), ("unrecorded", self.style.unrecorded)) if on]
         if self.t.after_the_fact:
             marks.append("after_the_fact")
@@ -160,7 +168,7 @@ class About:
         if ready.missed:
             found.append((1, self.style.say("missed")))
         elif kind in ("rise", "repeat", "still"):
-            found.append((1, self.style.say(kind, duration=lasted)))
+            found.append((1, self.style.say(kind, duration=lasted, clock=as_of)))
         return found
 
     def value(self) -> list[tuple[int, str]]:
@@ -244,6 +252,8 @@ class About:
         t = self.t
         told = REASON_TEXTS.get(Reason(t.reason)) if t.reason in _TELLING else None
         found = [(1, self._text(told))] if told else []
+        if t.verdict == "too_few":
+            found.append((1, self.style.say("too_few")))
         if t.facts.held is not None:
             found.append((1, self.style.say("held" if t.facts.held else "lost")))
         elif t.facts.budget_left is not None and t.facts.budget_left >= 0:

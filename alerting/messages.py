@@ -81,7 +81,7 @@ def _first(ready: Ready, about: About, style: Style) -> str:
     intent = ready.intent
     over = intent.kind in OVER
     words = {
-        "badge": style.say(intent.kind if over else intent.severity),
+        "badge": style.say(_badge(ready)),
         "shop": about.name,
         "title": about.title,
     }
@@ -94,48 +94,53 @@ def _first(ready: Ready, about: About, style: Style) -> str:
 
 def _digest(items: Sequence[Ready], directory: Directory, style: Style) -> tuple[str, tuple[Ready, ...]]:
     """A heading that counts, then rows under the title of their rule; as many as fit."""
-    order = _by_section(items)
+    sections = _sections(items, directory, style)
+    order = [ready for section in sections.values() for ready in section]
+    titles = {id(ready): section for section, found in sections.items() for ready in found}
     head = style.strong(_heading(order, style), _COLOURS["crit" if order[0].intent.urgent else "warn"])
     left = style.limit_bytes - len(head.encode()) - len(_rest(len(order), directory, style).encode()) - 2
     lines: list[str] = []
     taken = 0
-    section: tuple[str, str] | None = None
+    section = ""
     for ready in order:
-        about = About(ready.intent.transition, directory, style)
-        rows = [about.row(ready)]
-        if section != _section(ready):
-            rows.insert(0, style.strong(f"{_badge(ready, style)} {about.title}"))
+        rows = [About(ready.intent.transition, directory, style).row(ready)]
+        if section != titles[id(ready)]:
+            rows.insert(0, style.strong(titles[id(ready)]))
         size = sum(len(row.encode()) + 1 for row in rows)
         if size > left and taken:
             break
-        section, left, taken = _section(ready), left - size, taken + 1
+        section, left, taken = titles[id(ready)], left - size, taken + 1
         lines += rows
     if taken < len(order):
         lines.append(_rest(len(order) - taken, directory, style))
     return "\n".join([head, *lines]), tuple(order[:taken])
 
 
-def _by_section(items: Sequence[Ready]) -> list[Ready]:
-    """Sections in the order of their most important item; within one, the order given."""
-    sections: dict[tuple[str, str], list[Ready]] = {}
+def _sections(items: Sequence[Ready], directory: Directory, style: Style) -> dict[str, list[Ready]]:
+    """Items by heading, which several rules may share; headings and items in the order given."""
+    titles: dict[str, str] = {}  # of a rule; a storm has many items and few rules
+    sections: dict[str, list[Ready]] = {}
     for ready in items:
-        sections.setdefault(_section(ready), []).append(ready)
-    return [ready for section in sections.values() for ready in section]
+        t = ready.intent.transition
+        if t.rule not in titles:
+            titles[t.rule] = About(t, directory, style).title
+        section = style.say("section", badge=style.say(_badge(ready)), title=titles[t.rule])
+        sections.setdefault(section, []).append(ready)
+    return sections
 
 
-def _section(ready: Ready) -> tuple[str, str]:
+def _badge(ready: Ready) -> str:
+    """What a message says of the alert first: how it ended, else how bad it is."""
     intent = ready.intent
-    return intent.kind if intent.kind in OVER else intent.severity, intent.transition.rule
-
-
-def _badge(ready: Ready, style: Style) -> str:
-    return style.say(_section(ready)[0])
+    if intent.kind == "resolved" and intent.transition.verdict == "too_few":
+        return "unjudged"
+    return intent.kind if intent.kind in OVER else intent.severity
 
 
 def _heading(order: Sequence[Ready], style: Style) -> str:
     counts: dict[str, int] = {}
     for ready in order:
-        counts[_section(ready)[0]] = counts.get(_section(ready)[0], 0) + 1
+        counts[_badge(ready)] = counts.get(_badge(ready), 0) + 1
     parts = style.say("comma").join(
         style.say("part", what=style.say(name), n=n) for name, n in counts.items()
     )

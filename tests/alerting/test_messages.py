@@ -123,22 +123,22 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
     items += [ready(shard(720, "ended", shop="s6", facts=Facts(held=False), since_ms=T0), "ended")]
     assert body(*items) == (
         '**<font color="warning">告警汇总 5 条：严重 2，警告 1，已恢复 1，考核日结束 1</font>**\n'
-        "**严重 3分钟回复率逼近红线**\n"
+        "**【严重】3分钟回复率逼近红线**\n"
         "旗舰店A 还可漏 2 个\n"
         "s5 已超红线 2 个\n"
-        "**警告 3分钟回复率逼近红线**\n"
+        "**【警告】3分钟回复率逼近红线**\n"
         "好再来旗舰店官… 还可漏 0 个\n"
-        "**已恢复 3分钟回复率逼近红线**\n"
+        "**【已恢复】3分钟回复率逼近红线**\n"
         "s4 持续 12 分钟\n"
-        "**考核日结束 3分钟回复率逼近红线**\n"
+        "**【考核日结束】3分钟回复率逼近红线**\n"
         "s6 未守住红线"
     )
     assert body(*items[:3], language="en", markup="text") == (
         "3 alerts: 2 Critical, 1 Warning\n"
-        "Critical 3-minute reply rate nears its line\n"
+        "[Critical] 3-minute reply rate nears its line\n"
         "旗舰店A 2 misses left\n"
         "s5 Already 2 past the line\n"
-        "Warning 3-minute reply rate nears its line\n"
+        "[Warning] 3-minute reply rate nears its line\n"
         "好再来旗舰店官… 0 misses left"
     )
 
@@ -156,6 +156,7 @@ def test_a_source_that_is_silent(shard):
     [
         ("budget_left 20 <= 25", "还可漏 20 个"),
         ("late 21 >= 1, breach_in 12m <= 20m", "约 12 分钟后触线"),
+        ("late 21 >= 1, breach_in 0s <= 20m", "已超红线 3 个"),
         ("value 94.9% < 95%", "94.9%"),
         ("p90 45s > 30s", "90 分位响应时长 45 秒，超过 30 秒"),
         ("agents_online 0 == 0", "在线客服 0 人"),
@@ -164,7 +165,10 @@ def test_a_source_that_is_silent(shard):
     ],
 )
 def test_the_figure_is_the_one_the_rule_compared(shard, condition, figure):
-    t = shard(0, facts=msgspec.structs.replace(FACTS, condition=condition))
+    facts = msgspec.structs.replace(FACTS, condition=condition)
+    if "breach_in 0s" in condition:
+        facts = msgspec.structs.replace(facts, breach_in_s=0, budget_left=-3)
+    t = shard(0, facts=facts)
     assert body(ready(t)).splitlines()[0].removesuffix("</font>**").endswith(f"，{figure}")
 
 
@@ -186,14 +190,35 @@ def test_one_is_not_many(shard):
         ("fire", {}, {"after_the_fact": True}, {}, "（事后补报）"),
         ("fire", {"again": True}, {}, {"unrecorded": True}, "（可能重复，磁盘已满，本条未记录）"),
         ("rise", {}, {}, {}, "由警告升级为严重"),
-        ("repeat", {}, {}, {"at_s": 4 * 3600}, "仍未恢复，已持续 4 小时"),
-        ("still", {}, {}, {}, "静默结束，仍未恢复"),
+        ("repeat", {}, {}, {"at_s": 4 * 3600}, "仍未恢复，已持续 4 小时（数据截至 10:00）"),
+        ("still", {}, {}, {}, "静默结束，仍未恢复（数据截至 10:00）"),
         ("resolved", {"missed": True}, {"to": "ok"}, {}, "告警期间未能送达，现已恢复"),
     ],
 )
 def test_what_sets_a_message_apart_is_its_second_line(shard, kind, flags, fields, style, line):
     t = shard(0, severity="crit", since_ms=T0, **fields)
     assert body(ready(t, kind, **flags), **style).splitlines()[1] == line
+
+
+def test_what_is_too_few_to_judge_by_is_not_called_recovered(shard):
+    """Customers taken out of the count leave 19 of the 20 that the rule asks for, and a rate of 16 %."""
+    facts = Facts("reply_rate_3m", "day", asked=19, late=16, budget_left=-7, budget_left_today=30)
+    t = shard(330, "ok", facts=facts, since_ms=T0, reason="cleared", verdict="too_few")
+    assert body(ready(t, "resolved"), markup="text", pages="").splitlines() == [
+        "【不再判断】旗舰店A：3分钟回复率逼近红线",
+        "3分钟人工回复率 15.8%（19 个，漏 16 个），红线 ≥50%",
+        "样本不足，暂不判断，并非已恢复",
+        "持续 5 分钟（10:00–10:05）",
+        "10:05:30 #db7be5",
+    ]
+    digest = body(ready(t, "resolved"), ready(shard(0)), language="en", markup="text")
+    assert "1 No longer judged" in digest.splitlines()[0]
+
+
+def test_rules_of_one_title_share_a_section(shard):
+    """Starter rules of two platforms say the same words; the reader sees one heading."""
+    text = body(*(ready(shard(0, shop=f"s{n}", rule=rule)) for n, rule in enumerate(("pdd-x", "taobao-x"))))
+    assert text.count("3分钟回复率逼近红线") == 1
 
 
 def test_a_digest_says_what_sets_it_apart(shard):
