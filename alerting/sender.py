@@ -20,7 +20,7 @@ from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
-from alerting.ports import ByIds, InPlace, NoMetrics, P, R
+from alerting.ports import ByIds, InPlace, NoMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -66,7 +66,7 @@ class Sender:
         on_well: Callable[[str], object] = lambda _account: None,
     ) -> None:
         self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
-        self._owner, self._worker, self._on_result = owner, worker or InPlace(), on_result
+        self._owner, self._call, self._on_result = owner, (worker or InPlace()).run, on_result
         self._on_error, self._on_well = on_error, on_well
         self._metrics, self._finishing = metrics or NoMetrics(), False
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
@@ -107,6 +107,8 @@ class Sender:
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
             if until_ms > self._clock.now_ms() and not self._finishing:
                 await self._clock.wait(line.wake, until_ms)
+        if line.held and line.unsaved is None:  # whoever sends next need not wait for the lease to run out
+            await self._call(self._store.lease, name, self._owner, 0, 0)
 
     async def turn(self, name: str) -> int:
         """Send at most one message of the account; when to look again, epoch ms.
@@ -227,7 +229,7 @@ class Sender:
             await self._tell_unrecorded(line, draft.items)
             raise
         except StoreDown:
-            line.held = False  # it may be written all the same: taken anew, what is in flight is recovered
+            line.held = False  # it may be written: taken anew, the account is recovered
             raise
         line.window.add(now_ms, draft.urgent)
         result = await line.channel.deliver(payload)
@@ -296,6 +298,3 @@ class Sender:
             left = [r for r in left if r.intent.id not in told]
             accepted += len(told)
         return accepted
-
-    async def _call(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._worker.run(call, *args, **kwargs)

@@ -164,6 +164,20 @@ def test_each_alert_is_told_once_and_none_is_marked_as_a_repeat(network, world):
     assert world.desk_store.take_desk()[1] == world.desk.cursor
 
 
+def test_a_sender_that_finishes_lets_go_of_its_account(world):
+    world.fire(0)
+    world.fold()
+
+    async def live():
+        await world.sender.turn("bot")
+        assert not world.shard.lease("bot", "another", world.now, world.now + 1)
+        world.sender.finish()
+        await world.sender.run()
+
+    asyncio.run(live())
+    assert world.shard.lease("bot", "another", world.now, world.now + 1)
+
+
 def test_a_delivery_whose_beginning_is_not_known_is_recovered_and_sent_once_marked(world, monkeypatch):
     """The server took the commit, and could not be asked: nothing was sent, and nothing stays in flight."""
     world.fire(0)
