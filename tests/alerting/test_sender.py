@@ -190,7 +190,7 @@ def test_an_ended_day_is_named_in_the_next_digest(tmp_path):
         assert len(w.wecom.inbox) == 1
         w.commit(w.shard(61, severity="crit", shop="a"), w.shard(61, severity="crit", shop="b"))
         await w.run_to(62)
-        assert "**考核日结束 3分钟回复率逼近红线**\n旗舰店A 红线守住" in w.wecom.texts()[1]
+        assert "**【考核日结束】3分钟回复率逼近红线**\n旗舰店A 红线守住" in w.wecom.texts()[1]
 
     play(tmp_path, scene)
 
