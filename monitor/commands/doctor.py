@@ -156,8 +156,8 @@ def _data(configuration: Configuration, *, setup: bool) -> Finding:
     path = configuration.place(configuration.settings.data)
     try:
         if setup:
-            path.mkdir(parents=True, exist_ok=True)
-        if not path.is_dir():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
             parent = next(p for p in path.absolute().parents if p.exists())
             return Finding("ok", f"data directory {path}: not there yet, will be made in {parent}")
         probe = path / ".doctor"

@@ -255,8 +255,13 @@ async def opened(data: Path, clock: Clock, journal_limits: JournalLimits) -> Asy
 @contextmanager
 def _owned(data: Path) -> Iterator[None]:
     """Hold the folder for this process; the lock ends with the process, however it ends."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "lock").open("w") as lock:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' ids rest in it in clear
+        held = (data / "lock").open("w")
+    except OSError as error:
+        mend = "make it writable, or name another folder as `data`"
+        raise MonitorError(f"{data}: {error.strerror}", mend=mend, code="unwritable") from error
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -34,10 +34,14 @@ def open_journal(path: Path, *, synced: bool) -> sqlite3.Connection:
         synced: Whether a commit waits for the disk.
 
     Raises:
-        JournalError: A newer slawatch made it.
+        JournalError: It cannot be opened, or a newer slawatch made it.
     """
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.DatabaseError as error:
+        mend = "check the file and its folder, or restore a backup"
+        raise JournalError(f"{path}: {error}", mend=mend) from error
     db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:

@@ -146,7 +146,7 @@ class Tokens:
     def _changing(self) -> Iterator[dict[str, Grant]]:
         """The grants, to be changed; written when done. One writer at a time, in any process."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = self._path.with_suffix(".lock").open("w")
         except OSError as error:
             raise self._unwritable(error) from error
@@ -162,7 +162,9 @@ class Tokens:
             self._refresh()
 
     def _unwritable(self, error: OSError) -> TokenError:
-        return TokenError(f"{self._path}: {error.strerror}", mend="make the data directory writable")
+        return TokenError(
+            f"{self._path}: {error.strerror}", mend="make `data` a directory that can be written"
+        )
 
     def _refresh(self) -> None:
         try:
@@ -170,6 +172,8 @@ class Tokens:
         except FileNotFoundError:
             # Tokens that were there and are gone must not open the door: they stay as last read.
             return
+        except OSError as error:
+            raise self._unwritable(error) from error
         mark = (found.st_mtime_ns, found.st_ino, found.st_size)
         if mark == self._read_at:
             return
