@@ -27,6 +27,7 @@ from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.evidence import Evidence
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
+from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plans import plan_of
 from monitor.runtime.reasons import Reasons
@@ -174,6 +175,8 @@ async def daemon(
         gauges = Gauges(running, view, metrics)
         running.outputs_told.append(gauges.count)
         running.refusals_told.append(gauges.refused)
+        packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
+        running.outputs_told.append(packless.look)
         evidence = Evidence(configured.plan, running.journal, lambda: running.shard_loop.arrival_ms)
         stack.callback(evidence.close)
         web = build_app(

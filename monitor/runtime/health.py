@@ -19,6 +19,7 @@ class Health:
     """Problems by the part that has them; a part with none is well."""
 
     def __init__(self) -> None:
+        self.notices: dict[str, str] = {}  # by what they are of: not as it should be, but nothing is wrong
         self._problems: dict[str, str] = {}
         self.failures: dict[str, int] = {}
 

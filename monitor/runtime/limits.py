@@ -46,6 +46,9 @@ YOUNG_ROUNDS = 5  # looks at the youngest before those that survived them: 100,0
 NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
 FULL_COLLECTION_S = 21_600.0  # … but so often
 
+# warnings
+PACKLESS_TOLD = 50  # platforms without a pack that are warned of; of further ones nothing is said
+
 # stop
 FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again

@@ -52,6 +52,7 @@ def status_of(
         lag_ms=lag_ms(running),
         sources=tuple(replace(one, late_dropped=running.late_dropped[one.name]) for one in sources),
         problems=tuple(problems),
+        notices=tuple(running.health.notices.values()),
     )
 
 

@@ -90,6 +90,7 @@ class Metrics:
         )
         self.step_seconds = self._histogram("shard_step_seconds", "Time of a step", _FAST_S)
         self.shops = self._gauge("shops", "Shops in state")
+        self.packless = self._gauge("platforms_without_pack", "Platforms whose shops have no measures")
         self.rounds_open = self._gauge("rounds_open", "Rounds waiting for an answer")
         self.at_limit = self._counter(
             "limit_reached_total", "Things refused or forgotten at a limit", "limit"

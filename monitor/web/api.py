@@ -213,6 +213,7 @@ def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: De
     async def get_readyz() -> Response:
         status = view.status()
         shown = {"status": "ready" if status.ready else "not ready", "problems": status.problems}
+        shown |= {"notices": status.notices}
         return as_json(shown, 200 if status.ready else 503)
 
     @routes.get("/metrics", summary="Prometheus metrics")

@@ -223,7 +223,10 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the daemon is. ``ready`` is what /readyz answers; ``problems`` say why it is not, or what limps."""
+    """How the daemon is. ``ready`` is what /readyz answers; ``problems`` say why it is not.
+
+    ``notices`` are what somebody should see to although nothing is wrong with the daemon.
+    """
 
     ready: bool
     now_ms: int  # the shard's clock
@@ -233,6 +236,7 @@ class Status:
     lag_ms: int = 0  # between the wall clock and the shard's
     sources: tuple[SourceStatus, ...] = ()
     problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class ViewPort(Protocol):

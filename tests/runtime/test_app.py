@@ -19,7 +19,7 @@ from monitor.app import configure, daemon
 from monitor.configuration import ConfigurationError
 from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
-from monitor.runtime import limits
+from monitor.runtime import limits, packless
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time, refuse_real_channels
 from monitor.settings import Settings, load_settings
@@ -524,5 +524,35 @@ def test_a_full_disk_under_which_nothing_is_judged_is_told_once_an_outage(tmp_pa
                 await pass_time(clock, clock.now_ms() + 70_000, it.running.settled)
                 await post(client, message(1 + outage, clock.now_ms(), shop=f"s{1 + outage}"))
             assert "mall:s1" in wecom.texts()[1]
+
+    asyncio.run(scene())
+
+
+def test_a_platform_without_a_pack_is_taken_and_warned_of_once_a_run(tmp_path, monkeypatch):
+    """By a line in the log, at /readyz, which stays ready, at /api/v1/status, on the page, by a metric."""
+    logged = []
+    monkeypatch.setattr(
+        packless.log, "warning", lambda what, **about: logged.append((what, about["platform"]))
+    )
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        for turn in range(1, 3):
+            async with living(tmp_path, clock) as (it, client, _):
+                for n, shop in enumerate(("s1", "s2")):
+                    bazaar = message(f"{turn}{n}", clock.now_ms(), shop=shop) | {"platform": "bazaar"}
+                    assert (await post(client, bazaar, message(f"{turn}{n}", clock.now_ms())))[
+                        "accepted"
+                    ] == 2
+                    await pass_time(clock, clock.now_ms() + 1_000, it.running.settled)
+                assert logged == [("platform without a pack", "bazaar")] * turn
+                ready = await client.get("/readyz")
+                assert (ready.status_code, ready.json()["problems"]) == (200, [])
+                (notice,) = ready.json()["notices"]
+                assert notice.startswith("platform bazaar: no pack, so its shops have no measures; ")
+                assert (await client.get("/api/v1/status")).json()["notices"] == [notice]
+                assert "platform bazaar: no pack" in (await client.get("/")).text
+                assert "slawatch_platforms_without_pack 1.0" in (await client.get("/metrics")).text
+                assert (await line_of(client))["asked"] == 2 * turn
 
     asyncio.run(scene())

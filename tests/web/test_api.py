@@ -100,10 +100,14 @@ def test_a_silence_without_one_end_is_refused(house, client, end):
 
 
 def test_readiness_says_why_not(house, client):
-    assert client.get("/readyz").json() == {"status": "ready", "problems": []}
+    assert client.get("/readyz").json() == {"status": "ready", "problems": [], "notices": []}
+    house.behind.shown_status = replace(WELL, notices=("no pack",))
+    assert client.get("/readyz").json() == {"status": "ready", "problems": [], "notices": ["no pack"]}
+    assert "no pack" in client.get("/").text
     house.behind.shown_status = replace(WELL, ready=False, problems=("disk is full",))
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "problems": ["disk is full"]})
+    shown = {"status": "not ready", "problems": ["disk is full"], "notices": []}
+    assert (answer.status_code, answer.json()) == (503, shown)
 
 
 def test_the_description_of_the_api_needs_no_other_host(client):

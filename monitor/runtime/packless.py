@@ -1,0 +1,58 @@
+"""Platforms that events come of and no pack serves: taken, without measures, and warned of once a run."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.runtime import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from monitor.runtime.health import Health
+    from monitor.runtime.ports import Outputs
+    from monitor.shard import Shard
+
+log = structlog.get_logger(__name__)
+
+
+class Packless:
+    """Looks at each shop once, when it is new.
+
+    Args:
+        shard: The live shard, or None while it is restored.
+        health: Where the warning stays to be seen.
+        count: Told how many such platforms there are.
+    """
+
+    def __init__(
+        self, shard: Callable[[], Shard | None], health: Health, count: Callable[[int], object]
+    ) -> None:
+        self._shard, self._health, self._count = shard, health, count
+        self._looked = 0
+        self._platforms: set[str] = set()
+
+    def look(self, _outputs: Outputs) -> None:
+        """Look at the shops that are new since the step before."""
+        shard = self._shard()
+        if shard is None or len(shard.engine.shops) == self._looked:
+            return
+        spec, shops = shard.engine.spec, shard.engine.shops
+        for platform, shop_id in islice(shops, self._looked, None):
+            if platform not in self._platforms and spec.of(platform, f"{platform}:{shop_id}") is spec.default:
+                self._warn(platform, shop_id)
+        self._looked = len(shops)
+
+    def _warn(self, platform: str, shop_id: str) -> None:
+        if len(self._platforms) >= limits.PACKLESS_TOLD:
+            return
+        self._platforms.add(platform)
+        self._count(len(self._platforms))
+        mend = "add one to the directory of `packs`, or name one for its shops in shops.yaml"
+        self._health.notices[f"platform {platform}"] = (
+            f"platform {platform}: no pack, so its shops have no measures; {mend}"
+        )
+        log.warning("platform without a pack", platform=platform, shop=f"{platform}:{shop_id}", mend=mend)
