@@ -24,9 +24,9 @@ from monitor.store import database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from monitor.store.database import Values
+    from psycopg.abc import PQGen
 
-    Connection = psycopg.Connection[tuple[Any, ...]]
+    from monitor.store.database import Values
 
 R = TypeVar("R")
 
@@ -39,6 +39,7 @@ SESSION = {
     "statement_timeout": 30_000,
     "synchronous_commit": "on",  # what was answered survives a power cut, whatever the server's default
 }
+SILENT_S = 40.0  # longer than any statement may take: a server that is there and says nothing is given up
 LINK = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -80,6 +81,21 @@ class Text(StrBinaryDumper):
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
+class Patient(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that does not wait for ever: for a stopped server, or one whose disk hangs."""
+
+    silent_s: float | None = None
+
+    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
+        """Wait for the server's part, and no longer than ``silent_s``."""
+        try:
+            return super().wait(gen, interval, timeout or self.silent_s)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:  # it did not answer; what it answers now would be taken for another's
+                self.close()
+            raise
+
+
 class PostgresDatabase:
     """``monitor.store.database.Database`` on PostgreSQL."""
 
@@ -109,7 +125,7 @@ class PostgresDatabase:
             ours["password"] = password
         self._address = make_conninfo(**{**LINK, **given, **ours})
         self.where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
-        self._connection: Connection | None = None
+        self._connection: Patient | None = None
         try:
             self._prepare(migrate=migrate)
         except BaseException:
@@ -117,10 +133,11 @@ class PostgresDatabase:
             raise
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> Patient:
         """The connection, taken up again if it was lost."""
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._address, autocommit=True)
+            self._connection = Patient.connect(self._address, autocommit=True)
+            self._connection.silent_s = SILENT_S
             self._connection.adapters.register_dumper(int, Int8BinaryDumper)
             self._connection.adapters.register_dumper(str, Text)
         return self._connection
@@ -177,7 +194,7 @@ class PostgresDatabase:
         if self._connection is not None:
             self._connection.close()
 
-    def _commit(self, connection: Connection, number: str) -> None:
+    def _commit(self, connection: Patient, number: str) -> None:
         try:
             connection.execute("commit")
         except psycopg.Error as error:
@@ -204,7 +221,7 @@ class PostgresDatabase:
             raise StoreDown(f"{self.where}: {UNSURE}") from error
         raise StoreDown(f"{self.where}: {UNSURE}")
 
-    def _again(self, work: Callable[[Connection], R]) -> R:
+    def _again(self, work: Callable[[Patient], R]) -> R:
         """Do what may be done twice, and do it again over a connection that was lost, for ``DOWN_MS``."""
         until_s, pause_s = time.monotonic() + DOWN_MS / 1000, FIRST_PAUSE_S
         while True:
@@ -244,7 +261,7 @@ class PostgresDatabase:
 class Spoken:
     """A transaction that speaks the tables' SQL to PostgreSQL."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Patient) -> None:
         self._connection = connection
 
     def execute(self, query: str, values: Values = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -260,7 +277,9 @@ class Spoken:
         """Do a migration."""
         for pattern, said in SCHEMA:
             statements = re.sub(pattern, said, statements)
+        self._connection.silent_s = None
         self._connection.execute(statements.encode())
+        self._connection.silent_s = SILENT_S
 
 
 @cache
@@ -269,7 +288,7 @@ def spoken(query: str) -> bytes:
     return NAMED.sub(r"%(\1)b", query.replace("?", "%b")).encode()
 
 
-def _begin(connection: Connection) -> tuple[Connection, str]:
+def _begin(connection: Patient) -> tuple[Patient, str]:
     """Begin a transaction, in one round trip; with its number."""
     cursor = connection.execute("begin; select pg_current_xact_id()::text")
     cursor.nextset()

@@ -27,7 +27,7 @@ class Network:
     """Connections that are lost by chance; ``lost`` counts how often what was being said got there or not."""
 
     def __init__(self, seed):
-        self.chance, self.connect, self.rate = random.Random(seed), psycopg.connect, 0.0
+        self.chance, self.connect, self.rate = random.Random(seed), postgres_database.Patient.connect, 0.0
         self.lost = {"before": 0, "after": 0}
 
     def __call__(self, *given, **options):
@@ -128,7 +128,7 @@ def address(postgres_server):
 @pytest.fixture
 def network(address, monkeypatch):
     made = Network(seed=11)
-    monkeypatch.setattr(postgres_database.psycopg, "connect", made)
+    monkeypatch.setattr(postgres_database.Patient, "connect", made)
     monkeypatch.setattr(postgres_database, "FIRST_PAUSE_S", 0.0)
     return made
 

@@ -1,5 +1,6 @@
 """What is PostgreSQL's own: its schema, its sessions, and a server that goes away."""
 
+import os
 import signal
 import threading
 
@@ -205,9 +206,9 @@ def test_a_step_that_waits_for_its_own_first_try_adds_nothing(store, other):
     assert store.transitions_after(Cursor({})) == step
 
 
-def test_a_slice_of_a_hundred_megabytes_is_stored_and_read_back(store):
+def test_a_slice_far_larger_than_usual_is_stored_and_read_back(store):
     data = bytes(range(256)) * 4 * 1024
-    rows = [(f"s{n}", "head", 1, data + b"%d" % n) for n in range(100)]
+    rows = [(f"s{n}", "head", 1, data + b"%d" % n) for n in range(32)]
     store.save_state(0, store.take(0).epoch, rows, 1, 0)
     assert list(store.load_state(0)) == sorted(rows)
 
@@ -420,3 +421,15 @@ def test_a_stopped_owner_in_a_transaction_holds_up_his_successor_no_longer_than_
 
 def test_the_databases_clock_can_be_read(store):
     assert abs(store.now_ms() - store._db.read("select extract(epoch from now()) * 1000")[0][0]) < 5_000
+
+
+def test_a_server_that_says_nothing_is_given_up_and_asked_anew(store):
+    """What serves this connection stops, as on a machine that hangs; another process answers."""
+    pid = store._db.connection.info.backend_pid
+    store._db.connection.silent_s = 0.3
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert store.get_meta("k") is None
+        assert store._db.connection.info.backend_pid != pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
