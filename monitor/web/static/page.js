@@ -54,12 +54,12 @@ function listen() {
   source.addEventListener("clock", (event) => {
     serverMs = Number(event.data);
     heardAt = performance.now();
+    tick(); // it comes after the parts of its moment, whose times are told by it
   });
   for (const part of ["status", "waiting", "shops", "alerts"]) {
     source.addEventListener(part, (event) => {
       place(part).innerHTML = event.data; // rendered and escaped by our own server
       count();
-      tick();
     });
   }
   // A browser gives up after an error answer (signed out, daemon restarted): ask again.
