@@ -108,4 +108,5 @@ def configure_logging(style: Format = "auto", level: str = "info") -> None:
     root.setLevel(level.upper())
     # Access lines would tell of every request; ours are counted in /metrics and told by batch.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # the server's own coming and going
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address it posts to

@@ -50,13 +50,14 @@ try:
     raise ValueError("slw_secrettoken at https://h/send?key=abc")
 except ValueError:
     structlog.get_logger("a").exception("failed 13812345678", shop="s1")
-logging.getLogger("uvicorn.error").info("up on %s", "slw_secrettoken")
+logging.getLogger("uvicorn.error").warning("trouble with %s", "slw_secrettoken")
+logging.getLogger("uvicorn.error").info("the server's own coming and going, with colour codes")
 structlog.get_logger("a").debug("quiet")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [(line["level"], line["event"]) for line in lines] == [
-        ("error", "failed 138***78"), ("info", "up on slw_***"),
+        ("error", "failed 138***78"), ("warning", "trouble with slw_***"),
     ]  # fmt: skip
     assert "Traceback" in lines[0]["exception"]
     assert "secrettoken" not in done.stderr
