@@ -209,7 +209,7 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     if row.next_ms:
         watch.next_ms = row.next_ms
         shop.wheel.at(max(row.next_ms, judged_ms + 1), watch)
-    if row.changed or watch.removed or any(watched.judge.timed for watched in watch.rules):
+    if row.changed or watch.removed or any(lookout.watched.judge.timed for lookout in watch.lookouts):
         shop.touched()
     if ahead:
         shop.touched()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine import figures
-from monitor.engine.rounds import GOOD, LATE, OPEN, UNASSIGNED
+from monitor.engine.rounds import UNASSIGNED
 from monitor.engine.units import UnitTally
 from monitor.engine.zone import DAY_MS
 from rules import budget
@@ -28,6 +28,7 @@ class ShopReading:
     """One measure of a shop over one period at a whole second; without a measure, only who is there."""
 
     __slots__ = (
+        "_counted",
         "_day",
         "_rate",
         "_responses",
@@ -52,6 +53,7 @@ class ShopReading:
         *,
         blind: bool = False,
         complete: bool = True,
+        counted: figures.Counted | None = None,
         tally: Tally | None = None,
     ) -> None:
         self.shop = shop
@@ -64,7 +66,9 @@ class ShopReading:
         self.complete = complete
         self._rate: figures.Rate | None = None
         self._responses: Responses | None = None
-        self._tally = tally  # the measure's on that day, where the caller knows it
+        # Where the caller knows them: what the rate is summed from, and its tally on that day.
+        self._counted = counted
+        self._tally = tally
 
     def _of_day(self) -> Tally | None:
         if self._tally is None and self.measure is not None:
@@ -89,12 +93,6 @@ class ShopReading:
             return figures.Rate(times.count if times is not None else 0, 0, 0)
         if measure.kind != "reply_rate":
             return figures.Rate()
-        if self.period == "day":
-            tally = self._of_day()
-            if tally is None:
-                return figures.Rate()
-            n = tally.n
-            return figures.Rate(n[OPEN] + n[LATE] + n[GOOD], n[LATE], n[OPEN])
         return figures.rate(shop, measure.id, self.period, self._moment())
 
     def _moment(self) -> int:
@@ -106,22 +104,22 @@ class ShopReading:
     @property
     def asked(self) -> int:
         """Units asked; of an order rate, orders formed."""
-        return self._figures().asked
+        return self._figures().asked if self._counted is None else self._counted.asked()
 
     @property
     def late(self) -> int:
         """Units late; of an order rate, orders with the event."""
-        return self._figures().late
+        return self._figures().late if self._counted is None else self._counted.late()
 
     @property
     def open(self) -> int:
         """Units that could still become late."""
-        return self._figures().open
+        return self._figures().open if self._counted is None else self._counted.open()
 
     @property
     def at_risk(self) -> int:
         """Open units are not late yet: each that is lost costs budget."""
-        return self._figures().open
+        return self.open
 
     @property
     def expected(self) -> int:
@@ -133,8 +131,7 @@ class ShopReading:
         tally = self._of_day()
         if tally is None or local // DAY_MS != self._day:
             return 0
-        n = tally.n
-        return budget.expected(n[OPEN] + n[LATE] + n[GOOD], self.prefix, local % DAY_MS // MINUTE_MS)
+        return budget.expected(tally.count(), self.prefix, local % DAY_MS // MINUTE_MS)
 
     @property
     def newly_asked(self) -> int:
@@ -252,6 +249,7 @@ class SourceReading(ShopReading):
         self.complete = True
         self._rate = figures.Rate()
         self._responses = None
+        self._counted = None
         self._tally = None
 
     @property

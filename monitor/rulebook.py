@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
+from monitor.engine.figures import SPANS
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
 from monitor.plan import day_number, engine_spec
-from monitor.watch import MINUTE_MS, Gate, Watched
+from monitor.watch import AGENTS, LATE, MINUTE_MS, NEAR, NONE, ORDERS, Watched
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 PACED = frozenset({"breach_in"})
 ITEM_FIGURES = frozenset({"seconds_left", "wait"})
+COUNTED = frozenset(
+    {"asked", "late", "value", "budget_left", "budget_left_today", "breach_in", "required_rate"}
+)
 FORECAST = frozenset({"budget_left_today", "required_rate"})
 
 NO_PACK_SUMS = (0,) * 49
@@ -149,7 +153,7 @@ class Rulebook:
             return ()
         rules = (rule for rule in self.plan.rules.rules.values() if rule.each == "source")
         return tuple(
-            Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, Gate.NONE, always=False)
+            Watched(r, compile_rule(r, None, None, pack), None, r.period, 0, NONE, always=False)
             for r in rules
         )
 
@@ -174,20 +178,42 @@ class Rulebook:
                 judge = compile_rule(rule, aim.measure, aim.line, pack)
                 every_ms, always = _moves(rule, judge.period, bool(aim.line and aim.line.min_count > 1))
                 gate = _gate(rule, aim.measure.kind if aim.measure is not None else "", judge.period)
-                yield Watched(rule, judge, aim.measure, judge.period, every_ms, gate, always=always)
+                yield Watched(
+                    rule,
+                    judge,
+                    aim.measure,
+                    judge.period,
+                    every_ms,
+                    gate,
+                    always=always,
+                    by_counts=_by_counts(rule),
+                )
 
 
-def _gate(rule: Rule, kind: str, period: str) -> Gate:
+def _figures(rule: Rule) -> set[str]:
+    """The figures that decide whether a level of a rule holds."""
+    conditions = [level.condition for level in (rule.warn, rule.crit) if level is not None]
+    if rule.only_if is not None:
+        conditions.append(rule.only_if)
+    return {comparison.figure for condition in conditions for comparison in comparisons(condition)}
+
+
+def _by_counts(rule: Rule) -> bool:
+    """Whether only units asked or late, or time, change what an idle rule on a reply rate says."""
+    return rule.each == "shop" and _figures(rule) <= COUNTED
+
+
+def _gate(rule: Rule, kind: str, period: str) -> int:
     """What keeps an idle rule asleep."""
     levels = [level.condition for level in (rule.warn, rule.crit) if level is not None]
     figures = {comparison.figure for level in levels for comparison in comparisons(level)}
     if rule.each == "conversation":
-        return Gate.NEAR if figures & ITEM_FIGURES else Gate.NONE
+        return NEAR if figures & ITEM_FIGURES else NONE
     if kind == "order_rate":
-        return Gate.ORDERS
-    if kind == "reply_rate" and period == "day" and levels and all(map(_needs_a_miss, levels)):
-        return Gate.LATE
-    return Gate.AGENTS if not kind and figures <= {"agents_online"} else Gate.NONE
+        return ORDERS
+    if kind == "reply_rate" and period in SPANS and levels and all(map(_needs_a_miss, levels)):
+        return LATE
+    return AGENTS if not kind and figures <= {"agents_online"} else NONE
 
 
 def _needs_a_miss(condition: Condition) -> bool:

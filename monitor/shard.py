@@ -226,6 +226,8 @@ class Shard:
         for shop in self.engine.shops.values():
             if source.name in shop.sources:
                 shop.touched()
+                if shop.key in self.watches:
+                    self.watches[shop.key].unsettle()
         self.sources[source.name].look_soon(self.engine.now_ms)
 
     # what watches ask for
@@ -241,8 +243,11 @@ class Shard:
 
     def is_dark(self, shop: Shop) -> bool:
         """Whether a source of the shop is blind or catching up."""
-        sources = self.sources
-        return any(name in sources and sources[name].source.dark for name in shop.sources)
+        for name in shop.sources:
+            watch = self.sources.get(name)
+            if watch is not None and watch.source.dark:
+                return True
+        return False
 
     def told_late(self, shop: Shop, now_ms: int) -> bool:
         """Whether what is told at this second is told after a backfill."""
@@ -253,6 +258,9 @@ class Shard:
         """From when the shop's figures are complete; 0: always."""
         if self.plan.quiet_gaps:
             return self.since_ms
-        return max(
-            (self.sources[name].source.since_ms for name in shop.sources if name in self.sources), default=0
-        )
+        since_ms = 0
+        for name in shop.sources:
+            watch = self.sources.get(name)
+            if watch is not None:
+                since_ms = max(since_ms, watch.source.since_ms)
+        return since_ms

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from monitor.engine.figures import SPANS
-from monitor.engine.rounds import LATE
+from monitor.engine.figures import SPANS, Counted
 from monitor.engine.wheel import Timed
 from monitor.readings import ShopReading
 from rules.judge import Judge, Judgement
@@ -17,9 +15,7 @@ from rules.transition import Facts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.engine.day import Day
     from monitor.engine.shop import Shop
-    from monitor.engine.tallies import Tally
     from monitor.source_watch import SourceWatch
     from rules.pack import Measure
     from rules.transition import RuleState, Transition
@@ -28,24 +24,23 @@ MINUTE_MS: Final = 60_000
 SERVED: Final = Judgement("ok")
 
 
-class Gate(Enum):
-    """What must be so before an idle rule can have anything to say; most shop-seconds end here."""
-
-    NONE = 0
-    LATE = 1  # every level asks for a miss today, and the measure has one
-    NEAR = 2  # it looks at conversations, and one is near its deadline
-    ORDERS = 3  # it looks at orders, and one has changed
-    AGENTS = 4  # it looks at who is online, and that is known
+# Gates: what must be so before an idle rule can have anything to say; most shop-seconds end here.
+NONE: Final = 0
+LATE: Final = 1  # every level asks for a miss, and the measure has one in the rule's period
+NEAR: Final = 2  # it looks at conversations, and one is near its deadline
+ORDERS: Final = 3  # it looks at orders, and one has changed
+AGENTS: Final = 4  # it looks at who is online, and that is known
 
 
 class Watched:
     """One rule as it is judged on shops with one pack.
 
     ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
-    a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle.
+    a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
+    ``by_counts``: while idle, only units asked or late, or time, can change what it says.
     """
 
-    __slots__ = ("always", "every_ms", "gate", "judge", "measure", "period", "rule")
+    __slots__ = ("always", "by_counts", "every_ms", "gate", "judge", "measure", "period", "rule", "span")
 
     def __init__(
         self,
@@ -54,17 +49,44 @@ class Watched:
         measure: Measure | None,
         period: str,
         every_ms: int,
-        gate: Gate,
+        gate: int,
         *,
         always: bool,
+        by_counts: bool = False,
     ) -> None:
         self.rule = rule
         self.judge = judge
         self.measure = measure
         self.period = period
+        self.span = SPANS.get(period, 0) if measure is not None and measure.kind == "reply_rate" else 0
         self.every_ms = every_ms
         self.gate = gate
         self.always = always
+        self.by_counts = by_counts and self.span > 0
+
+
+class Lookout:
+    """A rule at one shop on one service day: what its rate is summed from, and what it read last."""
+
+    __slots__ = ("asked", "counted", "late", "watched")
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched = watched
+        self.counted: Counted | None = None
+        self.asked = self.late = -1  # as they were when it was judged last; -1: it was not
+
+    def has_moved(self) -> bool:
+        """Whether it must be judged for what was counted since."""
+        counted = self.counted
+        if counted is None:
+            return self.asked < 0
+        return counted.late() != self.late or counted.asked() != self.asked
+
+    def note(self) -> None:
+        """It is judged now."""
+        self.asked = self.late = 0
+        if self.counted is not None:
+            self.asked, self.late = self.counted.asked(), self.counted.late()
 
 
 class Host(Protocol):
@@ -94,31 +116,31 @@ class ShopWatch(Timed):
 
     __slots__ = (
         "begun_ms",
-        "counting",
         "day",
         "host",
+        "lookouts",
         "moved_on",
         "next_ms",
         "removed",
-        "rules",
         "shop",
         "states",
         "sums",
-        "tallies",
+        "turns",
+        "unsettled",
     )
 
     def __init__(self, shop: Shop, host: Host) -> None:
         self.shop = shop
         self.host = host
         self.day = -1
-        self.rules: tuple[Watched, ...] = ()
+        self.lookouts: list[Lookout] = []
         self.sums: Sequence[int] = ()
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
         # Of rules that are gone, or mean another thing, since a restart:
         self.removed: dict[str, RuleState] = {}
         self.begun_ms: dict[str, int] = {}  # period → when it began
-        self.counting: Day | None = None  # the day's figures, once there are any
-        self.tallies: dict[str, Tally] = {}  # and its tallies by measure
+        self.turns = -1  # the shop's, when the lookouts were last told what to read
+        self.unsettled = True  # what was known of the sources has changed since the last look
         self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
 
@@ -138,11 +160,11 @@ class ShopWatch(Timed):
         entered = day != self.day
         if entered:
             self._enter(day, now_ms)
-        if self.counting is None:
-            self.counting = shop.days.get(day)
-            if self.counting is not None:
-                self.tallies = {t.spec.measure: t for track in self.counting.tracks for t in track.tallies}
-        awake = [watched for watched in self.rules if self._is_awake(watched, first=entered)]
+        if self.turns != shop.turns:
+            self._turn()
+        anew = entered or self.unsettled
+        awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
+        self.unsettled = False
         shop.orders_changed = shop.agents_changed = self.moved_on = False
         if not awake:
             return
@@ -150,9 +172,11 @@ class ShopWatch(Timed):
         complete_from = host.complete_from(shop)
         every_ms = 0
         states = self.states
-        for watched in awake:
+        for lookout in awake:
+            watched = lookout.watched
             rule, judge = watched.rule, watched.judge
-            reading = self._reading(watched, now_ms, dark, complete_from)
+            lookout.note()
+            reading = self._reading(lookout, now_ms, dark, complete_from)
             state = states.get(rule.id)
             judgement = judge(reading, state)
             if state is not None or judgement.severity:
@@ -178,34 +202,50 @@ class ShopWatch(Timed):
             self.next_ms = (now_ms // every_ms + 1) * every_ms
             shop.wheel.at(self.next_ms, self)
 
-    def _is_awake(self, watched: Watched, *, first: bool) -> bool:
-        gate = watched.gate
-        if gate is Gate.NONE or watched.rule.id in self.states:
-            return True
-        if gate is Gate.LATE:
-            assert watched.measure is not None
-            tally = self.tallies.get(watched.measure.id)
-            return tally is not None and tally.n[LATE] > 0
-        if gate is Gate.NEAR:
-            return bool(self.shop.near)
-        if gate is Gate.AGENTS:
-            return self.shop.agents_changed or ((self.moved_on or first) and bool(self.shop.agents))
-        return self.shop.orders_changed or first
+    def unsettle(self) -> None:
+        """Have every rule judged at the next look: a source went blind, came back, or is complete anew."""
+        self.unsettled = True
 
-    def _reading(self, watched: Watched, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
-        shop = self.shop
-        measure = watched.measure
-        complete = measure is None or complete_from <= self.begun_ms.get(watched.period, complete_from)
+    def _turn(self) -> None:
+        """A day was begun or closed: rates are summed from others."""
+        self.turns = self.shop.turns
+        for lookout in self.lookouts:
+            watched = lookout.watched
+            if watched.span and watched.measure is not None:
+                lookout.counted = Counted(self.shop, watched.measure.id, self.day, watched.span)
+
+    def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
+        watched = lookout.watched
+        gate = watched.gate
+        if self.states and watched.rule.id in self.states:
+            return True
+        if gate == LATE and (lookout.counted is None or not lookout.counted.late()):
+            return False
+        if gate == NEAR:
+            return bool(self.shop.near)
+        if gate == AGENTS:
+            return self.shop.agents_changed or ((self.moved_on or anew) and bool(self.shop.agents))
+        if gate == ORDERS:
+            return self.shop.orders_changed or anew
+        if not watched.by_counts or anew or (self.moved_on and watched.every_ms):
+            return True
+        return lookout.has_moved()
+
+    def _reading(self, lookout: Lookout, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
+        watched = lookout.watched
+        complete = watched.measure is None or complete_from <= self.begun_ms.get(
+            watched.period, complete_from
+        )
         return ShopReading(
-            shop,
-            measure,
+            self.shop,
+            watched.measure,
             watched.period,
             self.sums,
             now_ms,
             self.day,
             blind=dark,
             complete=complete,
-            tally=self.tallies.get(measure.id) if measure is not None else None,
+            counted=lookout.counted,
         )
 
     def _keep(self, rule: Rule, after: RuleState | None, now_ms: int) -> None:
@@ -225,10 +265,11 @@ class ShopWatch(Timed):
     def _enter(self, day: int, now_ms: int) -> None:
         """A service day begins: alerts on the day before end with its final figure."""
         if self.day >= 0:
-            for watched in self.rules:
+            for lookout in self.lookouts:
+                watched = lookout.watched
                 state = self.states.get(watched.rule.id)
                 if state is not None and watched.judge.ends_daily:
-                    reading = self._reading(watched, now_ms, dark=False, complete_from=0)
+                    reading = self._reading(lookout, now_ms, dark=False, complete_from=0)
                     self._end(watched, state, Reason.DAY_ENDED, reading, now_ms)
         self.begin(day)
         if self.states:
@@ -237,10 +278,11 @@ class ShopWatch(Timed):
     def begin(self, day: int) -> None:
         """Take the rules of a service day."""
         self.day = day
-        self.counting, self.tallies = None, {}
+        self.turns = -1
         midnight = self.shop.zone.midnight
         self.begun_ms = {period: midnight(day - span + 1) for period, span in SPANS.items()}
-        self.rules, self.sums = self.host.rules_of(self.shop, day)
+        rules, self.sums = self.host.rules_of(self.shop, day)
+        self.lookouts = [Lookout(watched) for watched in rules]
 
     def _end(
         self, watched: Watched, state: RuleState, reason: Reason, reading: ShopReading, now_ms: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
-from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, Round
+from monitor.engine.rounds import NONE, Round
 from monitor.engine.rows import Totals
 from monitor.engine.table import Keys
 from monitor.engine.tracks import Answers, Track
@@ -62,7 +62,7 @@ class Day(Timed):
 
     def late(self) -> int:
         """Units late over all meters: less than before means that something was taken back."""
-        return sum(tally.n[LATE] for track in self.tracks for tally in track.tallies)
+        return sum(tally.late for track in self.tracks for tally in track.tallies)
 
     def taken_back(self) -> None:
         """An answer that arrived late was in time."""
@@ -155,7 +155,7 @@ class Day(Timed):
     def totals(self) -> Totals:
         """What is kept of the day for 7d and 30d."""
         rates = {
-            tally.spec.measure: (tally.n[OPEN] + tally.n[LATE] + tally.n[GOOD], tally.n[LATE])
+            tally.spec.measure: (tally.count(), tally.late)
             for track in self.tracks
             for tally in track.tallies
         }

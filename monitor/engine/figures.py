@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.engine.responses import Responses
-from monitor.engine.rounds import GOOD, LATE, OPEN
 from monitor.engine.shop import decode_totals
 from monitor.engine.windows import edges_ms
 
@@ -108,6 +107,41 @@ def _add(into: Past, day: Totals) -> None:
         into.responses.setdefault(measure, Responses()).merge(Responses(row))
 
 
+class Counted:
+    """What a reply rate over service days is summed from: the tallies of days that are kept, and totals."""
+
+    __slots__ = ("past_asked", "past_late", "tallies")
+
+    def __init__(self, shop: Shop, measure: str, today: int, span: int) -> None:
+        self.tallies = [
+            tally for day in _kept(shop, today, span) if (tally := tally_of(day, measure)) is not None
+        ]
+        self.past_asked, self.past_late = 0, 0
+        if span > 1:
+            self.past_asked, self.past_late = _past(shop, today, span).rates.get(measure, (0, 0))
+
+    def asked(self) -> int:
+        """Units asked."""
+        asked = self.past_asked
+        for tally in self.tallies:
+            asked += tally.open + tally.late + tally.good
+        return asked
+
+    def late(self) -> int:
+        """Units late."""
+        late = self.past_late
+        for tally in self.tallies:
+            late += tally.late
+        return late
+
+    def open(self) -> int:
+        """Units that may still become late."""
+        still = 0
+        for tally in self.tallies:
+            still += tally.open
+        return still
+
+
 def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
     """A reply rate over a period."""
     width = window_ms(period)
@@ -117,19 +151,8 @@ def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
             return Rate()
         still, late, good = log.read(now_ms)
         return Rate(still + late + good, late, still)
-    today, span = shop.day_number(now_ms), SPANS[period]
-    asked = late = still = 0
-    for day in _kept(shop, today, span):
-        tally = tally_of(day, measure)
-        if tally is not None:
-            n = tally.n
-            asked += n[OPEN] + n[LATE] + n[GOOD]
-            late += n[LATE]
-            still += n[OPEN]
-    if span > 1:
-        past = _past(shop, today, span).rates.get(measure, (0, 0))
-        asked, late = asked + past[0], late + past[1]
-    return Rate(asked, late, still)
+    counted = Counted(shop, measure, shop.day_number(now_ms), SPANS[period])
+    return Rate(counted.asked(), counted.late(), counted.open())
 
 
 def responses(shop: Shop, measure: str, period: str, now_ms: int) -> Responses:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import xxhash
+from xxhash import xxh3_64_intdigest
 
 from monitor.engine import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+hash_of: Final[Callable[[bytes], int]] = xxh3_64_intdigest
 
 # What an id's earlier arrivals say about it.
 NEW: Final = 0
@@ -22,12 +26,15 @@ class Ids:
     limit of 8 M ids the chance that any two collide is below 2 in a million.
     """
 
-    __slots__ = ("_content", "_horizon_ms", "_order")
+    __slots__ = ("_arrivals", "_begins", "_content", "_first", "_horizon_ms", "_keys")
 
     def __init__(self, lateness_ms: int = limits.LATENESS_MS) -> None:
         self._horizon_ms = 2 * lateness_ms
         self._content: dict[int, int] = {}
-        self._order: deque[tuple[int, list[int]]] = deque()
+        self._keys: list[int] = []  # in order of arrival
+        self._arrivals: list[int] = []  # each once
+        self._begins: list[int] = []  # the first key of each arrival
+        self._first = 0  # the first arrival whose keys are still remembered
 
     def __len__(self) -> int:
         return len(self._content)
@@ -41,22 +48,31 @@ class Ids:
             content: The event's ``content_of``.
             arrival_ms: The record's arrival; never less than at the call before.
         """
-        order = self._order
-        if not order or order[-1][0] != arrival_ms:
-            if order and (order[0][0] < arrival_ms - self._horizon_ms or len(self._content) > limits.IDS_MAX):
-                self._forget(arrival_ms)
-            order.append((arrival_ms, []))
-        key = xxhash.xxh3_64_intdigest(f"{shop_key}\0{event_id}".encode())
+        if not self._arrivals or self._arrivals[-1] != arrival_ms:
+            self._forget(arrival_ms)
+            self._arrivals.append(arrival_ms)
+            self._begins.append(len(self._keys))
+        key: int = hash_of(f"{shop_key}\0{event_id}".encode())
         known = self._content.get(key)
         if known is not None:
             return DUPLICATE if known == content else REUSED
         self._content[key] = content
-        order[-1][1].append(key)
+        self._keys.append(key)
         return NEW
 
     def _forget(self, now_ms: int) -> None:
-        order, content = self._order, self._content
+        arrivals, begins, content = self._arrivals, self._begins, self._content
         oldest_ms = now_ms - self._horizon_ms
-        while order and (order[0][0] < oldest_ms or len(content) > limits.IDS_MAX):
-            for key in order.popleft()[1]:
-                del content[key]
+        first, end = self._first, len(arrivals)
+        while first < end and (arrivals[first] < oldest_ms or len(content) > limits.IDS_MAX):
+            last = begins[first + 1] if first + 1 < end else len(self._keys)
+            for place in range(begins[first], last):
+                del content[self._keys[place]]
+            first += 1
+        if 2 * first > end:  # no list is more than twice as long as what is remembered
+            gone = begins[first] if first < end else len(self._keys)
+            del self._keys[:gone]
+            del arrivals[:first]
+            self._begins = [begin - gone for begin in begins[first:]]
+            first = 0
+        self._first = first

@@ -134,8 +134,7 @@ class MessageTally(Tally):
         r.marks[index] = late + 1
 
     def _message(self, ask_ms: int, old: int, new: int) -> None:
-        self.n[old] -= 1
-        self.n[new] += 1
+        self.move(old, new)
         if self.paced:
             if old == NONE or new == NONE:
                 self.asked.add(ask_ms, 1 if old == NONE else -1)

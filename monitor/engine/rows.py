@@ -66,7 +66,7 @@ class ConversationRow(msgspec.Struct, array_like=True):
 class TallyRow(msgspec.Struct, array_like=True):
     """What a meter has counted on a day."""
 
-    n: list[int]
+    units_by_state: tuple[int, int, int]  # open, late, good
     asked: dict[int, int]
     missed: dict[int, int]
     agents: dict[str, list[int]]

@@ -76,6 +76,7 @@ class Shop:
         "spec",
         "state_windows",
         "touched_shops",
+        "turns",
         "wait_windows",
         "wheel",
         "zone",
@@ -100,6 +101,7 @@ class Shop:
         self.conversations: dict[str, Conversation] = {}  # those in which something may still change
         self.quiet: Table[bytes] = Table()  # the others, packed
         self.days: dict[int, Day] = {}
+        self.turns = 0  # how often a day was begun or closed
         self.closed: dict[int, bytes] = {}  # day → Totals
         self.past: dict[tuple[int, int], Past] = {}  # (today, days) → sums, made when asked for
         self.formed: dict[int, Keys] = {}  # closed day → orders first formed on it
@@ -164,6 +166,7 @@ class Shop:
     def begin(self, number: int, spec: DaySpec) -> Day:
         """A service day with nothing counted, and no timer set."""
         day = self.days[number] = Day(self, number, spec)
+        self.turns += 1
         return day
 
     def close(self, day: Day) -> None:
@@ -175,6 +178,7 @@ class Shop:
             self.formed[day.number] = day.formed
         self.formed = {n: keys for n, keys in self.formed.items() if n > day.number - ORDER_DAYS}
         del self.days[day.number]
+        self.turns += 1
         for conversation in self.conversations.values():
             conversation.forget(day)
         gone = [i for i, packed in enumerate(self.quiet.values) if decode_row(packed).day <= day.number]

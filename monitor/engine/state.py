@@ -83,7 +83,9 @@ def _pack_day(day: Day) -> DayRow:
 
 
 def _pack_tally(tally: Tally) -> TallyRow:
-    row = TallyRow(tally.n, tally.asked.buckets, tally.missed.buckets, tally.agents)
+    row = TallyRow(
+        (tally.open, tally.late, tally.good), tally.asked.buckets, tally.missed.buckets, tally.agents
+    )
     if isinstance(tally, UnitTally):
         row.units = {key: (unit.rounds, unit.ask_ms, unit.missed_ms) for key, unit in tally.units.items()}
         row.rest_keys = tally.at_rest.keys.tobytes()
@@ -129,7 +131,8 @@ def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
 
 
 def _unpack_tally(tally: Tally, row: TallyRow) -> None:
-    tally.n, tally.agents = row.n, row.agents
+    tally.open, tally.late, tally.good = row.units_by_state
+    tally.agents = row.agents
     tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
     if isinstance(tally, UnitTally):
         size = REST_BYTES

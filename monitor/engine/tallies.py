@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 class Tally:
     """Unit ``round``: each counted round is a unit."""
 
-    __slots__ = ("agents", "asked", "by_agent", "day", "missed", "n", "paced", "spec", "windows", "within_ms")
+    __slots__ = (
+        "agents",
+        "asked",
+        "by_agent",
+        "day",
+        "good",
+        "late",
+        "missed",
+        "open",
+        "paced",
+        "spec",
+        "windows",
+        "within_ms",
+    )
 
     def __init__(self, spec: MeterSpec, day: Day, windows: tuple[StateLog, ...]) -> None:
         self.spec = spec
@@ -31,7 +44,7 @@ class Tally:
         self.within_ms = spec.within_ms
         self.by_agent = spec.by_agent
         self.paced = spec.paced
-        self.n = [0, 0, 0, 0]  # units by state
+        self.open = self.late = self.good = 0  # units by state
         self.asked = Pace()  # units by when they were first asked
         self.missed = Pace()  # units by when they became late
         self.agents: dict[str, list[int]] = {}  # agent → [answered, late]
@@ -104,9 +117,7 @@ class Tally:
 
     def shift(self, r: Round, old: int, new: int) -> None:
         """Move the round's unit."""
-        n = self.n
-        n[old] -= 1
-        n[new] += 1
+        self.move(old, new)
         if self.paced:
             if old == NONE:
                 self.asked.add(r.ask_ms, 1)
@@ -116,6 +127,25 @@ class Tally:
                 self.missed.add(r.ask_ms + self.within_ms, 1)
             elif old == LATE:
                 self.missed.add(r.ask_ms + self.within_ms, -1)
+
+    def move(self, old: int, new: int) -> None:
+        """Move one unit from a state to another."""
+        if old == OPEN:
+            self.open -= 1
+        elif old == LATE:
+            self.late -= 1
+        elif old == GOOD:
+            self.good -= 1
+        if new == OPEN:
+            self.open += 1
+        elif new == LATE:
+            self.late += 1
+        elif new == GOOD:
+            self.good += 1
+
+    def count(self) -> int:
+        """Units asked."""
+        return self.open + self.late + self.good
 
     def credit(self, agent: str, column: int, count: int) -> None:
         """Count for an agent: column 0 answered, 1 late."""

@@ -77,8 +77,7 @@ class UnitTally(Tally):
         before = unit.rounds
         after = unit.rounds = before + one(new) - one(old)
         if (was := state_of(before)) != (now := state_of(after)):
-            self.n[was] -= 1
-            self.n[now] += 1
+            self.move(was, now)
         if self.paced:
             if old == NONE or new == NONE:
                 self._first_asked(r, unit, key, before, after)
@@ -186,8 +185,7 @@ class FirstTally(UnitTally):
         self, key: str, unit: Unit, first: tuple[int, tuple[int, int, int, int, str]] | None, state: int
     ) -> None:
         was, ask = unit.missed_ms, unit.ask_ms
-        self.n[was] -= 1
-        self.n[state] += 1
+        self.move(was, state)
         if self.paced:
             if was != NONE:
                 self.asked.add(ask, -1)
