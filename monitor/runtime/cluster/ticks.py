@@ -100,7 +100,7 @@ class Ticks:
         for held in self._owner.held.values():
             for name, watch in held.state.sources.items():
                 ours[name] = max(ours.get(name, 0), watch.source.heard_ms)
-        thread, store = self._parts.state_thread, self._parts.state_store
+        thread, store = self._parts.thread, self._parts.store  # a shard that loads must not hold up ticks
         try:
             row = await thread.run(store.get_meta, HEARD_KEY)
             stored = _heard(row or b"{}")

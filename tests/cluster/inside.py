@@ -1,0 +1,128 @@
+"""A worker inside the test, whose stores and shards the test may break."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaProducer
+
+from monitor.rulebook import Plan, SourcePlan
+from monitor.runtime.clock import SystemClock
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.parts import Parts
+from monitor.runtime.cluster.topics import create
+from monitor.runtime.cluster.worker import Worker
+from monitor.runtime.dead_letter_box import DeadLetterBox
+from monitor.runtime.health import Health
+from monitor.runtime.worker_thread import StoreThread
+from monitor.settings_cluster import KafkaSettings
+from monitor.shard import Shard
+from monitor.sinks.dead_letters import DeadLetters
+from monitor.store.sqlite import SqliteStore
+from rules.load import load_packs, load_rules
+from tests.runtime.live import PACK, RULES
+
+
+def settings_of(kafka: Any, topic: str, **more: Any) -> KafkaSettings:
+    """The link to an open broker, three partitions."""
+    link = {"brokers": kafka.bootstrap, "topic": topic, "group": topic, "partitions": 3, "replication": 1}
+    return KafkaSettings(**link | {"session_timeout": 6_000} | more)
+
+
+def make_topic(settings: KafkaSettings) -> None:
+    """The topic as it must be, before the test."""
+    create(link_of(settings, Path()), settings)
+
+
+def send(settings: KafkaSettings, first: int, count: int, *, shops: int = 12) -> None:
+    """Questions, each of another customer."""
+    producer = KafkaProducer(bootstrap_servers=settings.brokers, linger_ms=5)
+    for n in range(first, first + count):
+        event = {
+            "type": "message",
+            "id": f"e{n}",
+            "at": time.time_ns() // 1_000_000,
+            "platform": "mall",
+            "shop_id": f"s{n % shops}",
+        }
+        event |= {"conversation_id": f"c{n}", "customer_id": f"u{n}", "actor": "customer"}
+        producer.send(settings.topic, key=f"mall:s{n % shops}".encode(), value=json.dumps(event).encode())
+    producer.flush(30)
+    producer.close()
+
+
+def plan(folder: Path) -> Plan:
+    """The small pack of the live tests."""
+    (folder / "packs").mkdir(exist_ok=True)
+    (folder / "packs" / "mall.yaml").write_text(PACK, "utf-8")
+    (folder / "rules.yaml").write_text(RULES, "utf-8")
+    packs = load_packs(folder / "packs")
+    return Plan(packs, load_rules([folder / "rules.yaml"], packs), other_sources=SourcePlan(0, 900_000))
+
+
+@asynccontextmanager
+async def working(settings: KafkaSettings, folder: Path, *, make_store=SqliteStore, make_shard=None):
+    """A worker in this process; ``folder`` holds its store and its dead letters."""
+    health, letters = Health(), DeadLetters(folder / "letters.db")
+    box = DeadLetterBox(letters)
+    thread, state_thread = StoreThread("store", health), StoreThread("state", health)
+    store = await thread.run(make_store, folder / "store.db")
+    state_store = await state_thread.run(make_store, folder / "store.db")
+    parts = Parts(
+        worker="inside",
+        topic=settings.topic,
+        lateness_ms=10_000,
+        make_shard=make_shard or partial(Shard, plan(folder)),
+        store=store,
+        thread=thread,
+        state_store=state_store,
+        state_thread=state_thread,
+        clock=SystemClock(),
+        health=health,
+        dead_letters=box,
+        on_outputs=lambda outputs: None,
+        on_refusals=lambda source, rejected: None,
+        tell_unrecorded=nobody,
+    )
+    it = Worker(parts, link_of(settings, folder), settings, folder / "faust")
+    it.letters = letters
+    await it.start()
+    try:
+        yield it
+    finally:
+        await it.stop()
+        await thread.run(store.close)
+        await state_thread.run(state_store.close)
+        thread.close()
+        state_thread.close()
+        box.close()
+        letters.close()
+
+
+async def nobody(_transitions) -> int:
+    """Told of what the store does not take."""
+    return 0
+
+
+async def until(look, within_s: float = 20.0, what: str = "it") -> None:
+    """Let the worker go on until something is true."""
+    async with asyncio.timeout(within_s):
+        while not look():  # noqa: ASYNC110 - at whatever it is that the test wants to see
+            await asyncio.sleep(0.01)
+
+
+def folded(worker: Worker) -> dict[int, int]:
+    """How many events each shard has taken."""
+    return {p: held.state.engine.counts.accepted for p, held in worker.owner.held.items()}
+
+
+def caught_up(worker: Worker, partitions: int = 3) -> bool:
+    """Whether every shard has read a tick of its own."""
+    held = worker.owner.held
+    return len(held) == partitions and all(one.caught_up_ms for one in held.values())

