@@ -9,7 +9,7 @@ import random
 import pytest
 from waiting import eventually, pass_real_time
 
-from tests.cluster.workers import Traffic, begin, compare
+from tests.cluster.workers import PARTITIONS, Traffic, begin, compare
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 KILLS = int(os.environ.get("TEST_WORKER_KILLS", "8"))  # 8 take half a minute
@@ -46,3 +46,37 @@ def test_killed_at_random_under_ingest_everything_is_what_an_offline_run_of_the_
     assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
     assert verdict.transitions > 500, "busy shops come and go"
     print(f"{KILLS} kills, {traffic.sent} events, {verdict.transitions} transitions, epochs {verdict.epochs}")
+
+
+def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor(
+    kafka, database, topic_name, tmp_path
+):
+    workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
+    sleeper, other = workers
+    with contextlib.ExitStack() as stack:
+        for worker in workers:
+            stack.enter_context(worker)
+            worker.start()
+        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
+            pass_real_time(2)
+            sleeper.pause()
+            eventually(lambda: held(other) == PARTITIONS, 30, "the other has taken its shards")
+            pass_real_time(2)
+            sleeper.go_on()
+            eventually(lambda: 0 < held(sleeper) < PARTITIONS, 30, "the sleeper has shards again")
+            pass_real_time(2)
+        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready again")
+        pass_real_time(3)
+        assert [worker.stop() for worker in workers] == [0, 0]
+    verdict = compare(other, database)
+    assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
+    assert min(verdict.epochs) >= 2, "shards moved"
+
+
+def held(worker) -> int:
+    """How many shards a worker holds, as its metrics say."""
+    try:
+        return int(float(worker.metric('slawatch_shards{state="held"}')))
+    except OSError:
+        return -1

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -29,7 +30,7 @@ from tests.runtime.live import RULES, Live
 from tests.waiting import eventually, pass_real_time
 
 QUICK = Path(__file__).with_name("quick_worker.py")
-SHOPS = 200
+SHOPS, PARTITIONS = 200, 4
 # Fires and resolves all the time: what a crash could lose, double or change.
 BUSY = """
   - id: busy
@@ -50,7 +51,7 @@ class Worker(Live):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        link = {"brokers": self.kafka, "topic": self.topic, "group": self.topic, "partitions": 4}
+        link = {"brokers": self.kafka, "topic": self.topic, "group": self.topic, "partitions": PARTITIONS}
         link |= {"replication": 1, "session_timeout": "6s", **self.more}
         config = {"listen": f"127.0.0.1:{self.port}", "packs": "packs", "log": {"format": "json"}}
         config |= {"lateness": "10s", "kafka": link, "postgres": self._database()}
@@ -79,6 +80,12 @@ class Worker(Live):
     def go_on(self) -> None:
         """Let it go on as if nothing had been."""
         self.process.send_signal(signal.SIGCONT)
+
+    def metric(self, name: str) -> str:
+        """A value of ``/metrics``, by its name and labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(line.removeprefix(name).strip() for line in lines if line.startswith(name))
 
     def ready(self) -> bool:
         """Whether it says that all its shards are judged in time."""
