@@ -89,12 +89,14 @@ class Follower:
     async def _look(self, thread: WorkerThread) -> None:
         """Take all that is new; what cannot be read is told and tried again at the next look."""
         folder, troubles = self._directory.path, list[str]()
-        found: Mapping[str, Stamp] = {}
         try:
             found = await thread.run(listed, folder, self._directory.files)
         except OSError as error:
-            troubles.append(_trouble(folder, error))
-        for name, stamp in found.items():
+            self._tell([_trouble(folder, error)])
+            return
+        if len(found) > limits.FOLLOWED_FILES:
+            troubles.append(f"{folder}: more than {limits.FOLLOWED_FILES} files; move away what was taken")
+        for name, stamp in list(found.items())[-limits.FOLLOWED_FILES :]:
             if self._looked.get(name) == stamp:
                 continue
             if not name.isprintable():
@@ -108,11 +110,8 @@ class Follower:
                 troubles.append(_trouble(folder / name, error))
             else:
                 self._looked[name] = stamp
-        if troubles:
-            self._tell(f"{self._part}: {'; '.join(troubles[:3])}")
-        else:
-            self._health.well(self._part)
-            await self._forget(found)
+        self._tell(troubles)
+        await self._forget(found)
 
     async def _read(self, thread: WorkerThread, name: str) -> None:
         batches: Iterator[Batch] = news(self._directory.path, name, tuple(self._places.values()))
@@ -157,7 +156,7 @@ class Follower:
             try:
                 return await self._entrance.follow(self._directory.name, events, mark)
             except EntranceClosedError as error:
-                self._tell(f"{self._part}: waits; {error}")
+                self._tell([f"waits; {error}"])
                 await self._clock.sleep_until(self._clock.now_ms() + limits.FOLLOW_MS)
 
     async def _forget(self, found: Mapping[str, Stamp]) -> None:
@@ -173,7 +172,12 @@ class Follower:
         """A dead letter that names its file and line."""
         return Rejected(line - 1, one.code, f"{name}:{line}: {one.reason}", one.raw)
 
-    def _tell(self, what: str) -> None:
+    def _tell(self, troubles: Sequence[str]) -> None:
+        """Say what is wrong while it is; of many things the first three."""
+        if not troubles:
+            self._health.well(self._part)
+            return
+        what = f"{self._part}: {'; '.join(troubles[:3])}"
         if self._health.problems.get(self._part) != what:
             log.warning("directory not followed", source=self._directory.name, problem=what)
         self._health.failed(self._part, what)

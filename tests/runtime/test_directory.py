@@ -344,3 +344,22 @@ def test_of_files_that_are_gone_only_so_many_are_remembered(tmp_path, monkeypatc
         assert names == ["2.ndjson", "3.ndjson"]
 
     scene(tmp_path, act)
+
+
+def test_of_too_many_files_those_changed_last_are_followed_and_that_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "FOLLOWED_FILES", 2)
+
+    async def act(drop):
+        for n in range(3):
+            drop.append(f"{n}.ndjson", drop.line(n))
+            os.utime(drop.path / f"{n}.ndjson", ns=(0, n))
+        await drop.looked()
+        assert drop.journaled() == ["1", "2"]
+        status, problems = await drop.ready()
+        mend = "move away what was taken"
+        assert (status, problems) == (503, [f"directory erp: {drop.path}: more than 2 files; {mend}"])
+        (drop.path / "2.ndjson").unlink()
+        await drop.looked()
+        assert (drop.journaled(), await drop.ready()) == (["1", "2", "0"], (200, []))
+
+    scene(tmp_path, act)
