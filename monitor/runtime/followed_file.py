@@ -67,7 +67,7 @@ def news(folder: Path, name: str, known: Collection[Place]) -> Iterator[Batch]:
         OSError: It cannot be read.
     """
     with _opened(folder / name) as (stream, stamp, packed):
-        place = None
+        place, whole = None, True
         try:
             place = _begin(folder, name, stream, stamp, known, packed=packed)
             if place is not None:
@@ -75,13 +75,16 @@ def news(folder: Path, name: str, known: Collection[Place]) -> Iterator[Batch]:
                     place = batch.place
                     yield batch
         except EOFError:  # packed, and its end is not here yet
-            pass
+            whole = False
         except (gzip.BadGzipFile, zlib.error) as error:
             place = place or Place(name, 0)
             yield Batch([], place.lines + 1, _seen(place, stamp), f"damaged from here on ({error})")
             return
-        if place is not None and place.stamp != stamp:
-            yield Batch([], place.lines + 1, _seen(place, stamp))
+        place = place or Place(name, 0)
+        waits = not whole or (not packed and place.offset < stamp.size)
+        seen = _seen(place, stamp, waits=waits)
+        if seen != place:
+            yield Batch([], place.lines + 1, seen)
 
 
 def _read(stream: IO[bytes], place: Place, *, whole: bool) -> Iterator[Batch]:
@@ -165,5 +168,5 @@ def _stamp(status: os.stat_result) -> Stamp:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _seen(place: Place, stamp: Stamp) -> Place:
-    return msgspec.structs.replace(place, stamp=stamp)
+def _seen(place: Place, stamp: Stamp, *, waits: bool = False) -> Place:
+    return msgspec.structs.replace(place, stamp=stamp, waits=waits)

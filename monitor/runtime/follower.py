@@ -111,6 +111,7 @@ class Follower:
             else:
                 self._looked[name] = stamp
         self._tell(troubles)
+        self._notice(found)
         await self._forget(found)
 
     async def _read(self, thread: WorkerThread, name: str) -> None:
@@ -158,6 +159,20 @@ class Follower:
             except EntranceClosedError as error:
                 self._tell([f"waits; {error}"])
                 await self._clock.sleep_until(self._clock.now_ms() + limits.FOLLOW_MS)
+
+    def _notice(self, found: Mapping[str, Stamp]) -> None:
+        """Say which files wait for the rest of a line, or of themselves, and have not changed for a while."""
+        before_ns = (self._clock.now_ms() - limits.FOLLOW_WAITS_MS) * 1_000_000
+        waiting = sorted(
+            place.name
+            for place in self._places.values()
+            if place.waits and place.stamp.changed_ns <= before_ns and found.get(place.name) == place.stamp
+        )
+        if waiting:
+            what = f"{', '.join(waiting[:3])}: not whole; end the last line with a newline, or drop it again"
+            self._health.notices[self._part] = f"{self._part}: {what}"
+        else:
+            self._health.notices.pop(self._part, None)
 
     async def _forget(self, found: Mapping[str, Stamp]) -> None:
         """Forget files that are gone, the longest untouched first, where more are known than may be."""

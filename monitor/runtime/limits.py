@@ -29,6 +29,7 @@ DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
 # followed directories
 FOLLOW_MS = 1_000  # a directory is looked at so often
+FOLLOW_WAITS_MS = 60_000  # a file that is not whole and has not changed for so long is told
 FOLLOWED_FILES = 10_000  # in a directory; beyond it those changed last are followed, and that is told
 FOLLOWED_PLACES = 20_000  # files known of a directory; beyond it those that are gone are forgotten
 

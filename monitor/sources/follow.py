@@ -54,6 +54,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     tail: int = hash_of(b"")  # of the last TAIL_BYTES taken
     inside: bool = False  # within a line that is too long, whose start was refused
     stamp: Stamp = Stamp()  # the file when there was nothing more to take; zeros: there was
+    waits: bool = False  # what then followed was no whole line, or the file was not whole
 
     @property
     def tail_bytes(self) -> int:
@@ -108,6 +109,7 @@ def after(place: Place, part: Cut, before: bytes) -> Place:
         tail=hash_of(before),
         inside=part.inside,
         stamp=Stamp(),
+        waits=False,
     )
 
 

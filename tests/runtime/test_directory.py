@@ -363,3 +363,36 @@ def test_of_too_many_files_those_changed_last_are_followed_and_that_is_told(tmp_
         assert (drop.journaled(), await drop.ready()) == (["1", "2", "0"], (200, []))
 
     scene(tmp_path, act)
+
+
+def test_a_file_that_stays_unfinished_is_told_until_it_is_whole(tmp_path):
+    """Half a first line, half a last line, half a packed file: said after a minute, also after a restart."""
+    names = ("a.ndjson", "b.ndjson", "c.ndjson.gz")
+
+    async def notices(drop):
+        return (await drop.client.get("/readyz")).json()["notices"]
+
+    async def first(drop):
+        drop.append("a.ndjson", drop.line(1)[:9])
+        drop.append("b.ndjson", drop.line(2) + drop.line(3)[:9])
+        (drop.path / "c.ndjson.gz").write_bytes(gzip.compress(drop.line(4).encode())[:-9])
+        for name in names:
+            os.utime(drop.path / name, ns=(0, TEN_MS * 1_000_000))
+        await drop.looked()
+        assert await notices(drop) == []
+        await pass_time(drop.clock, TEN_MS + limits.FOLLOW_WAITS_MS, drop.it.running.settled)
+        await drop.looked()
+        mend = "end the last line with a newline, or drop it again"
+        assert await notices(drop) == [f"directory erp: {', '.join(names)}: not whole; {mend}"]
+
+    async def second(drop):
+        await drop.looked()
+        assert "a.ndjson, b.ndjson, c.ndjson.gz: not whole" in (await notices(drop))[0]
+        drop.append("a.ndjson", drop.line(1)[9:])
+        drop.append("b.ndjson", drop.line(3)[9:])
+        (drop.path / "c.ndjson.gz").write_bytes(gzip.compress(drop.line(4).encode()))
+        await drop.looked()
+        assert await notices(drop) == []
+        assert sorted(drop.journaled()) == ["1", "2", "3", "4"]
+
+    scene(tmp_path, first, second)
