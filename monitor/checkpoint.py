@@ -86,6 +86,11 @@ class Checkpoints:
             self.dirty.setdefault(key, position)
         changed.clear()
 
+    def forget(self) -> None:
+        """Nothing of what changed is to be stored: a log that is replayed."""
+        self.dirty.clear()
+        self.marks.clear()
+
     def take(self, shard: Shard, shops_max: int) -> Slice | None:
         """The rows of up to so many shops, those changed longest ago first."""
         if not self.dirty:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
 from monitor.commands.output import note, progress
 from monitor.engine.limits import EARLIEST_MS
@@ -19,6 +20,7 @@ from monitor.sources.times import parse_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from monitor.runtime.cluster.tools import Span
     from monitor.shard import Shard
     from monitor.workbench.replay import Replayed
 
@@ -39,6 +41,13 @@ pack_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="A pack that serves every shop, whatever its platform.",
 )
+since_option = click.option(
+    "--since",
+    "since_ms",
+    metavar="TIME",
+    callback=_read_time,
+    help="--kafka: only what arrived from then on.",
+)
 at_option = click.option(
     "--at",
     "at_ms",
@@ -48,12 +57,30 @@ at_option = click.option(
 )
 
 
-def configured_shard(ctx: click.Context, pack: Path | None, rules: Sequence[Path] | None) -> Shard:
+def configured_shard(
+    ctx: click.Context, pack: Path | None, rules: Sequence[Path] | None, *, quiet_gaps: bool = True
+) -> Shard:
     """A shard of the current configuration, or of what the options say; ``rules`` None: without any."""
     from monitor.workbench.offline import offline_shard  # noqa: PLC0415 - packs, rules and settings
 
     found = load_configuration(ctx)
-    return offline_shard(found.settings, found.base, pack=pack, rules=rules)
+    return offline_shard(found.settings, found.base, pack=pack, rules=rules, quiet_gaps=quiet_gaps)
+
+
+def run_topic(ctx: click.Context, shard: Shard, span: Span, at_ms: int | None) -> Replayed:
+    """Replay the topic of the configuration, and say what was refused."""
+    with needs("kafka"):
+        from monitor.runtime.cluster.tools import Topic  # noqa: PLC0415 - an extra
+    from monitor.runtime.cluster.link import link_of  # noqa: PLC0415
+    from monitor.workbench.replay import Replayed, replay_log  # noqa: PLC0415
+
+    configured, found = load_configuration(ctx), Replayed(shard)
+    kafka = configured.settings.kafka
+    topic = Topic(link_of(kafka, configured.base), kafka.topic, span, found.refuse_record)
+    with few_collections():
+        replay_log(found, topic.records(), at_ms)
+    _say_dead(found, note)
+    return found
 
 
 def run_files(shard: Shard, files: Sequence[str], at_ms: int | None) -> Replayed:

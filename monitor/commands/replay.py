@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from monitor.commands.offline import at_option, configured_shard, pack_option, run_files
+from monitor.commands.cluster import needs
+from monitor.commands.offline import (
+    at_option,
+    configured_shard,
+    pack_option,
+    run_files,
+    run_topic,
+    since_option,
+)
 from monitor.commands.output import note, print_json, print_table
 from monitor.workbench.report import report
 from monitor.workbench.summary import AlertRow, FigureRow, alert_rows, events_line, figure_rows, page
 
+if TYPE_CHECKING:
+    from monitor.runtime.cluster.tools import Span
+
 
 @click.command(name="replay")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("--kafka", is_flag=True, help="In place of files the topic of the configuration, read only.")
+@since_option
+@click.option("--partition", type=click.IntRange(0), help="--kafka: only this one.")
+@click.option("--offsets", "offsets", metavar="FROM:END", help="--kafka, --partition: only these; END not.")
 @pack_option
 @click.option(
     "--rules",
@@ -35,6 +51,10 @@ from monitor.workbench.summary import AlertRow, FigureRow, alert_rows, events_li
 def command(
     ctx: click.Context,
     files: tuple[str, ...],
+    kafka: bool,
+    since_ms: int | None,
+    partition: int | None,
+    offsets: str | None,
     pack: Path | None,
     rules: tuple[Path, ...],
     at_ms: int | None,
@@ -46,11 +66,18 @@ def command(
     arrive in the order of the file at those times, and lines after --at are not read. Without it lines are
     put in order of `at` first and arrive then. Bad lines are listed on stderr, and the others taken.
 
+    With --kafka records of the topic are read, all partitions in order of arrival, with the ticks and gaps
+    they have; nobody who works on the topic notices.
+
     Packs, shops and rules are those of the configuration (--config, or slawatch.yaml here); where it has
     no rules, and without a configuration ./rules has none, the rules that ship are judged.
     """
-    shard = configured_shard(ctx, pack, rules)
-    result = report(run_files(shard, files, at_ms))
+    if kafka == bool(files):
+        raise click.UsageError("name files, or say --kafka", ctx)
+    span = _span(ctx, kafka, since_ms, at_ms, partition, offsets)
+    shard = configured_shard(ctx, pack, rules, quiet_gaps=not kafka)
+    found = run_files(shard, files, at_ms) if span is None else run_topic(ctx, shard, span, at_ms)
+    result = report(found)
     if form == "json":
         print_json(result)
         return
@@ -67,3 +94,27 @@ def command(
     click.echo()
     print_table(AlertRow._fields, alert_rows(result), empty="no alerts")
     note(events_line(result))
+
+
+def _span(
+    ctx: click.Context,
+    kafka: bool,
+    since_ms: int | None,
+    at_ms: int | None,
+    partition: int | None,
+    offsets: str | None,
+) -> Span | None:
+    """What of the topic is to be read; None: files are."""
+    if not kafka:
+        if since_ms is not None or partition is not None or offsets is not None:
+            raise click.UsageError("--since, --partition and --offsets go with --kafka", ctx)
+        return None
+    with needs("kafka"):
+        from monitor.runtime.cluster.tools import Span  # noqa: PLC0415 - an extra
+    first = end = None
+    if offsets is not None:
+        begin, colon, stop = offsets.partition(":")
+        if partition is None or not colon or not all(part.isdigit() for part in (begin, stop) if part):
+            raise click.UsageError("--offsets is FROM:END, either may be missing, and wants --partition", ctx)
+        first, end = int(begin) if begin else None, int(stop) if stop else None
+    return Span(partition, since_ms, None if at_ms is None else at_ms + 1, first, end)

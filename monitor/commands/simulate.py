@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from monitor.commands.context import poster
+from monitor.commands.cluster import needs
+from monitor.commands.context import load_configuration, poster
 from monitor.commands.output import note, progress
 from monitor.commands.traffic import traffic_options
 from monitor.errors import MonitorError
@@ -44,13 +45,14 @@ ZONE = ZoneInfo("Asia/Shanghai")
     show_default=True,
     help="NDJSON file (.gz packs it, - is standard output), or the address of a daemon.",
 )
+@click.option("--kafka", is_flag=True, help="In place of --to, the topic of the configuration.")
 @click.option(
     "--received-at/--no-received-at", default=True, show_default=True, help="File: keep when each arrived."
 )
 @click.option(
     "--speed",
     type=click.FloatRange(0),
-    help="Daemon: simulated seconds a second, 0 as fast as it takes them.  [default: 1; with --day 0]",
+    help="Daemon, topic: simulated seconds a second, 0 as fast as it takes them.  [default: 1; with --day 0]",
 )
 @click.option(
     "--token",
@@ -61,7 +63,9 @@ ZONE = ZoneInfo("Asia/Shanghai")
 @click.option(
     "--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the known figures here, as JSON."
 )
+@click.pass_context
 def command(
+    ctx: click.Context,
     shops: int,
     seed: int,
     conversations: int,
@@ -69,6 +73,7 @@ def command(
     start: str | None,
     hours: float,
     target: str,
+    kafka: bool,
     received_at: bool,
     speed: float | None,
     tokens: tuple[str, ...],
@@ -80,8 +85,11 @@ def command(
     hand-overs, orders, refunds and disputes; repeats, events out of order, and a source that goes dead
     and comes back. What --seed and the other options say decides every event.
     """
+    if kafka and target != "-":
+        raise click.UsageError("--kafka and --to go apart", ctx)
     to_daemon = target.startswith(("http://", "https://"))
-    from_ms = _begin_ms(day, start, from_now=to_daemon and day is None)
+    live = to_daemon or kafka
+    from_ms = _begin_ms(day, start, from_now=live and day is None)
     world = make_world(
         shops,
         seed,
@@ -91,8 +99,11 @@ def command(
         sources=max(1, len(tokens)) if to_daemon else 4,
     )
     simulation = Simulation(world)
-    if to_daemon:
-        pace = speed if speed is not None else (0.0 if day else 1.0)
+    pace = speed if speed is not None else (0.0 if day else 1.0)
+    if kafka:
+        fed = _to_topic(ctx, simulation, pace)
+        note(f"sent {fed.accepted} events")
+    elif to_daemon:
         fed = _to_daemon(simulation, target, dict(zip(world.sources, tokens, strict=False)), pace)
         counts = f"{fed.accepted} accepted, {fed.duplicates} duplicates, {fed.rejected} rejected"
         note(f"sent {simulation.sent} events: {counts}")
@@ -163,4 +174,18 @@ def _opened(target: str) -> Iterator[IO[bytes]]:
 
 def _to_daemon(simulation: Simulation, url: str, tokens: dict[str, str], speed: float) -> Fed:
     with poster(url, tokens) as post, progress("sending", _span_ms(simulation.world)) as advance:
+        return feed(_watched(simulation, advance), post, time, speed=speed)
+
+
+def _to_topic(ctx: click.Context, simulation: Simulation, speed: float) -> Fed:
+    with needs("kafka"):
+        from monitor.runtime.cluster import tools  # noqa: PLC0415 - an extra
+    from monitor.runtime.cluster.link import link_of  # noqa: PLC0415
+
+    found = load_configuration(ctx)
+    kafka = found.settings.kafka
+    with (
+        tools.poster(link_of(kafka, found.base), kafka.topic) as post,
+        progress("sending", _span_ms(simulation.world)) as advance,
+    ):
         return feed(_watched(simulation, advance), post, time, speed=speed)

@@ -24,15 +24,21 @@ if TYPE_CHECKING:
 
 
 def offline_shard(
-    settings: Settings, base: Path, *, pack: Path | None = None, rules: Sequence[Path] | None = ()
+    settings: Settings,
+    base: Path,
+    *,
+    pack: Path | None = None,
+    rules: Sequence[Path] | None = (),
+    quiet_gaps: bool = True,
 ) -> Shard:
-    """Make a shard that replays files, in which a gap is quiet and not time down.
+    """Make a shard for an offline run: of files, in which a gap is quiet and not time down, or of a log.
 
     Args:
         settings: The configuration: lateness, packs, shops and, if there are such files, rules.
         base: What relative paths in it start from.
         pack: Serves every shop, whatever its platform, in place of all other packs.
         rules: Files or directories, in place of the configuration's; None: no rules at all.
+        quiet_gaps: False for a log, which has ticks and gaps of its own.
 
     Raises:
         RulesError, ConfigurationError: With every mistake, each at its place.
@@ -50,7 +56,7 @@ def offline_shard(
     else:
         chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
     plan = plan_of(settings, packs if one is None else {one.id: (one,)}, chosen, shops)
-    return _shard(replace(plan, quiet_gaps=True), one)
+    return _shard(replace(plan, quiet_gaps=quiet_gaps), one)
 
 
 def default_rules(configured: Path) -> list[Path]:

@@ -77,6 +77,11 @@ class Replayed:
         self.unread += 1
         self._refuse(f"{path}:{line}", bad.reason)
 
+    def refuse_record(self, partition: int, offset: int, bad: Rejected) -> None:
+        """Note what cannot be read of a record of a topic."""
+        self.unread += 1
+        self._refuse(f"partition {partition}, offset {offset}", bad.reason)
+
     def _take(self, outputs: Outputs) -> None:
         self.transitions += outputs.transitions
         for event, reason in outputs.rejected:
@@ -118,6 +123,29 @@ def fold(found: Replayed, arrivals: Iterable[tuple[int, list[Event]]], at_ms: in
     if at_ms is not None:
         records.append(Record(position + 1, at_ms))
     found._take(shard.step(records))  # noqa: SLF001 - our own
+    pass_deadlines(shard)
+
+
+def replay_log(found: Replayed, records: Iterable[Record], at_ms: int | None = None) -> None:
+    """Fold the records of a log with their own ticks and gaps, in order of arrival; else as ``fold``.
+
+    Args:
+        found: Of a new shard whose plan has no quiet gaps; nothing of it is stored.
+        records: Their positions are given anew.
+        at_ms: The clock at the end.
+    """
+    shard, position, batch = found.shard, 0, []
+    for record in records:
+        position += 1
+        record.position = position
+        batch.append(record)
+        if len(batch) >= BATCH_RECORDS:
+            found._take(shard.step(batch))  # noqa: SLF001 - our own
+            shard.checkpoints.forget()
+            batch = []
+    if at_ms is not None:
+        batch.append(Record(position + 1, at_ms))
+    found._take(shard.step(batch))  # noqa: SLF001 - our own
     pass_deadlines(shard)
 
 

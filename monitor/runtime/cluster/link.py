@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from monitor.configuration import ConfigurationError
+from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from faust.auth import Credentials
@@ -88,3 +91,22 @@ def _context(settings: KafkaSettings, base: Path) -> ssl.SSLContext:
             [f"kafka.{name}: {path}: {detail}; name a PEM file that can be read"]
         ) from error
     return context
+
+
+@contextmanager
+def told(link: Link) -> Iterator[None]:
+    """Whatever kafka-python raises inside is one line with the mend.
+
+    Raises:
+        MonitorError: In its place.
+    """
+    from kafka.errors import KafkaError  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (KafkaError, OSError, ValueError) as error:
+        raise MonitorError(
+            f"kafka: {', '.join(link.brokers)}: {error or type(error).__name__}",
+            mend="see kafka.brokers, tls, sasl, user and password, and that the brokers run",
+            code="kafka",
+        ) from error

@@ -12,11 +12,11 @@ from kafka.errors import (
     CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
     GroupIdNotFoundError,
-    KafkaError,
     TopicAlreadyExistsError,
 )
 
 from monitor.errors import MonitorError
+from monitor.runtime.cluster.link import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -180,7 +180,7 @@ def _grant(settings: KafkaSettings, operation: str, kind: str = "topic") -> str:
 @contextmanager
 def _admin(link: Link) -> Iterator[KafkaAdminClient]:
     """A client for administration; whatever Kafka says is one line with the mend."""
-    try:
+    with told(link):
         admin = KafkaAdminClient(
             **link.options(), bootstrap_timeout_ms=ANSWER_MS, request_timeout_ms=ANSWER_MS
         )
@@ -188,10 +188,3 @@ def _admin(link: Link) -> Iterator[KafkaAdminClient]:
             yield admin
         finally:
             admin.close()
-    except (KafkaError, OSError, ValueError) as error:
-        brokers = ", ".join(link.brokers)
-        raise MonitorError(
-            f"kafka: {brokers}: {error or type(error).__name__}",
-            mend="see kafka.brokers, tls, sasl, user and password, and that the brokers run",
-            code="kafka",
-        ) from error
