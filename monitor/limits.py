@@ -33,7 +33,7 @@ DEAD_LETTER_DAYS_UNPARSED = 7  # what does not parse may hold a message text: it
 DEAD_LETTER_DAYS = 35  # as long as the journal by default
 
 # Files. What does not fit is sorted in runs on disk and merged.
-SORT_MEMORY_BYTES = 128 << 20
+SORT_MEMORY_BYTES = 512 << 20
 
 # Explanations, folded again from the journal. A busy shop has a hundredth of this a day.
 EXPLAIN_EVENTS = 500_000  # of the shop, about 10 s; more are refused

@@ -199,7 +199,10 @@ class ShopReading:
     def in_service(self) -> bool:
         """Whether now lies in the pack's service hours."""
         of_day = self.shop.zone.local(self.now_ms) % DAY_MS
-        return any(start <= of_day < end for start, end in self.shop.pack.on(self._day).spans)
+        for start, end in self.shop.pack.on(self._day).spans:
+            if start <= of_day < end:
+                return True
+        return False
 
     @property
     def silent_ms(self) -> int:

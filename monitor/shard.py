@@ -56,6 +56,7 @@ class Shard:
     def __init__(self, plan: Plan, shard: int = 0) -> None:
         self.number = shard
         self.book = Rulebook(plan)
+        self.quiet_gaps = plan.quiet_gaps
         self.engine = Engine(self.book.engine_spec())
         self.watches: dict[str, ShopWatch] = {}
         self.sources: dict[str, SourceWatch] = {}
@@ -95,7 +96,7 @@ class Shard:
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
         engine = self.engine
-        if self.plan.quiet_gaps:  # files are not stored
+        if self.quiet_gaps:  # files are not stored
             engine.dirty.clear()
             return self._take(record)
         self.checkpoints.before(self, record.position)
@@ -109,11 +110,11 @@ class Shard:
         engine = self.engine
         self.position, self._n = record.position, 0
         arrival_ms = max(record.arrival_ms, engine.now_ms)
-        if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.plan.quiet_gaps:
+        if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.quiet_gaps:
             for watch in self.sources.values():
                 watch.source.go_blind()
         self.advance(arrival_ms)
-        if not self.sources and not self.plan.quiet_gaps:
+        if not self.sources and not self.quiet_gaps:
             self._expect(arrival_ms)
         if record.heard:
             for name, heard_ms in record.heard.items():
@@ -123,7 +124,7 @@ class Shard:
             if record.source:
                 self._hear(record.source, arrival_ms, 0)
             return []
-        if self.plan.quiet_gaps and not self.since_ms:
+        if self.quiet_gaps and not self.since_ms:
             first = next((event for event in record.events if event.type != "heartbeat"), None)
             self.since_ms = self._first_midnight(first) if first is not None else 0
         refused = engine.fold(record.events, arrival_ms, record.source, record.position)
@@ -161,7 +162,7 @@ class Shard:
 
     def _judge(self, now_ms: int, changed: dict[str, Shop]) -> None:
         skips = self.engine.skips
-        for key in sorted(changed):
+        for key in sorted(changed) if len(changed) > 1 else changed:
             shop = changed[key]
             if skips and skips.get(key, -1) >= self.position:
                 shop.touched()  # it was judged here already; look when its own records begin
@@ -214,7 +215,7 @@ class Shard:
             name,
             now_ms,
             promised_ms=promised.promised_ms,
-            silent_after_ms=0 if self.plan.quiet_gaps else promised.silent_after_ms,
+            silent_after_ms=0 if self.quiet_gaps else promised.silent_after_ms,
             on_change=self._source_changed,
             on_new_pack=lambda source: self.sources[source.name].look_soon(self.engine.now_ms),
         )
@@ -256,7 +257,7 @@ class Shard:
 
     def complete_from(self, shop: Shop) -> int:
         """From when the shop's figures are complete; 0: always."""
-        if self.plan.quiet_gaps:
+        if self.quiet_gaps:
             return self.since_ms
         since_ms = 0
         for name in shop.sources:

@@ -64,6 +64,7 @@ class Shop:
         "measured",
         "moved_shops",
         "near",
+        "online_agents",
         "orders_changed",
         "pack",
         "past",
@@ -108,6 +109,7 @@ class Shop:
         self.agents: dict[
             str, tuple[int, int, str, str]
         ] = {}  # agent → (at, seq, id, online | away | offline)
+        self.online_agents = 0  # how many of them are online
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
         self.orders_changed = False
         self.agents_changed = False
@@ -269,15 +271,14 @@ class Shop:
         assert isinstance(event.at, int)
         known = self.agents.get(event.agent_id)
         if known is None or order_of(event.at, event.seq, event.id) > order_of(*known[:3]):
+            self.online_agents += (event.action == "online") - (known is not None and known[3] == "online")
             self.agents[event.agent_id] = (event.at, event.seq, event.id, event.action)
             self.agents_changed = True
             self.touched()
 
     def online(self) -> int | None:
         """How many agents are online; None when no agent event was ever seen."""
-        if not self.agents:
-            return None
-        return sum(state == "online" for *_, state in self.agents.values())
+        return self.online_agents if self.agents else None
 
     def near_rounds(self) -> list[Round]:
         """Open rounds near a deadline, those gone meanwhile left out."""

@@ -99,6 +99,7 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     """Take a fresh shop back to what its rows say, and set its timers for a clock at ``now_ms``."""
     row = _shop(rows["shop"])
     shop.agents, shop.sources, shop.closed = row.agents, row.sources, row.closed
+    shop.online_agents = sum(agent[3] == "online" for agent in row.agents.values())
     shop.formed = {number: Keys(keys) for number, keys in row.formed.items()}
     shop.orders_changed, shop.agents_changed = row.orders_changed, row.agents_changed
     for part in sorted(rows):

@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -249,8 +249,21 @@ def _in_order_of_at(
         runs.append(_events(_sorted_blocks(times, packed)))
         # Equal times keep the order of the file: the sort is stable, and so is the merge.
         ordered = runs[0] if len(runs) == 1 else heapq.merge(*runs, key=_at)
-        for at_ms, group in groupby(ordered, key=_at):
-            yield at_ms, list(group)
+        yield from _by_arrival(ordered)
+
+
+def _by_arrival(ordered: Iterable[Event]) -> Iterator[tuple[int, list[Event]]]:
+    at_ms = 0
+    held: list[Event] = []
+    for event in ordered:
+        if event.at == at_ms:
+            held.append(event)
+            continue
+        if held:
+            yield at_ms, held
+        at_ms, held = cast("int", event.at), [event]
+    if held:
+        yield at_ms, held
 
 
 def _sorted_blocks(times: list[int], packed: list[bytes]) -> Iterator[bytes]:
