@@ -14,6 +14,7 @@ from setuptools import setup
 RECORDS = {"__init__", "events", "limits", "records", "rows", "spec"}
 COMPILED = [
     *sorted(path for path in glob("monitor/engine/*.py") if path[15:-3] not in RECORDS),
+    "monitor/lookout.py",
     "monitor/shard.py",
     "monitor/readings.py",
     "monitor/watch.py",

@@ -9,8 +9,9 @@ import xxhash
 
 from monitor.engine.figures import SPANS
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
+from monitor.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, Watched
 from monitor.plan import day_number, engine_spec
-from monitor.watch import AGENTS, LATE, MINUTE_MS, NEAR, NONE, ORDERS, Watched
+from monitor.watch import MINUTE_MS
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule
@@ -191,15 +192,16 @@ class Rulebook:
 
 
 def _figures(rule: Rule) -> set[str]:
-    """The figures that decide whether a level of a rule holds."""
-    conditions = [level.condition for level in (rule.warn, rule.crit) if level is not None]
+    """The figures that decide whether a level of a rule holds, and whether its alert is clear."""
+    levels = (rule.warn, rule.crit, rule.clear)
+    conditions = [level.condition for level in levels if level is not None]
     if rule.only_if is not None:
         conditions.append(rule.only_if)
     return {comparison.figure for condition in conditions for comparison in comparisons(condition)}
 
 
 def _by_counts(rule: Rule) -> bool:
-    """Whether only units asked or late, or time, change what an idle rule on a reply rate says."""
+    """Whether only units asked or late, or time, change what a rule on a reply rate says."""
     return rule.each == "shop" and _figures(rule) <= COUNTED
 
 

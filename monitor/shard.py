@@ -16,7 +16,7 @@ from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
 from monitor.rulebook import Plan, Rulebook
 from monitor.source_watch import SourceWatch
-from monitor.watch import ShopWatch, Watched
+from monitor.watch import ShopWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.engine.shop import Shop
+    from monitor.lookout import Watched
     from rules.transition import Transition
 
 DOWN_MS: Final = 5_000  # a longer gap between records is time down

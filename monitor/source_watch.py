@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.wheel import Timed
 from monitor.readings import SourceReading
-from monitor.watch import SERVED, Host, Watched
+from monitor.watch import SERVED, Host
 from rules.machine import step, transition
 
 if TYPE_CHECKING:
     from monitor.engine.sources import Source
     from monitor.engine.wheel import Wheel
+    from monitor.lookout import Watched
     from rules.transition import RuleState
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from monitor.engine.figures import SPANS, Counted
+from monitor.engine.figures import SPANS
 from monitor.engine.wheel import Timed
+from monitor.lookout import AGENTS, LATE, NEAR, ORDERS, Lookout, Watched
 from monitor.readings import ShopReading
-from rules.judge import Judge, Judgement
+from rules.judge import Judgement
 from rules.machine import Reason, close, step, transition
 from rules.rule import Rule
 from rules.transition import Facts
@@ -17,76 +18,10 @@ if TYPE_CHECKING:
 
     from monitor.engine.shop import Shop
     from monitor.source_watch import SourceWatch
-    from rules.pack import Measure
     from rules.transition import RuleState, Transition
 
 MINUTE_MS: Final = 60_000
 SERVED: Final = Judgement("ok")
-
-
-# Gates: what must be so before an idle rule can have anything to say; most shop-seconds end here.
-NONE: Final = 0
-LATE: Final = 1  # every level asks for a miss, and the measure has one in the rule's period
-NEAR: Final = 2  # it looks at conversations, and one is near its deadline
-ORDERS: Final = 3  # it looks at orders, and one has changed
-AGENTS: Final = 4  # it looks at who is online, and that is known
-
-
-class Watched:
-    """One rule as it is judged on shops with one pack.
-
-    ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
-    a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
-    ``by_counts``: while idle, only units asked or late, or time, can change what it says.
-    """
-
-    __slots__ = ("always", "by_counts", "every_ms", "gate", "judge", "measure", "period", "rule", "span")
-
-    def __init__(
-        self,
-        rule: Rule,
-        judge: Judge,
-        measure: Measure | None,
-        period: str,
-        every_ms: int,
-        gate: int,
-        *,
-        always: bool,
-        by_counts: bool = False,
-    ) -> None:
-        self.rule = rule
-        self.judge = judge
-        self.measure = measure
-        self.period = period
-        self.span = SPANS.get(period, 0) if measure is not None and measure.kind == "reply_rate" else 0
-        self.every_ms = every_ms
-        self.gate = gate
-        self.always = always
-        self.by_counts = by_counts and self.span > 0
-
-
-class Lookout:
-    """A rule at one shop on one service day: what its rate is summed from, and what it read last."""
-
-    __slots__ = ("asked", "counted", "late", "watched")
-
-    def __init__(self, watched: Watched) -> None:
-        self.watched = watched
-        self.counted: Counted | None = None
-        self.asked = self.late = -1  # as they were when it was judged last; -1: it was not
-
-    def has_moved(self) -> bool:
-        """Whether it must be judged for what was counted since."""
-        counted = self.counted
-        if counted is None:
-            return self.asked < 0
-        return counted.late() != self.late or counted.asked() != self.asked
-
-    def note(self) -> None:
-        """It is judged now."""
-        self.asked = self.late = 0
-        if self.counted is not None:
-            self.asked, self.late = self.counted.asked(), self.counted.late()
 
 
 class Host(Protocol):
@@ -161,7 +96,9 @@ class ShopWatch(Timed):
         if entered:
             self._enter(day, now_ms)
         if self.turns != shop.turns:
-            self._turn()
+            self.turns = shop.turns
+            for lookout in self.lookouts:
+                lookout.turn(shop, day)
         anew = entered or self.unsettled
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
         self.unsettled = False
@@ -171,29 +108,13 @@ class ShopWatch(Timed):
         dark = host.is_dark(shop)
         complete_from = host.complete_from(shop)
         every_ms = 0
-        states = self.states
         for lookout in awake:
             watched = lookout.watched
-            rule, judge = watched.rule, watched.judge
             lookout.note()
             reading = self._reading(lookout, now_ms, dark, complete_from)
-            state = states.get(rule.id)
-            judgement = judge(reading, state)
-            if state is not None or judgement.severity:
-                after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
-                if change is not None:
-                    if rule.each == "conversation" and change.reason is Reason.CLEARED:
-                        change = change._replace(reason=Reason.GONE)
-                    facts = judge.facts(reading, judgement)
-                    late = host.told_late(shop, now_ms)
-                    told = transition(
-                        rule, {"shop": shop.key}, change, judgement, facts, now_ms, after_the_fact=late
-                    )
-                    host.tell(told)
-                if after is not state:
-                    self._keep(rule, after, now_ms)
-            if judge.timed and rule.each != "conversation":
-                due_ms = judge.due_ms(reading)
+            self._judge(watched, reading, now_ms)
+            if watched.judge.timed and watched.rule.each != "conversation":
+                due_ms = watched.judge.due_ms(reading)
                 if due_ms:
                     shop.wheel.at(due_ms, self)
             if watched.every_ms and (watched.always or reading.asked):
@@ -202,23 +123,32 @@ class ShopWatch(Timed):
             self.next_ms = (now_ms // every_ms + 1) * every_ms
             shop.wheel.at(self.next_ms, self)
 
+    def _judge(self, watched: Watched, reading: ShopReading, now_ms: int) -> None:
+        rule, shop = watched.rule, self.shop
+        state = self.states.get(rule.id)
+        judgement = watched.judge(reading, state)
+        if state is None and not judgement.severity:
+            return
+        after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
+        if change is not None:
+            if rule.each == "conversation" and change.reason is Reason.CLEARED:
+                change = change._replace(reason=Reason.GONE)
+            facts = watched.judge.facts(reading, judgement)
+            late = self.host.told_late(shop, now_ms)
+            subject = {"shop": shop.key}
+            self.host.tell(transition(rule, subject, change, judgement, facts, now_ms, after_the_fact=late))
+        if after is not state:
+            self._keep(rule, after, now_ms)
+
     def unsettle(self) -> None:
         """Have every rule judged at the next look: a source went blind, came back, or is complete anew."""
         self.unsettled = True
-
-    def _turn(self) -> None:
-        """A day was begun or closed: rates are summed from others."""
-        self.turns = self.shop.turns
-        for lookout in self.lookouts:
-            watched = lookout.watched
-            if watched.span and watched.measure is not None:
-                lookout.counted = Counted(self.shop, watched.measure.id, self.day, watched.span)
 
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched
         gate = watched.gate
         if self.states and watched.rule.id in self.states:
-            return True
+            return anew or self.moved_on or not watched.by_counts or lookout.has_moved()
         if gate == LATE and (lookout.counted is None or not lookout.counted.late()):
             return False
         if gate == NEAR:

@@ -29,6 +29,7 @@ PURE = (
     "monitor/shard.py",
     "monitor/rulebook.py",
     "monitor/readings.py",
+    "monitor/lookout.py",
     "monitor/watch.py",
     "monitor/source_watch.py",
     "monitor/checkpoint.py",
@@ -61,6 +62,7 @@ ADAPTERS = {
 WIRES = {
     "monitor/app.py",
     "monitor/app_cluster.py",
+    "monitor/app_desk.py",
     "monitor/runtime/embedded.py",  # the parts between the web and the channels, for app.py
     "alerting/config.py",  # an account's type to its channel, for app.py
 }
@@ -214,7 +216,8 @@ def names(node: ast.ImportFrom) -> set[str]:
 @pytest.mark.parametrize("package", [*PACKAGES, "monitor/engine"])
 def test_a_package_names_its_limits_in_one_place(package: str):
     limits = ROOT / package / "limits.py"
-    constants = [node for node in ast.parse(limits.read_text("utf-8")).body if isinstance(node, ast.Assign)]
+    body = ast.parse(limits.read_text("utf-8")).body
+    constants = [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
     assert constants, f"{relative(limits)} names no limit"
 
 

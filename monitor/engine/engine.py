@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.engine import limits
 from monitor.engine.events import HEAD, Event
@@ -173,9 +173,7 @@ class Engine:
         at: int
         platform: str
         shop_id: str
-        conversation_id: str
-        kind, event_id, at, seq, platform, shop_id, conversation_id = fields[:7]
-        customer, actor, agent, action, exclude = fields[7:HEAD]
+        kind, event_id, at, _, platform, shop_id = fields[:6]
         if at > now_ms + limits.AHEAD_MS:
             return "ahead"
         if at < limits.EARLIEST_MS:
@@ -202,22 +200,27 @@ class Engine:
             return "skipped"
         if late and shop.measured and not shop.takes(at, now_ms):
             return "late"
-        if not shop.measured:
-            pass  # a platform without a pack: accepted, nothing is counted
-        elif conversation_id and kind in OPERATIONS:
-            operation = OPERATIONS[kind].get(actor or action, OTHER)
-            entry = (at, seq, event_id, now_ms, operation, agent, customer, bool(exclude))
-            reason = self._converse(shop, conversation_id, entry)
+        if shop.measured:  # else of a platform without a pack: accepted, nothing is counted
+            reason = self._count(shop, event, fields, now_ms)
             if reason is not None:
                 return reason
-        elif kind in OF_ORDER and (event.order_id or event.dispute_id or event.refund_id):
-            take_order(shop, event)
-        elif kind == "agent":
-            shop.take_agent(event)
         if name not in shop.sources:
             shop.sources[name] = now_ms
             self.linked.append((name, shop))
         shop.moved()
+        return None
+
+    def _count(self, shop: Shop, event: Event, fields: tuple[Any, ...], now_ms: int) -> str | None:
+        kind, event_id, at, seq, _, _, conversation_id = fields[:7]
+        if conversation_id and kind in OPERATIONS:
+            customer, actor, agent, action, exclude = fields[7:HEAD]
+            operation = OPERATIONS[kind].get(actor or action, OTHER)
+            entry = (at, seq, event_id, now_ms, operation, agent, customer, bool(exclude))
+            return self._converse(shop, conversation_id, entry)
+        if kind == "agent":
+            shop.take_agent(event)
+        elif kind in OF_ORDER and (event.order_id or event.dispute_id or event.refund_id):
+            take_order(shop, event)
         return None
 
     def _converse(self, shop: Shop, conversation_id: str, entry: Entry) -> str | None:

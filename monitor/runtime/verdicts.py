@@ -10,8 +10,8 @@ from rules.rule import condition_text, level_text, no_data_text
 from rules.values import duration_text
 
 if TYPE_CHECKING:
+    from monitor.lookout import Watched
     from monitor.shard import Shard
-    from monitor.watch import Watched
     from rules.reading import Reading
     from rules.rule import Rule
     from rules.transition import RuleState

@@ -1,0 +1,83 @@
+"""A rule as it is judged on shops with one pack, and at one shop: when it need not be judged at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from monitor.engine.figures import SPANS, Counted
+
+if TYPE_CHECKING:
+    from monitor.engine.shop import Shop
+    from rules.judge import Judge
+    from rules.pack import Measure
+    from rules.rule import Rule
+
+# Gates: what must be so before an idle rule can have anything to say; most shop-seconds end here.
+NONE: Final = 0
+LATE: Final = 1  # every level asks for a miss, and the measure has one in the rule's period
+NEAR: Final = 2  # it looks at conversations, and one is near its deadline
+ORDERS: Final = 3  # it looks at orders, and one has changed
+AGENTS: Final = 4  # it looks at who is online, and that is known
+
+
+class Watched:
+    """One rule as it is judged on shops with one pack.
+
+    ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
+    a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
+    ``by_counts``: only units asked or late, or time, can change what it says.
+    """
+
+    __slots__ = ("always", "by_counts", "every_ms", "gate", "judge", "measure", "period", "rule", "span")
+
+    def __init__(
+        self,
+        rule: Rule,
+        judge: Judge,
+        measure: Measure | None,
+        period: str,
+        every_ms: int,
+        gate: int,
+        *,
+        always: bool,
+        by_counts: bool = False,
+    ) -> None:
+        self.rule = rule
+        self.judge = judge
+        self.measure = measure
+        self.period = period
+        self.span = SPANS.get(period, 0) if measure is not None and measure.kind == "reply_rate" else 0
+        self.every_ms = every_ms
+        self.gate = gate
+        self.always = always
+        self.by_counts = by_counts and self.span > 0
+
+
+class Lookout:
+    """A rule at one shop on one service day: what its rate is summed from, and what it read last."""
+
+    __slots__ = ("asked", "counted", "late", "watched")
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched = watched
+        self.counted: Counted | None = None
+        self.asked = self.late = -1  # as they were when it was judged last; -1: it was not
+
+    def has_moved(self) -> bool:
+        """Whether it must be judged for what was counted since."""
+        counted = self.counted
+        if counted is None:
+            return self.asked < 0
+        return counted.late() != self.late or counted.asked() != self.asked
+
+    def note(self) -> None:
+        """It is judged now."""
+        self.asked = self.late = 0
+        if self.counted is not None:
+            self.asked, self.late = self.counted.asked(), self.counted.late()
+
+    def turn(self, shop: Shop, day: int) -> None:
+        """A day was begun or closed: its rate is summed from others."""
+        watched = self.watched
+        if watched.span and watched.measure is not None:
+            self.counted = Counted(shop, watched.measure.id, day, watched.span)
