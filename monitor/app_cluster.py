@@ -69,11 +69,8 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
         MonitorError, RulesError, AlertingError: It cannot start, or ended by itself, and why.
     """
     configure_logging(settings.log.format, settings.log.level)
-    rate_limit("aiokafka", "faust", "mode")
-    configured = configure(settings, base)
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    rate_limit("aiokafka", "kafka", "faust", "mode")
+    configured, stop = configure(settings, base), told_to_stop()
     async with worker(configured) as it:
         it.worker.part("memory", collect_seldom)
         announce(it.url)
@@ -85,6 +82,14 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
             task.cancel()
 
 
+def told_to_stop() -> asyncio.Event:
+    """Set once the process is told to stop."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
+
+
 @asynccontextmanager
 async def worker(configured: Configured) -> AsyncIterator[Running]:
     """A worker with its stores, its dead letters and its probes; at the end all is written and closed."""
@@ -94,10 +99,10 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
     configured.data.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(configured.data / "tokens.json")
     settings.require_safe(tokens=len(tokens))
-    name = f"{settings.kafka.instance or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    name = name_of_process(settings)
     async with AsyncExitStack() as stack:
-        thread, store = await _opened(configured, health, stack, name)
-        state_thread, state_store = await _opened(configured, health, stack, f"{name} state")
+        thread, store = await opened_store(configured, health, stack, name)
+        state_thread, state_store = await opened_store(configured, health, stack, f"{name} state")
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
@@ -131,7 +136,12 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         yield Running(it, status, url)
 
 
-async def _opened(configured: Configured, health: Health, stack: AsyncExitStack, name: str) -> Any:
+def name_of_process(settings: Settings) -> str:
+    """A name that no other process has, nor this one at its next start."""
+    return f"{settings.kafka.instance or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+async def opened_store(configured: Configured, health: Health, stack: AsyncExitStack, name: str) -> Any:
     """A connection of its own to the store, in a thread of its own."""
     thread = StoreThread(name, health)
     stack.callback(thread.close)

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("demo", "Watch a simulated day of shops; nothing to configure."),
     "run": ("run", "The daemon: events in, alerts out, on one machine."),
     "worker": ("worker", "One of many: shards of a topic of Kafka, for more than one machine."),
+    "desk": ("desk", "Tells people what the workers of a cluster found."),
     "topics": ("topics", "Make and check the topic that workers share."),
     "init": ("init", "Write a commented starter configuration."),
     "doctor": ("doctor", "Check configuration and dependencies, and say what to do."),

@@ -35,6 +35,7 @@ class DeskLoop:
         health: Told of a store that does not take what the desk decided.
         on_intents: Called when new or changed intents are durable.
         tell_unrecorded: Awaited with new intents each time the store has no room for them.
+        owner: The desk's name where it is one of several, and leads.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class DeskLoop:
         health: Health,
         on_intents: Callable[[], None],
         tell_unrecorded: Callable[[list[Intent]], Awaitable[object]],
+        owner: str = "",
     ) -> None:
         self._policy, self._store, self._thread = policy, store, thread
         self._clock, self._health, self._on_intents = clock, health, on_intents
-        self._tell_unrecorded = tell_unrecorded
+        self._tell_unrecorded, self._owner = tell_unrecorded, owner
         self._wake = asyncio.Event()
         self._epoch = 0
         self.desk: Desk | None = None  # None until it is read from the store
@@ -70,7 +72,7 @@ class DeskLoop:
         """Read the desk from the store, then fold for ever."""
 
         def load() -> tuple[int, Desk]:
-            epoch, cursor = self._store.take_desk()
+            epoch, cursor = self._store.take_desk(self._owner)
             return epoch, Desk(self._policy, self._store.desk_rows(), cursor)
 
         self._epoch, desk = await self._thread.run(load)

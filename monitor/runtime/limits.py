@@ -64,3 +64,6 @@ SAVE_PAUSE_S = 0.02  # between looks at shards while a checkpoint is under way �
 SAVE_LOOK_S = 0.5  # … and while none is
 TICK_TIMEOUT_MS = 10_000  # a tick that cannot be written for so long is given up, for the next one
 LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before the group has settled
+DESK_LEASE_MS = 10_000  # a desk that is silent for so long loses the lead …
+DESK_RENEW_S = 3.0  # … and takes it again so often while it lives
+DESK_LOOK_S = 0.25  # desk and senders look so often for what others wrote

@@ -42,12 +42,22 @@ BUSY = """
 
 
 class Worker(Live):
-    """One worker process; ``number`` is its instance."""
+    """One worker process; ``more`` are further settings of Kafka."""
 
-    def __init__(self, folder: Path, kafka: str, postgres: str, topic: str, **more: object) -> None:
+    command = "worker"
+
+    def __init__(
+        self,
+        folder: Path,
+        kafka: str,
+        postgres: str,
+        topic: str,
+        wecom: str = "http://127.0.0.1:1",
+        **more: object,
+    ) -> None:
         folder.mkdir()
         self.kafka, self.postgres, self.topic, self.more = kafka, postgres, topic, more
-        super().__init__(folder, wecom="http://127.0.0.1:1")
+        super().__init__(folder, wecom=wecom)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,7 +76,7 @@ class Worker(Live):
 
     def start(self, *, wait: bool = True) -> None:
         """Start it; it answers its probes once it is set up."""
-        command = [sys.executable, str(QUICK), "--config", str(self.folder / "slawatch.yaml"), "worker"]
+        command = [sys.executable, str(QUICK), "--config", str(self.folder / "slawatch.yaml"), self.command]
         with (self.folder / "log").open("ab") as log:
             env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
@@ -93,6 +103,12 @@ class Worker(Live):
             return self.get("/readyz")["status"] == "ready"
         except OSError:
             return False
+
+
+class Desk(Worker):
+    """One desk process, which tells a group."""
+
+    command = "desk"
 
 
 @dataclass

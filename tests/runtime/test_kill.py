@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import random
@@ -16,36 +15,13 @@ from live import Live
 from waiting import eventually, pass_real_time
 
 from alerting.fakes.http import Fault
-from alerting.fakes.wecom import FakeWecom
+from tests.servers.wecom import Wecom
 
 KILLS = int(os.environ.get("TEST_KILLS", "10"))
 SHOPS = 2 + KILLS  # one more opens before each kill, so that there is something to tell all the time
 ANSWER_S = 0.3  # the channel takes so long to answer, so that some kills meet a message in flight
 BATCH = 25
 MARK = "可能重复"
-
-
-class Wecom:
-    """The fake group in a thread of its own, so that it outlives every daemon."""
-
-    def __init__(self) -> None:
-        self.fake = FakeWecom(lambda: time.time_ns() // 1_000_000)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        self.url = self._do(self.fake.start())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._do(self.fake.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
 
 def batch_of(first: int, shops: int) -> list[dict[str, object]]:

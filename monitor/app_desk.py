@@ -1,0 +1,199 @@
+"""The composition root of a cluster's desk: from settings to one desk of several, with its sender.
+
+settings → rules, receivers → store · desk, under a lease · channels, sender · probes, acknowledgements
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import httpx
+from fastapi import FastAPI
+
+from alerting.sender import Sender
+from monitor.app import Configured, configure, read_secret
+from monitor.app_cluster import name_of_process, opened_store, told_to_stop
+from monitor.logs import configure_logging
+from monitor.runtime import limits
+from monitor.runtime.clock import SystemClock
+from monitor.runtime.cluster.desk import LeadingDesk
+from monitor.runtime.desk_loop import DeskLoop
+from monitor.runtime.desk_port import DeskDoor
+from monitor.runtime.health import Health, keep_running
+from monitor.runtime.server import serving
+from monitor.runtime.status import SenderMetrics, account_failed, account_well
+from monitor.runtime.view import View
+from monitor.sinks.dead_letters import DeadLetters
+from monitor.sinks.metrics import Metrics
+from monitor.web.access import Access
+from monitor.web.api import api_routes, probe_routes
+from monitor.web.ports import Status
+from monitor.web.problems import add_handlers
+from monitor.web.stream import Streams
+from monitor.web.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from monitor.runtime.worker_thread import StoreThread
+    from monitor.settings import Settings
+    from monitor.store.sqlite import SqliteStore
+    from monitor.web.ports import SourceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a desk is made of, for the parts that run beside each other."""
+
+    desk: LeadingDesk
+    loop: DeskLoop
+    sender: Sender
+    view: View
+    health: Health
+    store: SqliteStore  # or PostgreSQL's, which has the same methods
+    thread: StoreThread
+    clock: SystemClock
+
+
+async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], object] = print) -> None:
+    """Run a desk until it is told to stop (SIGTERM, SIGINT).
+
+    Args:
+        settings: The configuration.
+        base: What relative paths in it start from.
+        announce: Told its address once it answers.
+
+    Raises:
+        MonitorError, RulesError, AlertingError: It cannot start, and why.
+    """
+    configure_logging(settings.log.format, settings.log.level)
+    configured, stop = configure(settings, base), told_to_stop()
+    async with desk(configured) as url:
+        announce(url)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def desk(configured: Configured) -> AsyncIterator[str]:
+    """A desk and its sender, waiting for the lead or leading; gives its address."""
+    settings, metrics, health, clock = configured.settings, Metrics(), Health(), SystemClock()
+    configured.data.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens(configured.data / "tokens.json")
+    settings.require_safe(tokens=len(tokens))
+    name = f"desk {name_of_process(settings)}"
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+        thread, store = await opened_store(configured, health, stack, name)
+        letters = DeadLetters(configured.data / "dead_letters.db")
+        stack.callback(letters.close)
+        policy = configured.alerting.policy(
+            settings.source_of_shops(), frozenset(configured.plan.rules.rules)
+        )
+        loop = DeskLoop(
+            policy,
+            store,
+            thread,
+            clock,
+            health=health,
+            on_intents=lambda: sender.wake(),  # noqa: PLW0108 - made below: each wakes the other
+            tell_unrecorded=lambda intents: sender.tell_unrecorded(intents),  # noqa: PLW0108 - the same
+            owner=name,
+        )
+        sender = Sender(
+            store,
+            channels,
+            configured.alerting.policy(),
+            configured.names,
+            clock,
+            owner=name,
+            worker=thread,
+            on_result=loop.wake,
+            metrics=SenderMetrics(metrics),
+            on_error=partial(account_failed, health),
+            on_well=partial(account_well, health),
+        )
+        leading = LeadingDesk(loop, store, thread, clock, name)
+        view = View(
+            lambda: None, lambda: loop.desk, configured.names, partial(_status, health, clock.now_ms(), clock)
+        )
+        web = _web(view, loop, clock, tokens, metrics, letters, settings)
+        url = await stack.enter_async_context(serving(web, settings.host, settings.port))
+        await stack.enter_async_context(
+            _running(Parts(leading, loop, sender, view, health, store, thread, clock))
+        )
+        yield url
+
+
+@asynccontextmanager
+async def _running(parts: Parts) -> AsyncIterator[None]:
+    """Every part beside the others; at the end what is being sent is finished and the lead let go."""
+    bodies: dict[str, Callable[[], Awaitable[None]]] = {
+        "desk": parts.desk.run,
+        "sender": parts.sender.run,
+        "look": partial(parts.desk.look, parts.loop.wake, parts.sender.wake),
+        "housekeeping": partial(_keep_house, parts),
+    }
+    tasks = {
+        name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()
+    }
+    try:
+        yield
+    finally:
+        parts.sender.finish()
+        await asyncio.wait([tasks["sender"]], timeout=limits.FINISH_S)
+        await parts.desk.release()
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _keep_house(parts: Parts) -> None:
+    """Delete from the store what is past its retention, while this desk leads."""
+    while True:
+        leads, now_ms = parts.desk.leads, parts.clock.now_ms()
+        gone = await parts.thread.run(parts.store.prune, now_ms) if leads else 0
+        await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
+
+
+def _status(
+    health: Health, started_ms: int, clock: SystemClock, sources: tuple[SourceStatus, ...], shops: int
+) -> Status:
+    """A desk is ready when nothing of it fails, be it leading or waiting for the lead."""
+    problems = tuple(health.problems.values())
+    return Status(
+        ready=not problems,
+        now_ms=clock.now_ms(),
+        version=version("slawatch"),
+        started_ms=started_ms,
+        shops=shops,
+        lag_ms=0,
+        sources=sources,
+        problems=problems,
+    )
+
+
+def _web(
+    view: View,
+    loop: DeskLoop,
+    clock: SystemClock,
+    tokens: Tokens,
+    metrics: Metrics,
+    letters: DeadLetters,
+    settings: Settings,
+) -> FastAPI:
+    """Alerts, acknowledgements and silences, and what supervisors ask."""
+    web = FastAPI(title="slawatch desk", docs_url=None, redoc_url=None, openapi_url=None)
+    web.state.streams = Streams(metrics.streams, 1.0)
+    add_handlers(web)
+    access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
+    web.include_router(api_routes(view, DeskDoor(loop, clock), access, clock.now_ms))
+    web.include_router(probe_routes(view, access, metrics, letters))
+    return web

@@ -1,0 +1,55 @@
+"""From the topic to the phone: a worker finds it, the leading desk decides, a sender tells, each once."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from kafka import KafkaProducer
+
+from tests.cluster.workers import Desk, begin, message
+from tests.servers.wecom import Wecom
+from tests.waiting import eventually, pass_real_time
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+
+def ask(brokers, topic, n, shop):
+    event = message(f"{n}-ask", time.time_ns() // 1_000_000, shop, n, "customer")
+    producer = KafkaProducer(bootstrap_servers=brokers)
+    producer.send(topic, key=f"mall:{shop}".encode(), value=json.dumps(event).encode()).get(10)
+    producer.close()
+
+
+def told_of(wecom, shop):
+    return [text for text in wecom.fake.texts() if f"mall:{shop}" in text]
+
+
+def test_a_miss_is_told_once_also_when_the_leading_desk_is_killed(
+    kafka, postgres_server, topic_name, tmp_path
+):
+    database = postgres_server.new_database()
+    (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1)
+    with Wecom() as wecom:
+        desks = [Desk(tmp_path / f"d{n}", kafka.bootstrap, database, topic_name, wecom.url) for n in range(2)]
+        with worker, desks[0], desks[1]:
+            for process in (worker, *desks):
+                process.start()
+            eventually(worker.ready, 60, "the worker ready")
+            assert all(desk.ready() for desk in desks)
+            ask(kafka.bootstrap, topic_name, 1, "s1")
+            eventually(lambda: told_of(wecom, "s1"), 30, "the first miss told")
+            leading = [desk for desk in desks if desk.get("/api/v1/alerts")["alerts"]]
+            assert len(leading) == 1, "one leads"
+            leading[0].kill()
+            (other,) = [desk for desk in desks if desk is not leading[0]]
+            ask(kafka.bootstrap, topic_name, 2, "s2")
+            eventually(lambda: told_of(wecom, "s2"), 60, "the second miss told by the other desk")
+            eventually(lambda: other.get("/api/v1/alerts")["alerts"], 10, "the alerts of the other desk")
+            pass_real_time(2)
+            assert [len(told_of(wecom, shop)) for shop in ("s1", "s2")] == [1, 1]
+            open_alerts = other.get("/api/v1/alerts")["alerts"]
+            assert {one["subject"]["shop"] for one in open_alerts} == {"mall:s1", "mall:s2"}
+            assert other.stop() == 0
+            assert worker.stop() == 0
