@@ -133,6 +133,13 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callabl
     async def get_alerts(request: Request) -> Response:
         return as_json({"alerts": scoped_alerts(view, access.require(request, "viewer"))})
 
+    _add_actions(routes, view, desk, access, clock_ms)
+    return routes
+
+
+def _add_actions(
+    routes: APIRouter, view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callable[[], int]
+) -> None:
     @routes.post("/alerts/{alert_id:path}/ack", summary="Acknowledge an alert")
     async def post_ack(request: Request, alert_id: str, body: Comment | None = None) -> Response:
         grant = access.require(request, "lead")
@@ -152,8 +159,6 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callabl
         ends_ms = body.ends_ms(clock_ms())
         silence_id = await desk.silence(Silence(body.matchers, ends_ms, grant.name, body.comment))
         return as_json({"id": silence_id, "ends_ms": ends_ms}, 201)
-
-    return routes
 
 
 def why_routes(reasons: ReasonsPort, access: Access) -> APIRouter:
