@@ -10,16 +10,24 @@ ARGS    ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs bench lock clean
+.PHONY: help run test test-compiled compiled lint format docs bench lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: $(VENV)/.run ## set up, start the daemon with simulated shops on a store in var/, print its address
 	@exec $(BIN)/slawatch demo --data var/demo $(ARGS)
 
 test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true allows no skip
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+test-compiled: compiled ## the tests of what decides, over the compiled modules
+	@$(COMPILED) $(BIN)/python -c 'import monitor.engine.fold as it; assert it.__file__.endswith(".so"), it.__file__'
+	$(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=. build/compiled' $(DECIDES) $(ARGS)
+
+compiled: $(VENV)/.dev ## the modules through which every event goes as machine code, in build/compiled (needs a C compiler)
+	@rm -rf build
+	@SLAWATCH_COMPILE=1 $(PIP) --no-deps --no-build-isolation --target build/compiled .
 
 lint: $(VENV)/.dev ## ruff, formatting and mypy --strict
 	$(BIN)/ruff check .
@@ -33,8 +41,8 @@ format: $(VENV)/.dev ## put the code in its format
 docs: $(VENV)/.dev ## make the reference of commands from the commands
 	$(BIN)/python -m monitor.commands.reference > docs/cli.md
 
-bench: $(VENV)/.dev ## the bars, each beside its reference, in one run
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: compiled ## the bars, each beside its reference, in one run, over the compiled modules
+	$(COMPILED) $(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.dev ## resolve the lock files anew from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --output-file requirements.lock pyproject.toml
@@ -46,6 +54,10 @@ clean: ## remove what the other targets made, and the data in var/
 # The lock names no host: where packages come from is this machine's pip configuration.
 LOCK := --quiet --generate-hashes --all-build-deps --allow-unsafe --strip-extras --no-emit-index-url \
         --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-header --annotation-style line
+
+# Modules of build/compiled come before those of the checkout, also in what a benchmark or test starts.
+COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
+DECIDES  := tests/oracle tests/properties tests/rules tests/shard tests/sources tests/workbench
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), once"

@@ -34,10 +34,9 @@ class Took(NamedTuple):
 def replay(folder: Path, events: int, *options: str) -> Took:
     """Run the command on the day; it must have read all of it and refused nothing."""
     command = [sys.executable, "-m", "monitor", "replay", "day.ndjson", "--format", "json", *options]
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     with (folder / "out.json").open("wb") as out:
         began_s = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.PIPE)
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)

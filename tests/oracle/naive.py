@@ -74,6 +74,7 @@ class Wait:
         return self.round.answer is None and now_ms <= self.deadline_ms
 
 
+CLOSED_AFTER_MS = 86_400_000  # a day is closed so long after its midnight (decision 2)
 Unit = list[Wait]  # the waits that decide about one unit, the first one first
 
 
@@ -294,6 +295,7 @@ class Shop:
             for of_day in rounds.values()
             for r in of_day
             if r.answer is None and not r.is_settled(now_ms, self.lateness_ms)
+            if now_ms < r.rule.midnight_ms + CLOSED_AFTER_MS
         ]
         return {"open": len(asks), "oldest_ms": max(0, now_ms - min(asks)) if asks else None}
 
