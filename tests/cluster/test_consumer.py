@@ -182,6 +182,35 @@ def test_what_is_bad_goes_to_the_dead_letters_once_and_stops_nothing(settings, t
     asyncio.run(scene())
 
 
+def test_a_step_that_hangs_is_seen_as_no_progress_and_a_store_that_is_down_is_not(settings, tmp_path):
+    """What the watchdog asks each second: it ends the process when the mark stands for 60 s and work waits."""
+    hangs, go_on = threading.Event(), threading.Event()
+
+    class Hangs(SqliteStore):
+        def commit_step(self, *step):
+            hangs.set()
+            assert go_on.wait(60)
+            return super().commit_step(*step)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Hangs) as it:
+            await until(lambda: caught_up(it))
+            await until(lambda: not it.progress()[1], what="nothing waiting")
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(hangs.is_set, what="a step that tells of the first misses")
+            await asyncio.to_thread(send, settings, 300, 300)
+            await until(lambda: it.progress()[1], what="work waiting")
+            stands = it.progress()
+            it.parts.health.failed("store", "down")
+            assert it.progress() == (stands[0], False), "a new process would find the store as it is"
+            it.parts.health.well("store")
+            go_on.set()
+            await until(lambda: it.progress()[0] != stands[0], what="progress")
+            await until(lambda: sum(folded(it).values()) == 600)
+
+    asyncio.run(scene())
+
+
 def test_no_web_server_of_fausts_own(settings, tmp_path):
     async def scene():
         async with working(settings, tmp_path) as it:

@@ -80,3 +80,30 @@ def held(worker) -> int:
         return int(float(worker.metric('slawatch_shards{state="held"}')))
     except OSError:
         return -1
+
+
+def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_postgres, topic_name, tmp_path):
+    database = own_postgres.new_database()
+    workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
+    with contextlib.ExitStack() as stack:
+        for worker in workers:
+            stack.enter_context(worker)
+            worker.start()
+        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        with Traffic(kafka.bootstrap, topic_name, RATE // 2) as traffic:
+            pass_real_time(2)
+            own_postgres.kill()
+            eventually(
+                lambda: not any(w.ready() for w in workers), 20, "that nothing is stored, said by both"
+            )
+            own_postgres.start()
+            pass_real_time(2)
+            kafka.kill()
+            pass_real_time(2)
+            kafka.start()
+            pass_real_time(2)
+        eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
+        pass_real_time(3)
+        assert [worker.stop() for worker in workers] == [0, 0]
+    verdict = compare(workers[0], database)
+    assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}

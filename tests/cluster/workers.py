@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaConsumer, TopicPartition
 
 from alerting.policy.records import Cursor
 from monitor.app import configure
@@ -27,7 +29,7 @@ from monitor.settings import load_settings
 from monitor.shard import Shard
 from monitor.store.postgres import PostgresStore
 from tests.runtime.live import RULES, Live
-from tests.waiting import eventually, pass_real_time
+from tests.waiting import eventually
 
 QUICK = Path(__file__).with_name("quick_worker.py")
 SHOPS, PARTITIONS = 200, 4
@@ -125,6 +127,7 @@ class Traffic(threading.Thread):
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
+        self._taken: list[asyncio.Future] = []
 
     __hash__ = threading.Thread.__hash__
 
@@ -138,35 +141,44 @@ class Traffic(threading.Thread):
         assert not self.is_alive()
 
     def run(self) -> None:
-        producer = KafkaProducer(bootstrap_servers=self.brokers, linger_ms=5, retries=1000)
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self.brokers, linger_ms=5, request_timeout_ms=60_000, acks="all"
+        )
+        await self._producer.start()
         began_s = time.monotonic()
         for n in itertools.count(self.first):
             if self.over.is_set():
                 break
-            self._send(producer, n)
+            await self._send(n)
             ahead_s = (n - self.first) / self.rate - (time.monotonic() - began_s)
             if ahead_s > 0.02:
-                pass_real_time(ahead_s)
-        producer.flush(60)
-        producer.close()
+                await asyncio.sleep(ahead_s)
+        for taken in await asyncio.gather(*self._taken):
+            assert taken.offset >= 0
+        await self._producer.stop()
 
-    def _send(self, producer: KafkaProducer, n: int) -> None:
+    async def _send(self, n: int) -> None:
         shop, at_ms = f"s{n % SHOPS}", time.time_ns() // 1_000_000
         asked = message(f"{n}-ask", at_ms, shop, n, "customer")
         batch = [asked] if n % 3 else [asked, message(f"{n}-more", at_ms, shop, n, "customer")]
-        self._put(producer, shop, batch)
+        await self._put(shop, batch)
         self.customers.setdefault(f"mall:{shop}", set()).add(f"u{n}")
         answered = n - self.rate  # a second later; of every fifth nobody takes notice
         if answered >= self.first and answered % 5:
             to = f"s{answered % SHOPS}"
-            self._put(producer, to, [message(f"{answered}-answer", at_ms, to, answered, "agent")])
+            await self._put(to, [message(f"{answered}-answer", at_ms, to, answered, "agent")])
         if n % 500 == 0:
-            producer.send(self.topic, key=f"mall:{shop}".encode(), value=b'{"type": "mess')
+            await self._write(shop, b'{"type": "mess')
 
-    def _put(self, producer: KafkaProducer, shop: str, batch: list[dict]) -> None:
-        value = json.dumps(batch if len(batch) > 1 else batch[0]).encode()
-        producer.send(self.topic, key=f"mall:{shop}".encode(), value=value)
+    async def _put(self, shop: str, batch: list[dict]) -> None:
+        await self._write(shop, json.dumps(batch if len(batch) > 1 else batch[0]).encode())
         self.sent += len(batch)
+
+    async def _write(self, shop: str, value: bytes) -> None:
+        self._taken.append(await self._producer.send(self.topic, value, key=f"mall:{shop}".encode()))
 
 
 def message(name: str, at_ms: int, shop: str, n: int, actor: str) -> dict:
