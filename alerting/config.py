@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from alerting.channels.console import Console
-from alerting.channels.webhook import Webhook
-from alerting.channels.wecom_bot import BASE_URL, WecomBot
-from alerting.errors import ConfigError
+from alerting.accounts import AnyAccount, Duration, Model
 from alerting.policy.route import Policy, Receiver
+from alerting.ways import Ways
 from rules.problems import closest
-from rules.values import duration_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,9 +19,7 @@ if TYPE_CHECKING:
 
     from alerting.channels.base import Channel
     from alerting.ports import Clock
-
-    # Reads a secret: ("file", path) or ("env", name) to its text; raises OSError or KeyError.
-    ReadSecret = Callable[[Literal["file", "env"], str], str]
+    from alerting.ways import ReadSecret
 
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _Name = Annotated[str, Field(pattern=_NAME)]
@@ -40,69 +27,7 @@ _DAY_MS = 86_400_000
 _GROUP_BY = {"rule", "severity", "platform", "shop", "source", "agent", "team"}
 
 
-def _read_duration(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parsed = duration_ms(value)
-    if parsed is None:
-        raise ValueError("not a duration such as 30s, 2m or 4h")
-    return parsed
-
-
-Duration = Annotated[int, BeforeValidator(_read_duration)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Account(_Model):
-    """One way out: a bot, an address, the terminal."""
-
-    type: Literal["wecom_bot", "webhook", "console"]
-    """What it is."""
-    key: SecretStr | None = None
-    """wecom_bot: the key of the webhook address. Better: `key_file` or `key_env`."""
-    key_file: str | None = None
-    """wecom_bot: a file that holds the key and nothing else."""
-    key_env: str | None = None
-    """wecom_bot: an environment variable that holds the key."""
-    base_url: str = Field(default=BASE_URL, pattern=r"^https?://[^\s/]+(/[^\s]*)?$", max_length=300)
-    """wecom_bot: where the provider is, for tests and gateways."""
-    format: Literal["markdown", "text"] = "markdown"
-    """wecom_bot: text can mention phone numbers, markdown has colours and twice the length."""
-    mention_mobiles: tuple[str, ...] = Field(default=(), max_length=20)
-    """wecom_bot with `format: text`: phone numbers to mention in every message, or `@all`."""
-    url: SecretStr | None = None
-    """webhook: the address. It may hold a token, so it is never printed."""
-    url_file: str | None = None
-    """webhook: a file that holds the address."""
-    url_env: str | None = None
-    """webhook: an environment variable that holds the address."""
-    secret: SecretStr | None = None
-    """webhook: the secret it is signed with. Better: `secret_file` or `secret_env`."""
-    secret_file: str | None = None
-    """webhook: a file that holds the secret."""
-    secret_env: str | None = None
-    """webhook: an environment variable that holds the secret."""
-    allow_private: bool = False
-    """webhook: whether the address may be private."""
-
-    @model_validator(mode="after")
-    def _check_fields(self) -> Self:
-        wanted = {"wecom_bot": ("key",), "webhook": ("url", "secret"), "console": ()}[self.type]
-        for name in ("key", "url", "secret"):
-            given = [f for f in (name, f"{name}_file", f"{name}_env") if getattr(self, f) is not None]
-            if name in wanted and len(given) != 1:
-                raise ValueError(f"a {self.type} needs one of `{name}_file`, `{name}_env` or `{name}`")
-            if name not in wanted and given:
-                raise ValueError(f"a {self.type} takes no `{given[0]}`")
-        if self.mention_mobiles and self.format != "text":
-            raise ValueError("`mention_mobiles` needs `format: text`")
-        return self
-
-
-class ReceiverSettings(_Model):
+class ReceiverSettings(Model):
     """Somebody to tell, and how often."""
 
     accounts: tuple[_Name, ...] = Field(min_length=1, max_length=10)
@@ -119,10 +44,10 @@ class ReceiverSettings(_Model):
     """Of its messages, unless the file's."""
 
 
-class Alerting(_Model):
+class Alerting(Model):
     """All of ``alerting.yaml``."""
 
-    accounts: dict[_Name, Account] = Field(min_length=1, max_length=100)
+    accounts: dict[_Name, AnyAccount] = Field(min_length=1, max_length=100)
     """Ways out, by name."""
     receivers: dict[_Name, ReceiverSettings] = Field(min_length=1, max_length=1_000)
     """Who is told, by the name that a rule's `notify` gives."""
@@ -220,56 +145,4 @@ class Alerting(_Model):
         Raises:
             ConfigError: Secrets that cannot be read, one line each.
         """
-        found: dict[str, Channel] = {}
-        problems: list[str] = []
-        for name, account in self.accounts.items():
-            try:
-                found[name] = _channel(account, client, clock, read_secret, write)
-            except _NoSecret as error:
-                problems.append(f"accounts.{name}: {error}")
-        if problems:
-            raise ConfigError(problems)
-        return found
-
-
-class _NoSecret(Exception):  # noqa: N818 - not an error yet: a line of ConfigError
-    pass
-
-
-def _channel(
-    account: Account,
-    client: httpx.AsyncClient,
-    clock: Clock,
-    read: ReadSecret,
-    write: Callable[[str], object],
-) -> Channel:
-    if account.type == "wecom_bot":
-        return WecomBot(
-            client,
-            _secret(account, "key", read),
-            markup=account.format,
-            base_url=account.base_url,
-            mention_mobiles=account.mention_mobiles,
-        )
-    if account.type == "webhook":
-        url, secret = _secret(account, "url", read), _secret(account, "secret", read)
-        if not url.get_secret_value().startswith(("https://", "http://")):
-            raise _NoSecret("`url` must start with https:// or http://")
-        return Webhook(client, url, secret, clock, allow_private=account.allow_private)
-    return Console(write)
-
-
-def _secret(account: Account, name: str, read: ReadSecret) -> SecretStr:
-    """A secret from where the account says it is; never empty."""
-    value: SecretStr | None = getattr(account, name)
-    if value is None:
-        file, env = getattr(account, f"{name}_file"), getattr(account, f"{name}_env")
-        try:
-            value = SecretStr(read("file", file).strip() if file else read("env", env).strip())
-        except OSError as error:
-            raise _NoSecret(f"`{name}_file` {file}: {error.strerror}; name a readable file") from error
-        except KeyError as error:
-            raise _NoSecret(f"`{name}_env`: {env} is not set; set it or use `{name}_file`") from error
-    if not value.get_secret_value():
-        raise _NoSecret(f"`{name}` is empty")
-    return value
+        return Ways(client, clock, read_secret, write).open(self.accounts)

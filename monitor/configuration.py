@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -128,7 +128,7 @@ def _values(node: Node, at: Location, places: Places, problems: list[str], file:
 
 
 def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Places) -> str:
-    at = one["loc"]
+    at, allowed = _walk(model, one["loc"])
     name = ".".join(map(str, at))
     line, column = 0, 0
     known = at
@@ -138,13 +138,13 @@ def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Place
         line, column = places[known]
     hint = ""
     if one["type"] == "extra_forbidden":
-        allowed = _fields(model, at[:-1])
         what, found = f"unknown key `{name}`", ""
         hint = closest(str(at[-1]), allowed)
         shown = "" if hint else ", ".join(sorted(allowed))
     else:
         what = f"`{name}`: {one['msg'].removeprefix('Value error, ')}" if name else one["msg"]
-        hidden = any(word in str(at[-1]).lower() for word in _NEVER_SHOWN) if at else True
+        last = next((part for part in reversed(at) if isinstance(part, str)), "secret")
+        hidden = any(word in last.lower() for word in _NEVER_SHOWN)
         plain = isinstance(one["input"], str | int | float)
         found = repr(one["input"])[:80] if plain and not hidden else ""
         shown = ""
@@ -153,15 +153,39 @@ def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Place
     return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", "configuration or environment", 1)
 
 
-def _fields(model: Any, at: Location) -> list[str]:
-    """The keys allowed at a place of a model."""
+def _walk(model: Any, at: Location) -> tuple[Location, list[str]]:
+    """A place as it stands in the file, and the keys allowed beside its last part.
+
+    Of a model that is one of several by its ``type``, pydantic puts the type between.
+    """
+    found: list[str | int] = []
+    allowed: list[str] = []
     for part in at:
-        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = model.model_fields[str(part)].annotation
-            inner = [one for one in get_args(model) if isinstance(one, type) and issubclass(one, BaseModel)]
+        if get_origin(model) is Annotated:
+            model = get_args(model)[0]
+        tagged = {tag: one for one in _models(model) for tag in get_args(_annotation(one, "type"))}
+        if part in tagged and get_origin(model) is not dict:
+            model = tagged[part]
+            continue
+        found.append(part)
+        allowed = list(model.model_fields) if _is_model(model) else []
+        if part in allowed:
+            model = _annotation(model, str(part))
+            inner = _models(model)
             model = inner[0] if inner and get_origin(model) is not dict else model
-        elif get_origin(model) in (dict, list):
-            model = get_args(model)[-1]
         else:
-            return []
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+            model = get_args(model)[-1] if get_origin(model) in (dict, list) else None
+    return tuple(found), allowed
+
+
+def _annotation(model: Any, field: str) -> Any:
+    return model.model_fields[field].annotation if field in model.model_fields else None
+
+
+def _models(annotation: Any) -> list[Any]:
+    """The models in an annotation."""
+    return [one for one in get_args(annotation) if _is_model(one)]
+
+
+def _is_model(of: Any) -> bool:
+    return isinstance(of, type) and issubclass(of, BaseModel)

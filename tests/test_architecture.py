@@ -57,14 +57,14 @@ CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"}
 ADAPTERS = {
     *("Journal", "SqliteStore", "PostgresStore", "Metrics", "Sender", "Embedded", "Entrance"),
     *("ShardLoop", "DeskLoop"),
-    *("WecomBot", "Webhook", "SystemClock", "DeadLetters", "Tokens"),
+    *("WecomBot", "DingtalkBot", "FeishuBot", "Webhook", "SystemClock", "DeadLetters", "Tokens"),
 }
 WIRES = {
     "monitor/app.py",
     "monitor/app_cluster.py",
     "monitor/app_desk.py",
     "monitor/runtime/embedded.py",  # the parts between the web and the channels, for app.py
-    "alerting/config.py",  # an account's type to its channel, for app.py
+    "alerting/ways.py",  # an account's type to its channel, for app.py
 }
 OPENS_ONE = {
     ("monitor/commands/tokens.py", "Tokens"),

@@ -1,4 +1,4 @@
-"""One POST, and what can be said of it when there was no answer."""
+"""One exchange, and what can be said of it when there was no answer."""
 
 from __future__ import annotations
 
@@ -33,8 +33,25 @@ async def post(
 
     The detail names the kind of error only: its text may hold the address, and with it the key.
     """
+    return await _exchange(client, "POST", url, content, headers, extensions)
+
+
+async def get(client: httpx.AsyncClient, url: httpx.URL | str) -> httpx.Response | DeliveryResult:
+    """GET once; the same about what is not answered."""
+    return await _exchange(client, "GET", url, b"", {}, None)
+
+
+async def _exchange(
+    client: httpx.AsyncClient,
+    method: str,
+    url: httpx.URL | str,
+    content: bytes,
+    headers: Mapping[str, str],
+    extensions: Mapping[str, str] | None,
+) -> httpx.Response | DeliveryResult:
     try:
-        return await client.post(
+        return await client.request(
+            method,
             url,
             content=content,
             headers=dict(headers),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerting import limits
-from alerting.channels.base import DeliveryResult, Kind, Markup, Message
-from alerting.channels.http import judge_status, post
+from alerting.channels.base import DeliveryResult, Markup, Message
+from alerting.channels.codes import Codes, judge_errcode
+from alerting.channels.http import post
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 BASE_URL = "https://qyapi.weixin.qq.com"
 
-_CODES: dict[int, tuple[Kind, str]] = {
+_CODES: Codes = {
     0: ("ok", "ok"),
     -1: ("transient", "the provider is busy"),
     40001: ("bad_credential", "invalid credential"),
@@ -36,11 +37,6 @@ _CODES: dict[int, tuple[Kind, str]] = {
     93004: ("bad_credential", "the bot is disabled"),
     93008: ("bad_credential", "the bot is not in the group"),
 }
-
-
-class _Answer(msgspec.Struct):
-    errcode: int
-    errmsg: str = ""
 
 
 class WecomBot:
@@ -80,14 +76,4 @@ class WecomBot:
         answer = await post(self._client, url, payload, {"Content-Type": "application/json"})
         if isinstance(answer, DeliveryResult):
             return answer
-        return judge_status(answer) or judge_body(answer.content)
-
-
-def judge_body(body: bytes) -> DeliveryResult:
-    """Judge a 2xx answer; one that is not WeCom's own leaves open what became of the message."""
-    try:
-        answer = msgspec.json.decode(body[: limits.ANSWER_BYTES_MAX], type=_Answer)
-    except msgspec.MsgspecError:
-        return DeliveryResult("ambiguous", detail="HTTP 200, but not WeCom's answer")
-    kind, meaning = _CODES.get(answer.errcode, ("bad_request", "unknown code"))
-    return DeliveryResult(kind, str(answer.errcode), detail=f"errcode {answer.errcode}: {meaning}")
+        return judge_errcode(answer, _CODES, "WeCom")

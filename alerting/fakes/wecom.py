@@ -8,10 +8,10 @@ key; every one of them HTTP 200.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from alerting.fakes.http import Answer, FakeServer, Fault, Request
+from alerting.fakes.http import Answer, Request
+from alerting.fakes.provider import Provider, Quota, Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,63 +24,34 @@ _HINT = ", hint: [1704540159128593240839785], from ip: 127.0.0.1, more info at "
 _MORE = "https://open.work.weixin.qq.com/devtool/query?e="
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message in the group, as its members see it."""
-
-    at_ms: int
-    key: str
-    kind: str
-    text: str
-    mentioned: tuple[str, ...] = ()
+def answer(code: int, message: str, **more: object) -> Answer:
+    """An answer as WeCom writes it; always HTTP 200."""
+    message += f"{_HINT}{_MORE}{code}" if code else ""
+    return Answer(json.dumps({"errcode": code, "errmsg": message} | more).encode())
 
 
-@dataclass(slots=True)
-class FakeWecom:
-    """A WeCom server for the bots named by ``keys``.
+class FakeWecom(Provider):
+    """A WeCom server for the bots named by ``keys``."""
 
-    ``inbox`` is what the group sees; ``refused`` what was answered with an error: when, key, code.
-    ``on_message`` is called with each message that arrives.
-    """
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        keys: Iterable[str] = ("test-key",),
+        on_message: Callable[[Received], object] = lambda _: None,
+    ) -> None:
+        super().__init__(now_ms, on_message)
+        self.keys = keys
+        self._quota = Quota(MESSAGES, WINDOW_MS, CLOSED_MS)
 
-    now_ms: Callable[[], int]
-    keys: Iterable[str] = ("test-key",)
-    on_message: Callable[[Received], object] = lambda _: None
-    inbox: list[Received] = field(default_factory=list)
-    refused: list[tuple[int, str, int]] = field(default_factory=list)
-    server: FakeServer = field(init=False)
-    _accepted_ms: dict[str, list[int]] = field(default_factory=dict)
-    _closed_until_ms: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.server = FakeServer(self._handle)
-
-    async def start(self) -> str:
-        """Listen on 127.0.0.1; the base URL."""
-        await self.server.start()
-        return self.server.url
-
-    async def close(self) -> None:
-        """Stop; connections are refused until the next ``start``."""
-        await self.server.close()
-
-    def suffer(self, *faults: Fault) -> None:
-        """Let the next requests meet these faults, one each."""
-        self.server.faults.extend(faults)
-
-    def texts(self) -> list[str]:
-        """What the group has read."""
-        return [received.text for received in self.inbox]
-
-    def _handle(self, request: Request) -> Answer:
+    def handle(self, request: Request) -> Answer:
+        """Answer one request."""
         if request.path != "/cgi-bin/webhook/send" or request.method != "POST":
             return Answer(b"not found", 404, "text/plain")
         key = request.query.get("key", "")
         code, message = self._judge(key, request)
         if code:
             self.refused.append((self.now_ms(), key, code))
-            message += f"{_HINT}{_MORE}{code}"
-        return Answer(json.dumps({"errcode": code, "errmsg": message}).encode())
+        return answer(code, message)
 
     def _judge(self, key: str, request: Request) -> tuple[int, str]:
         """The code and message of the answer; a good message enters the inbox."""
@@ -88,7 +59,7 @@ class FakeWecom:
             return -1, "system error"
         if key not in self.keys:
             return 93000, "invalid webhook url"
-        if self._too_often(key):
+        if self._quota.full(key, self.now_ms()):
             return 45009, "api freq out of limit"
         try:
             body = json.loads(request.body)
@@ -103,24 +74,7 @@ class FakeWecom:
             return 44004, "empty content"
         if len(text.encode()) > _BYTES[kind]:
             return 40058, f"{kind}.content exceed max length {_BYTES[kind]}. invalid Request Parameter"
-        self._take(key, kind, part)
-        return 0, "ok"
-
-    def _too_often(self, key: str) -> bool:
-        now_ms = self.now_ms()
-        if now_ms < self._closed_until_ms.get(key, 0):
-            return True
-        recent = [at_ms for at_ms in self._accepted_ms.get(key, ()) if at_ms > now_ms - WINDOW_MS]
-        self._accepted_ms[key] = recent
-        if len(recent) >= MESSAGES:
-            self._closed_until_ms[key] = now_ms + CLOSED_MS
-            return True
-        return False
-
-    def _take(self, key: str, kind: str, part: dict[str, Any]) -> None:
-        now_ms = self.now_ms()
-        self._accepted_ms[key].append(now_ms)
+        self._quota.take(key, self.now_ms())
         mentioned = (*part.get("mentioned_list", ()), *part.get("mentioned_mobile_list", ()))
-        received = Received(now_ms, key, kind, part["content"], mentioned)
-        self.inbox.append(received)
-        self.on_message(received)
+        self.receive(key, kind, text, mentioned)
+        return 0, "ok"

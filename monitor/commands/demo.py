@@ -16,7 +16,7 @@ from monitor.commands.traffic import traffic_options
 from monitor.workbench.world import HOUR_MS, make_world
 
 if TYPE_CHECKING:
-    from alerting.fakes.wecom import Received
+    from alerting.fakes.provider import Received
     from monitor.settings import Settings
     from monitor.workbench.world import World
 

@@ -77,8 +77,7 @@ def refuse_real_channels(alerting: Alerting) -> None:
     """
     problems = []
     for name, account in alerting.accounts.items():
-        url = account.url.get_secret_value() if account.url else account.base_url
-        if account.type != "console" and not _is_loopback(urlsplit(url).hostname or ""):
+        if account.type != "console" and not _is_loopback(urlsplit(account.reaches).hostname or ""):
             problems.append(f"accounts.{name}: --clock is for tests; name a fake on 127.0.0.1 instead")
     if problems:
         raise ConfigurationError(problems)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from alerting.fakes.wecom import Received
+    from alerting.fakes.provider import Received
     from monitor.app import Daemon
     from monitor.settings import Settings
     from monitor.workbench.world import World

@@ -1,4 +1,4 @@
-"""One contract for every channel, and what each answer of a provider means."""
+"""What is particular to a channel: what each answer of its provider means."""
 
 import asyncio
 import hashlib
@@ -10,11 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from alerting.channels.base import DeliveryResult, Message
+from alerting.channels.base import Message
+from alerting.channels.codes import judge_errcode
 from alerting.channels.console import Console
 from alerting.channels.webhook import Webhook
-from alerting.channels.wecom_bot import WecomBot, judge_body
-from alerting.fakes.http import Answer, FakeServer, Fault
+from alerting.channels.wecom_bot import _CODES, WecomBot
+from alerting.fakes.http import Answer, FakeServer
 from alerting.fakes.wecom import FakeWecom
 from alerting.policy.route import Receiver
 from alerting.prove import prove
@@ -87,77 +88,6 @@ def send(channel, body="旗舰店A 还可漏 3 个", **fields):
     return channel.deliver(channel.payload(Message("k1", body, **fields)))
 
 
-network = pytest.mark.parametrize("side", [Group(), Hook()], ids=["wecom", "webhook"])
-
-
-@network
-def test_what_is_accepted_is_in_the_inbox_as_it_was_written(side):
-    result = talk(send, side)
-    assert (result.kind, result.accepted) == ("ok", True)
-    assert side.texts() == ["旗舰店A 还可漏 3 个"]
-
-
-@network
-@pytest.mark.parametrize(
-    ("fault", "kind", "arrived"),
-    [
-        ("bad_gateway", "transient", 0),
-        ("reset", "ambiguous", 0),
-        ("lost", "ambiguous", 1),
-        ("silent", "ambiguous", 1),
-        ("slow", "ok", 1),
-    ],
-)
-def test_what_is_known_of_a_message_after_a_fault(side, fault, kind, arrived, monkeypatch):
-    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.2))
-
-    async def scene(channel):
-        side.server.faults.append(Fault(fault, seconds=0.01))
-        return await send(channel)
-
-    result = talk(scene, side)
-    assert result.kind == kind
-    assert len(side.texts()) == arrived
-
-
-@network
-def test_a_refused_connection_is_transient(side):
-    async def scene(channel):
-        await side.server.close()
-        return await send(channel)
-
-    assert talk(scene, side) == DeliveryResult("transient", detail="no connection (ConnectError)")
-
-
-@network
-@pytest.mark.parametrize("fault", ["bad_gateway", "reset", "lost", "silent", "html", "refused", "none"])
-def test_no_result_and_no_log_ever_carries_the_key(side, fault, monkeypatch, caplog):
-    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.05))
-    caplog.set_level("DEBUG")
-
-    async def scene(channel):
-        if fault == "refused":
-            await side.server.close()
-        elif fault != "none":
-            side.server.faults.append(Fault(fault))
-        return await send(channel), repr(channel.__dict__)
-
-    result, shown = talk(scene, side)
-    assert KEY not in repr(result) + caplog.text
-    if isinstance(side, Group):
-        assert KEY not in shown
-
-
-@network
-def test_the_payload_is_the_same_bytes_for_the_same_message(side):
-    async def scene(channel):
-        message = Message("k1", "x", ("a",), ({"rule": "r"},))
-        return channel.payload(message), channel.payload(message)
-
-    first, second = talk(scene, side)
-    assert first == second
-
-
 # WeCom
 
 
@@ -176,13 +106,14 @@ def test_a_result_by_code():
         12345: "bad_request",
     }
     for code, kind in kinds.items():
-        result = judge_body(json.dumps({"errcode": code, "errmsg": "whatever it says"}).encode())
+        body = json.dumps({"errcode": code, "errmsg": "whatever it says"}).encode()
+        result = judge_errcode(httpx.Response(200, content=body), _CODES, "WeCom")
         assert (result.kind, result.provider_code) == (kind, str(code))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"errcode":"0"}', b"[0]", b"\xff"])
 def test_two_hundred_without_wecoms_answer_is_no_success(body):
-    assert judge_body(body).kind == "ambiguous"
+    assert judge_errcode(httpx.Response(200, content=body), _CODES, "WeCom").kind == "ambiguous"
 
 
 def test_an_unknown_key_is_a_bad_credential():

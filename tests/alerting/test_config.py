@@ -4,6 +4,8 @@ import httpx
 import pytest
 
 from alerting.channels.console import Console
+from alerting.channels.dingtalk import DingtalkBot
+from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import WecomBot
 from alerting.config import Alerting
@@ -15,6 +17,8 @@ accounts:
   night-bot: {type: wecom_bot, key_file: night.key}
   phones: {type: wecom_bot, key_env: PHONES, format: text, mention_mobiles: ["@all"]}
   erp: {type: webhook, url_env: ERP_URL, secret_file: erp.secret, allow_private: true}
+  ding: {type: dingtalk, key: k, secret: s, mention_mobiles: ["13800000001"]}
+  lark: {type: feishu, key: k, base_url: "https://open.larksuite.com"}
   screen: {type: console}
 receivers:
   managers: {accounts: [night-bot, screen], group_by: [rule, platform], group_wait: 0s, repeat_interval: 2h}
@@ -75,6 +79,8 @@ def test_channels(tmp_path):
         "night-bot": WecomBot,
         "phones": WecomBot,
         "erp": Webhook,
+        "ding": DingtalkBot,
+        "lark": FeishuBot,
         "screen": Console,
     }
     assert (made["night-bot"].limit_bytes, made["phones"].limit_bytes) == (4096, 2048)
@@ -103,12 +109,12 @@ def test_an_empty_secret_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
-        ("default: managers", "default: mangers", "12:1: `default`: no receiver mangers, did you mean"),
+        ("default: managers", "default: mangers", "14:1: `default`: no receiver mangers, did you mean"),
         ("[managers, leads]", "[managers, lead]", "everybody.1`: no receiver lead, did you mean leads?"),
         ("accounts: [phones]", "accounts: [phone]", "accounts.0`: no account phone, did you mean phones?"),
         ("key_file:", "kye_file:", "3:32: unknown key `accounts.night-bot.kye_file`, did you mean key_file?"),
-        ("{type: console}", "{type: consol}", "6:12: `accounts.screen.type`: Input should be"),
-        ("{type: console}", "{type: console, key: x}", "`accounts.screen`: a console takes no `key`"),
+        ("{type: console}", "{type: consol}", "8:12: `accounts.screen.type`: Input should be"),
+        ("{type: console}", "{type: console, key: x}", "8:27: unknown key `accounts.screen.key`"),
         (", key_file: night.key", "", "a wecom_bot needs one of `key_file`, `key_env` or `key`"),
         (", secret_file: erp.secret", "", "a webhook needs one of `secret_file`, `secret_env` or `secret`"),
         ("group_wait: 0s", "group_wait: soon", "`receivers.managers.group_wait`: not a duration such as 30s"),

@@ -1,0 +1,124 @@
+"""Accounts become channels: secrets are read, and an address that another channel serves better is its."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import SecretStr
+
+from alerting import accounts as a
+from alerting.channels.console import Console
+from alerting.channels.dingtalk import DingtalkBot
+from alerting.channels.feishu import FeishuBot
+from alerting.channels.webhook import Webhook
+from alerting.channels.wecom_bot import WecomBot
+from alerting.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import httpx
+
+    from alerting.channels.base import Channel
+    from alerting.ports import Clock
+
+    # Reads a secret: ("file", path) or ("env", name) to its text; raises OSError or KeyError.
+    ReadSecret = Callable[[Literal["file", "env"], str], str]
+
+
+class Ways:
+    """What every channel is made with.
+
+    Args:
+        client: Over which they call.
+        clock: Tells the time.
+        read_secret: Reads a file or a variable.
+        write: The terminal's.
+    """
+
+    def __init__(
+        self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret, write: Callable[[str], object]
+    ) -> None:
+        self._client, self._clock, self._read, self._write = client, clock, read_secret, write
+
+    def open(self, accounts: Mapping[str, a.Account]) -> dict[str, Channel]:
+        """The channels by account.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        found: dict[str, Channel] = {}
+        problems: list[str] = []
+        for name, account in accounts.items():
+            try:
+                found[name] = self._channel(account)
+            except _Unusable as error:
+                problems.append(f"accounts.{name}: {error}")
+        if problems:
+            raise ConfigError(problems)
+        return found
+
+    def _channel(self, account: a.Account) -> Channel:
+        match account:
+            case a.WecomBotAccount():
+                return WecomBot(
+                    self._client,
+                    self._secret(account, "key"),
+                    markup=account.format,
+                    base_url=account.base_url,
+                    mention_mobiles=account.mention_mobiles,
+                )
+            case a.DingtalkAccount():
+                return DingtalkBot(
+                    self._client,
+                    self._secret(account, "key"),
+                    self._clock,
+                    secret=self._optional(account, "secret"),
+                    markup=account.format,
+                    base_url=account.base_url,
+                    mention_mobiles=account.mention_mobiles,
+                )
+            case a.FeishuAccount():
+                return FeishuBot(
+                    self._client,
+                    self._secret(account, "key"),
+                    self._clock,
+                    secret=self._optional(account, "secret"),
+                    markup=account.format,
+                    base_url=account.base_url,
+                )
+            case a.WebhookAccount():
+                return self._webhook(account)
+            case _:
+                return Console(self._write)
+
+    def _webhook(self, account: a.WebhookAccount) -> Webhook:
+        url, secret = self._secret(account, "url"), self._secret(account, "secret")
+        if not url.get_secret_value().startswith(("https://", "http://")):
+            raise _Unusable("`url` must start with https:// or http://")
+        return Webhook(self._client, url, secret, self._clock, allow_private=account.allow_private)
+
+    def _optional(self, account: a.Account, name: str) -> SecretStr | None:
+        given = (name, f"{name}_file", f"{name}_env")
+        return self._secret(account, name) if any(getattr(account, f) is not None for f in given) else None
+
+    def _secret(self, account: a.Account, name: str) -> SecretStr:
+        """A secret from where the account says it is; never empty."""
+        value: SecretStr | None = getattr(account, name)
+        if value is None:
+            file, env = getattr(account, f"{name}_file"), getattr(account, f"{name}_env")
+            try:
+                value = SecretStr(
+                    self._read("file", file).strip() if file else self._read("env", env).strip()
+                )
+            except OSError as error:
+                raise _Unusable(f"`{name}_file` {file}: {error.strerror}; name a readable file") from error
+            except KeyError as error:
+                raise _Unusable(f"`{name}_env`: {env} is not set; set it or use `{name}_file`") from error
+        if not value.get_secret_value():
+            raise _Unusable(f"`{name}` is empty")
+        return value
+
+
+class _Unusable(Exception):  # noqa: N818 - not an error yet: a line of ConfigError
+    pass

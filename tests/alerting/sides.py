@@ -1,0 +1,141 @@
+"""Each channel with the honest fake behind it, as the contract suite and `notify-test` meet them.
+
+A channel is opened from its account in ``alerting.yaml``, so that what is tested is what is configured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alerting.config import Alerting
+from alerting.fakes.dingtalk import FakeDingtalk
+from alerting.fakes.feishu import FakeFeishu
+from alerting.fakes.http import Answer
+from alerting.fakes.provider import Provider, Quota
+from alerting.fakes.wecom import FakeWecom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
+SECRET = "SECd2f3shared0secret"
+
+
+class Clock:
+    """A clock that stands until it is told; no channel waits by it."""
+
+    def __init__(self, ms=1_795_399_200_123):
+        self.ms = ms
+
+    def now_ms(self):
+        return self.ms
+
+    async def wait(self, event, until_ms):
+        raise AssertionError("no channel waits")
+
+
+class FakeHook(Provider):
+    """A receiver of webhooks, which checks the signature as documented."""
+
+    def __init__(self, now_ms):
+        super().__init__(now_ms)
+        self.secret, self.status, self.requests = SECRET.encode(), 200, []
+        self.quota = Quota(60, 60_000)
+
+    def handle(self, request):
+        signed = request.headers["x-slawatch-timestamp"].encode() + b"." + request.body
+        mac = hmac.new(self.secret, signed, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(request.headers["x-slawatch-signature"], f"sha256={mac}"):
+            return Answer(b"forged", 401)
+        if self.quota.full("", self.now_ms()):
+            return Answer(b"too many", 429)
+        self.quota.take("", self.now_ms())
+        if len(request.body) > 60_000:
+            return Answer(b"too large", 413)
+        self.requests.append(request)
+        self.receive("", "json", json.loads(request.body)["text"])
+        return Answer(b"taken", self.status)
+
+
+@dataclass
+class Side:
+    """A channel and its provider.
+
+    Attributes:
+        account: As in ``alerting.yaml``, without the address.
+        fake: Makes the provider, fed by a clock.
+        spoil: Makes the provider refuse our credential.
+        after: What a fault leaves known, where it is not what most channels know.
+        empty: Makes the provider know none of the receivers; None: it has no receivers of its own.
+        lose: Makes the provider know some of the receivers only.
+        tells_repeats: Whether a message that was sent twice is known as the same.
+        limited: How many messages it takes at one moment; the next is too many.
+        too_long: How many bytes it refuses.
+        exact: Whether the text arrives as it was written.
+    """
+
+    name: str
+    account: dict[str, Any]
+    fake: Callable[[Callable[[], int]], Any]
+    spoil: Callable[[Any], object]
+    limited: int
+    too_long: int = 25_000
+    address: str = "base_url"
+    path: str = ""
+    secrets: tuple[str, ...] = (KEY, SECRET)
+    after: dict[str, str] = field(default_factory=dict)
+    empty: Callable[[Any], object] | None = None
+    lose: Callable[[Any], object] | None = None
+    tells_repeats: bool = False
+    exact: bool = True
+
+    def configured(self, url):
+        return {**self.account, self.address: url + self.path}
+
+    async def open(self, client, clock):
+        """The provider, listening, and the channel to it."""
+        fake = self.fake(clock.now_ms)
+        account = self.configured(await fake.start())
+        receivers = {"m": {"accounts": ["it"]}}
+        parsed = Alerting.parse({"accounts": {"it": account}, "receivers": receivers, "default": "m"})
+        return fake, parsed.channels(client, clock, lambda kind, name: "")["it"]
+
+
+def clear(name):
+    return lambda fake: getattr(fake, name).clear()
+
+
+SIDES = [
+    Side(
+        "wecom_bot", {"type": "wecom_bot", "key": KEY}, lambda now: FakeWecom(now, [KEY]), clear("keys"), 20
+    ),
+    Side(
+        "webhook",
+        {"type": "webhook", "secret": SECRET, "allow_private": "true"},
+        FakeHook,
+        lambda fake: setattr(fake, "secret", b"another"),
+        60,
+        too_long=70_000,
+        address="url",
+        path=f"/in?token={KEY}",
+        after={"html": "ok"},  # any 2xx is a receiver's yes
+    ),
+    Side(
+        "dingtalk",
+        {"type": "dingtalk", "key": KEY, "secret": SECRET, "format": "text"},
+        lambda now: FakeDingtalk(now, {KEY: SECRET}),
+        lambda fake: fake.bots.update({KEY: "another"}),
+        20,
+    ),
+    Side(
+        "feishu",
+        {"type": "feishu", "key": KEY, "secret": SECRET, "format": "text"},
+        lambda now: FakeFeishu(now, {KEY: SECRET}),
+        lambda fake: fake.bots.update({KEY: "another"}),
+        5,
+    ),
+]

@@ -1,0 +1,223 @@
+"""One contract for every channel: what it says of a message, against a provider that is as strict as theirs.
+
+Asserted on the inbox too: what people saw, not only what we were told.
+"""
+
+import asyncio
+
+import httpx
+import pytest
+from sides import SIDES, Clock
+
+from alerting.channels.base import DeliveryResult, Message
+from alerting.fakes.http import Fault
+
+BODY = "旗舰店A 还可漏 3 个"
+ALERT = {"name": "旗舰店A", "subject": {"shop": "pinduoduo:s1"}, "severity": "crit"}
+
+every = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
+
+
+def those(chosen):
+    found = [side for side in SIDES if chosen(side)]
+    return pytest.mark.parametrize("side", found, ids=[side.name for side in found])
+
+
+def talk(side, scene, **kwargs):
+    """Run ``scene(fake, channel)`` against a real server on 127.0.0.1."""
+
+    async def main():
+        async with httpx.AsyncClient(trust_env=False) as client:
+            fake, channel = await side.open(client, Clock())
+            try:
+                return await scene(fake, channel, **kwargs), fake
+            finally:
+                await fake.close()
+
+    return asyncio.run(main())
+
+
+def send(channel, body=BODY, key="k1", **fields):
+    return channel.deliver(channel.payload(Message(key, body, alerts=(ALERT,), **fields)))
+
+
+async def plainly(fake, channel):
+    return await send(channel)
+
+
+@every
+def test_ok_is_in_the_inbox(side):
+    result, fake = talk(side, plainly)
+    assert (result.kind, result.accepted) == ("ok", True)
+    (text,) = fake.texts()
+    assert text == BODY if side.exact else "旗舰店A" in text
+
+
+@every
+def test_rate_limited_by_the_providers_own_count(side):
+    async def scene(fake, channel):
+        return [await send(channel, f"{BODY} {i}", f"k{i}") for i in range(side.limited + 1)]
+
+    results, fake = talk(side, scene)
+    assert [result.kind for result in results] == ["ok"] * side.limited + ["rate_limited"]
+    assert results[-1].provider_code
+    assert len(fake.inbox) == side.limited
+
+
+@every
+def test_bad_credential(side):
+    async def scene(fake, channel):
+        side.spoil(fake)
+        return await send(channel)
+
+    result, fake = talk(side, scene)
+    assert (result.kind, fake.inbox) == ("bad_credential", [])
+    assert result.provider_code
+
+
+@those(lambda side: side.too_long)
+def test_bad_request_what_is_too_long(side):
+    async def scene(fake, channel):
+        return await send(channel, "x" * side.too_long)
+
+    result, fake = talk(side, scene)
+    assert (result.kind, fake.inbox) == ("bad_request", [])
+
+
+@every
+def test_the_limit_in_bytes_holds_for_the_longest_message(side):
+    """As many bytes as the channel says, in Chinese, in lines, with markup and mentions."""
+
+    async def scene(fake, channel):
+        row = '**<font color="warning">旗舰店A</font>** <@xiaoli> "还可漏" 3 个\n'
+        body = row * (channel.limit_bytes // len(row.encode()))
+        return await send(channel, body + "x" * (channel.limit_bytes - len(body.encode())))
+
+    result, _ = talk(side, scene)
+    assert result.kind == "ok", result
+
+
+@those(lambda side: side.empty)
+def test_no_recipient(side):
+    async def scene(fake, channel):
+        side.empty(fake)
+        return await send(channel)
+
+    result, fake = talk(side, scene)
+    assert (result.kind, fake.inbox) == ("no_recipient", [])
+
+
+@those(lambda side: side.lose)
+def test_partial_where_some_receivers_are_unknown(side):
+    async def scene(fake, channel):
+        side.lose(fake)
+        return await send(channel)
+
+    result, fake = talk(side, scene)
+    assert (result.kind, result.accepted, len(fake.inbox)) == ("partial", True, 1)
+
+
+@every
+@pytest.mark.parametrize(
+    ("fault", "kind", "arrived"),
+    [
+        ("bad_gateway", "transient", 0),
+        ("reset", "ambiguous", 0),
+        ("html", "ambiguous", 0),
+        ("lost", "ambiguous", 1),
+        ("silent", "ambiguous", 1),
+        ("slow", "ok", 1),
+    ],
+)
+def test_what_is_known_after_a_fault(side, fault, kind, arrived, monkeypatch):
+    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.2))
+
+    async def scene(fake, channel):
+        fake.suffer(Fault(fault, seconds=0.01))
+        return await send(channel)
+
+    result, fake = talk(side, scene)
+    assert result.kind == side.after.get(fault, kind)
+    seen = len(fake.inbox)
+    assert seen == arrived or (seen == 1 and result.accepted)  # sent again in the same breath, or found
+
+
+@every
+def test_a_refused_connection_is_transient(side):
+    async def scene(fake, channel):
+        await fake.close()
+        return await send(channel)
+
+    assert talk(side, scene)[0] == DeliveryResult("transient", detail="no connection (ConnectError)")
+
+
+@those(lambda side: side.tells_repeats)
+def test_duplicate_a_repeat_of_what_arrived_is_not_shown_again(side):
+    async def scene(fake, channel):
+        first = await send(channel)
+        return first, await send(channel, f"{BODY} 可能重复", again=True)
+
+    (first, second), fake = talk(side, scene)
+    assert (first.kind, second.kind, second.accepted) == ("ok", "duplicate", True)
+    assert len(fake.inbox) == 1
+
+
+@every
+@pytest.mark.parametrize(
+    "fault", ["bad_gateway", "reset", "lost", "silent", "html", "refused", "spoilt", "none"]
+)
+def test_no_result_log_or_error_ever_carries_a_secret(side, fault, monkeypatch, caplog):
+    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.05))
+    caplog.set_level("DEBUG")
+
+    async def scene(fake, channel):
+        if fault == "refused":
+            await fake.close()
+        elif fault == "spoilt":
+            side.spoil(fake)
+        elif fault != "none":
+            fake.suffer(Fault(fault))
+        return await send(channel), repr(channel), repr(side.configured("http://127.0.0.1")["type"])
+
+    said, _ = talk(side, scene)
+    for secret in side.secrets:
+        assert secret not in repr(said) + caplog.text
+
+
+@every
+def test_the_payload_is_the_same_bytes_for_the_same_message(side):
+    async def scene(fake, channel):
+        message = Message("k1", "x", ("a",), (ALERT,))
+        return channel.payload(message), channel.payload(message)
+
+    (first, second), _ = talk(side, scene)
+    assert first == second
+
+
+@every
+def test_what_the_allowance_lets_out_the_provider_takes(side):
+    """A burst, then one every few seconds, for as long as the allowance counts: nothing is refused."""
+    from alerting.policy.throttle import Window
+
+    async def scene(fake, channel):
+        clock, window = channel_clock, Window(channel.allowance)
+        results = []
+        for i in range(min(3 * channel.allowance.messages, 60)):
+            clock.ms = max(clock.ms, window.next_ms(clock.ms, urgent=True))
+            window.add(clock.ms, urgent=True)
+            results.append(await send(channel, f"{BODY} {i}", f"k{i}"))
+        return results
+
+    channel_clock = Clock()
+
+    async def main():
+        async with httpx.AsyncClient(trust_env=False) as client:
+            fake, channel = await side.open(client, channel_clock)
+            try:
+                return await scene(fake, channel), len(fake.inbox)
+            finally:
+                await fake.close()
+
+    results, seen = asyncio.run(main())
+    assert {result.kind for result in results} == {"ok"}
+    assert seen == len(results)
