@@ -110,7 +110,7 @@ async def nobody(_transitions) -> int:
     return 0
 
 
-async def until(look, within_s: float = 20.0, what: str = "it") -> None:
+async def until(look, within_s: float = 45.0, what: str = "it") -> None:
     """Let the worker go on until something is true."""
     async with asyncio.timeout(within_s):
         while not look():  # noqa: ASYNC110 - at whatever it is that the test wants to see

@@ -183,7 +183,7 @@ def test_what_is_bad_goes_to_the_dead_letters_once_and_stops_nothing(settings, t
 
 
 def test_a_step_that_hangs_is_seen_as_no_progress_and_a_store_that_is_down_is_not(settings, tmp_path):
-    """What the watchdog asks each second: it ends the process when the mark stands for 60 s and work waits."""
+    """What the watchdog asks each second: it ends the process when this stands for 60 s and work waits."""
     hangs, go_on = threading.Event(), threading.Event()
 
     class Hangs(SqliteStore):

@@ -65,7 +65,7 @@ def test_each_thing_that_is_wrong_is_named_with_its_mend_and_create_mends_what_c
         "retention.bytes": "1000000",
     }
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, wrong)])
-    said = eventually(lambda: len(said := found(settings)) == 4 and said, what="four findings")
+    said = eventually(lambda: len(said := found(settings)) == 4 and said, 20, "four findings")
     for part in ("compacted", "LogAppendTime", "kept for 1 h, the configuration says 72 h", "cut at 1000000"):
         (line,) = [line for line in said if part in line]
         assert line.endswith("; `slawatch topics create` sets it")
@@ -98,7 +98,9 @@ def test_over_tls_with_a_name_rights_that_lack_are_named(kafka, settings, admin,
     (line,) = found(secured, kafka.authority.parent)
     assert f"user {USER} may not DESCRIBE; kafka-acls --add --allow-principal User:{USER}" in line
     grant(admin, ResourceType.TOPIC, topic_name, ACLOperation.READ)
-    said = eventually(lambda: len(said := found(secured, kafka.authority.parent)) == 3 and said)
+    said = eventually(
+        lambda: len(said := found(secured, kafka.authority.parent)) == 3 and said, 20, "three findings"
+    )
     assert [line.partition(";")[0] for line in said[:2]] == [
         f"topic {topic_name}: user {USER} may not WRITE",
         f"group group-{topic_name}: user {USER} may not READ",

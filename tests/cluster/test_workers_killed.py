@@ -61,10 +61,10 @@ def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
             pass_real_time(2)
             sleeper.pause()
-            eventually(lambda: held(other) == PARTITIONS, 30, "the other has taken its shards")
+            eventually(lambda: held(other) == PARTITIONS, 45, "the other has taken its shards")
             pass_real_time(2)
             sleeper.go_on()
-            eventually(lambda: 0 < held(sleeper) < PARTITIONS, 30, "the sleeper has shards again")
+            eventually(lambda: 0 < held(sleeper) < PARTITIONS, 45, "the sleeper has shards again")
             pass_real_time(2)
         eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready again")
         pass_real_time(3)
