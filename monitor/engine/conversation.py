@@ -117,8 +117,7 @@ class Conversation(Fold):
                 r.book(now_ms)
                 if r.ask_ms >= 0 and r.answer_ms < 0:
                     self.shop.arm(r, now_ms)
-                    for ask_ms in r.asks or (r.ask_ms,):
-                        self.shop.arm_marks(r, ask_ms, now_ms)
+                    self.shop.arm_marks(r, now_ms)
         for known in self.entries:
             if self.shop.takes(known[0], now_ms):  # a closed day left nothing that could change
                 self.fold(known, now_ms)

@@ -137,7 +137,7 @@ class Fold(Timed):
                 tally.joined(r, position, now_ms)
             self.shop.arm(r, now_ms)
             if track.marked:
-                self.shop.arm_marks(r, at, now_ms)
+                self.shop.arm_marks(r, now_ms)
 
     def _open_round(self, track: Track, arrival_ms: int) -> Round | None:
         """The open round of a track, unless it is settled and so forgotten (decision 3)."""
@@ -172,7 +172,7 @@ class Fold(Timed):
             r.day.wait_for(r, now_ms)
         self.shop.arm(r, now_ms)
         if track.marked:
-            self.shop.arm_marks(r, ask_ms, now_ms)
+            self.shop.arm_marks(r, now_ms)
 
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
         """The robot hands the customer to a human: what is unanswered since opens a round."""

@@ -73,7 +73,9 @@ class TallyRow(msgspec.Struct, array_like=True):
     units: dict[str, tuple[int, int, int]] = {}
     firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
     rest_keys: bytes = b""
-    rest_values: bytes = b""
+    rest_rounds: bytes = b""
+    rest_asked: bytes = b""
+    rest_missed: bytes = b""
 
 
 class DayRow(msgspec.Struct, array_like=True):

@@ -12,7 +12,7 @@ from monitor.engine.fields import order_of
 from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
 from monitor.engine.rest import decode_row
 from monitor.engine.rows import Totals
-from monitor.engine.table import Keys, Table
+from monitor.engine.table import Keys, Shelf
 from monitor.engine.units import UnitTally
 from monitor.engine.wheel import Timed
 from monitor.engine.windows import StateLog, WaitLog
@@ -40,13 +40,13 @@ class Mark(Timed):
     def __init__(self, r: Round) -> None:
         self.round = r
 
-    def due(self, now_ms: int) -> None:  # noqa: ARG002 — every timer is told the time
-        """Have the shop judged, with this round among those near a deadline."""
+    def due(self, now_ms: int) -> None:
+        """Have the shop judged, with this round among those near a deadline; then at its next moment."""
         r = self.round
         if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0:
             shop = r.conversation.shop
-            shop.near[r] = None
             shop.touched()
+            shop.arm_marks(r, now_ms)
 
 
 class Shop:
@@ -100,7 +100,7 @@ class Shop:
         self.moved_shops = moved_shops
         self.use(spec)
         self.conversations: dict[str, Conversation] = {}  # those in which something may still change
-        self.quiet: Table[bytes] = Table()  # the others, packed
+        self.quiet = Shelf()  # the others, packed
         self.days: dict[int, Day] = {}
         self.turns = 0  # how often a day was begun or closed
         self.closed: dict[int, bytes] = {}  # day → Totals
@@ -183,10 +183,7 @@ class Shop:
         self.turns += 1
         for conversation in self.conversations.values():
             conversation.forget(day)
-        gone = [i for i, packed in enumerate(self.quiet.values) if decode_row(packed).day <= day.number]
-        for index in reversed(gone):
-            del self.quiet.keys[index]
-            del self.quiet.values[index]
+        self.quiet.keep([decode_row(packed).day > day.number for packed in self.quiet.values()])
         oldest_ms = day.end_ms + DAY_KEPT_MS - self.spec.lateness_ms
         for states in self.state_windows.values():
             states.prune(oldest_ms)
@@ -223,7 +220,7 @@ class Shop:
     def every_conversation(self) -> Iterator[Conversation]:
         """All that are kept; those at rest as copies to be read only."""
         yield from self.conversations.values()
-        for packed in self.quiet.values:
+        for packed in self.quiet.values():
             yield Conversation.woken(self, packed)
 
     # timers
@@ -240,15 +237,19 @@ class Shop:
         if deadline_ms is not None:
             self.wheel.after(deadline_ms, r)
 
-    def arm_marks(self, r: Round, ask_ms: int, now_ms: int) -> None:
-        """Look at a round when a rule counts the seconds it has left, or has waited."""
+    def arm_marks(self, r: Round, now_ms: int) -> None:
+        """Look at a round when a rule next counts the seconds it has left, or has waited."""
+        next_ms = 0
         for tally in r.track.tallies:
             for mark_ms in tally.spec.marks_ms:
-                at_ms = ask_ms + tally.within_ms - mark_ms
-                if at_ms > now_ms:
-                    self.wheel.at(at_ms, Mark(r))
-                else:
-                    self.near[r] = None
+                for ask_ms in r.asks or [r.ask_ms]:
+                    at_ms = ask_ms + tally.within_ms - mark_ms
+                    if at_ms <= now_ms:
+                        self.near[r] = None
+                    elif not next_ms or at_ms < next_ms:
+                        next_ms = at_ms
+        if next_ms:
+            self.wheel.at(next_ms, Mark(r))
 
     # windows
 

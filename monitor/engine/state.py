@@ -14,8 +14,7 @@ from monitor.engine.conversation import Conversation
 from monitor.engine.fields import order_of
 from monitor.engine.responses import Responses
 from monitor.engine.rows import DayRow, LiveRow, ShopRow, TallyRow
-from monitor.engine.shop import Mark, Shop
-from monitor.engine.table import Keys, Table
+from monitor.engine.table import Keys, Shelf, UnitTable
 from monitor.engine.units import FirstTally, Unit, UnitTally
 from monitor.engine.windows import Pace
 
@@ -23,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from monitor.engine.day import Day
+    from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
 
-FORMAT: Final = 1
-REST_BYTES: Final = 17  # a unit at rest: 60 bits of rounds and two moments of 34
+FORMAT: Final = 2
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _shop: Final = msgspec.msgpack.Decoder(ShopRow).decode
 _day: Final = msgspec.msgpack.Decoder(DayRow).decode
 _live: Final = msgspec.msgpack.Decoder(list[LiveRow]).decode
-_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes]).decode
 
 
 def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
@@ -55,7 +54,9 @@ def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
     yield "shop", _encode(row)
     live = [_pack_live(conversation) for conversation in shop.conversations.values()]
     yield "live", _encode(live)
-    yield "quiet", _encode((shop.quiet.keys.tobytes(), shop.quiet.values))
+    quiet = shop.quiet
+    quiet.compact()  # the same bytes for the same conversations, whatever holes there were
+    yield "quiet", _encode((quiet.keys.tobytes(), quiet.sizes.tobytes(), bytes(quiet.data)))
     for number, day in sorted(shop.days.items()):
         yield f"day {number}", _encode(_pack_day(day))
 
@@ -89,7 +90,9 @@ def _pack_tally(tally: Tally) -> TallyRow:
     if isinstance(tally, UnitTally):
         row.units = {key: (unit.rounds, unit.ask_ms, unit.missed_ms) for key, unit in tally.units.items()}
         row.rest_keys = tally.at_rest.keys.tobytes()
-        row.rest_values = b"".join(value.to_bytes(REST_BYTES, "little") for value in tally.at_rest.values)
+        row.rest_rounds = tally.at_rest.rounds.tobytes()
+        row.rest_asked = tally.at_rest.asked.tobytes()
+        row.rest_missed = tally.at_rest.missed.tobytes()
     if isinstance(tally, FirstTally):
         row.firsts = {unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()}
     return row
@@ -111,8 +114,7 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     for measure, width, floor_ms, buckets in row.waits:
         if (waits := shop.wait_windows.get((measure, width))) is not None:
             waits.floor_ms, waits.buckets = floor_ms, buckets
-    keys, values = _quiet(rows["quiet"])
-    shop.quiet = Table(keys, values)
+    shop.quiet = Shelf(*_quiet(rows["quiet"]))
     for live in _live(rows["live"]):
         _unpack_live(shop, live, now_ms)
 
@@ -136,13 +138,8 @@ def _unpack_tally(tally: Tally, row: TallyRow) -> None:
     tally.agents = row.agents
     tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
     if isinstance(tally, UnitTally):
-        size = REST_BYTES
-        values = [
-            int.from_bytes(row.rest_values[start : start + size], "little")
-            for start in range(0, len(row.rest_values), size)
-        ]
         tally.units = {key: Unit(*packed) for key, packed in row.units.items()}
-        tally.at_rest = Table(row.rest_keys, values)
+        tally.at_rest = UnitTable(row.rest_keys, row.rest_rounds, row.rest_asked, row.rest_missed)
     if isinstance(tally, FirstTally):
         tally.firsts = {unit: (ask, order_of(*key)) for unit, (ask, key) in row.firsts.items()}
 
@@ -161,7 +158,4 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
         if deadline_ms is None:
             continue
         shop.wheel.after(deadline_ms, r)
-        for ask_ms in r.asks or (r.ask_ms,):
-            for tally in r.track.tallies:
-                for mark_ms in tally.spec.marks_ms:
-                    shop.wheel.at(max(ask_ms + tally.within_ms - mark_ms, now_ms + 1), Mark(r))
+        shop.arm_marks(r, now_ms)
