@@ -15,6 +15,7 @@ from monitor.shard import Shard
 from monitor.store.sqlite import SqliteStore
 from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, until, working
 from tests.servers.kafka import PASSWORD, USER
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.live
 
@@ -66,6 +67,44 @@ def test_kafkas_committed_offset_is_advice(settings, tmp_path):
         async with working(settings, tmp_path) as it:
             await until(lambda: caught_up(it))
             assert sum(folded(it).values()) == 300, "the state holds the others"
+
+    asyncio.run(scene())
+
+
+def test_what_expired_before_it_was_folded_is_counted_and_the_rest_is_folded(settings, tmp_path):
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: sum(folded(it).values()) == 300)
+        await asyncio.to_thread(send, settings, 300, 300)
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.delete_records({TopicPartition(settings.topic, p): -1 for p in range(3)})
+        admin.close()
+        await asyncio.to_thread(send, settings, 600, 300)
+        async with working(settings, tmp_path) as it:
+            await until(lambda: sum(folded(it).values()) == 300, what="what is left")
+            await until(lambda: caught_up(it))
+            assert it.parts.health.problems == {}
+            assert it.parts.health.failures == {"retention": 3}, "each shard says so"
+
+    asyncio.run(scene())
+
+
+def test_a_topic_made_anew_is_not_taken_for_the_old_one(settings, tmp_path):
+    async def scene():
+        await asyncio.to_thread(send, settings, 0, 300)
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.delete_topics([settings.topic])
+        await asyncio.to_thread(eventually, lambda: settings.topic not in admin.list_topics(), 20)
+        admin.close()
+        await asyncio.to_thread(make_topic, settings)
+        async with working(settings, tmp_path) as it:
+            await until(lambda: len(it.parts.health.problems) == 3)
+            assert all("was the topic made anew?" in what for what in it.parts.health.problems.values())
+            assert it.owner.held == {}
 
     asyncio.run(scene())
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from monitor.store.port import ShardLease
 
 log = structlog.get_logger(__name__)
+RETENTION = "retention"  # the part that failed where the topic was kept too short
 
 
 class Topic(Protocol):
@@ -123,13 +124,13 @@ class HeldShard(ShardDriver):
                 mend="was the topic made anew? take a new database, or name the topic of this one",
                 code="topic_behind",
             )
-        if lease.floor < kept and lease.floor_clock_ms:
-            lost = kept - lease.floor
-            log.error("records are gone before they were folded", shard=self.partition, records=lost)
-            what = (
-                f"shard {self.partition}: {lost} records expired before they were folded; raise the retention"
-            )
-            self._health.failed(f"retention of {self.partition}", what)
+        lost = kept - max(lease.floor, self.state.engine.skips_until + 1)  # state may be beyond the floor
+        if lease.floor_clock_ms and lost > 0:
+            what = "records expired before they were folded"
+            mend = "raise kafka.retention, and `slawatch topics create`"
+            log.error(what, shard=self.partition, records=lost, mend=mend)
+            self._health.failed(RETENTION, f"shard {self.partition}: {lost} {what}")
+            self._health.well(RETENTION)  # counted in the metrics; nothing mends it any more
         if not lease.floor_clock_ms:
             return max(lease.floor, kept)
         remembered = await topic.first_after(
