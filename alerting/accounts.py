@@ -31,6 +31,7 @@ def _read_duration(value: Any) -> Any:
 
 
 Duration = Annotated[int, BeforeValidator(_read_duration)]
+_Id = Annotated[str, Field(pattern=r"^[^|\s]{1,64}$")]
 BaseUrl = Annotated[str, Field(pattern=_URL, max_length=300)]
 
 
@@ -156,7 +157,39 @@ class FeishuAccount(_Secret, _Bot):
     """Where the provider is; of Lark `https://open.larksuite.com`."""
 
 
-_Some = ConsoleAccount | WebhookAccount | WecomBotAccount | DingtalkAccount | FeishuAccount
+class WecomAppAccount(_Secret, Account):
+    """An app of a WeCom corp, which writes to members."""
+
+    needs: ClassVar[tuple[str, ...]] = ("secret",)
+    type: Literal["wecom_app"]
+    """What it is."""
+    corp_id: str = Field(min_length=1, max_length=64)
+    """The corp's id (企业ID)."""
+    agent_id: int = Field(ge=0, le=2_147_483_647)
+    """The app's id (AgentId)."""
+    users: tuple[_Id, ...] = Field(default=(), max_length=1_000)
+    """Up to 1000 ids of members to write to, or `@all`."""
+    parties: tuple[_Id, ...] = Field(default=(), max_length=100)
+    """Up to 100 ids of departments to write to."""
+    tags: tuple[_Id, ...] = Field(default=(), max_length=100)
+    """Up to 100 ids of tags to write to."""
+    format: Literal["markdown", "text", "card"] = "markdown"
+    """A card is the shortest, is known again when it is sent twice, and opens `card_url`."""
+    card_url: BaseUrl | None = None
+    """The page that a tap on a card opens."""
+    base_url: BaseUrl = wecom_bot.BASE_URL
+    """Where the provider is, for tests and gateways."""
+
+    @model_validator(mode="after")
+    def _check_app(self) -> Self:
+        if not (self.users or self.parties or self.tags):
+            raise ValueError("a wecom_app needs one of `users`, `parties` or `tags`")
+        if self.format == "card" and not self.card_url:
+            raise ValueError("`format: card` needs a `card_url`")
+        return self
+
+
+_Some = ConsoleAccount | WebhookAccount | WecomBotAccount | DingtalkAccount | FeishuAccount | WecomAppAccount
 TYPES = {kind: model for model in _Some.__args__ for kind in model.model_fields["type"].annotation.__args__}
 
 

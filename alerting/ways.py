@@ -11,6 +11,7 @@ from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import Webhook
+from alerting.channels.wecom_app import Members, WecomApp
 from alerting.channels.wecom_bot import WecomBot
 from alerting.errors import ConfigError
 
@@ -85,6 +86,18 @@ class Ways:
                     self._clock,
                     secret=self._optional(account, "secret"),
                     markup=account.format,
+                    base_url=account.base_url,
+                )
+            case a.WecomAppAccount():
+                return WecomApp(
+                    self._client,
+                    account.corp_id,
+                    account.agent_id,
+                    self._secret(account, "secret"),
+                    self._clock,
+                    Members(account.users, account.parties, account.tags),
+                    form=account.format,
+                    card_url=account.card_url or "",
                     base_url=account.base_url,
                 )
             case a.WebhookAccount():

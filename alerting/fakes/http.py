@@ -54,9 +54,10 @@ _HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 @dataclass(slots=True)
 class FakeServer:
-    """Serves ``handle`` on 127.0.0.1; ``faults`` befall the next requests, one each."""
+    """Serves ``handle`` on 127.0.0.1; ``faults`` befall the next requests that ``befalls`` says, one each."""
 
     handle: Callable[[Request], Answer]
+    befalls: Callable[[Request], bool] = lambda _: True
     faults: deque[Fault] = field(default_factory=deque)
     port: int = 0
     _server: asyncio.Server | None = None
@@ -105,7 +106,7 @@ class FakeServer:
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer, or suffer the next fault; whether the connection goes on."""
-        fault = self.faults.popleft() if self.faults else None
+        fault = self.faults.popleft() if self.faults and self.befalls(request) else None
         kind = fault.kind if fault else ""
         if kind == "reset":
             writer.transport.abort()

@@ -17,6 +17,7 @@ from alerting.fakes.feishu import FakeFeishu
 from alerting.fakes.http import Answer
 from alerting.fakes.provider import Provider, Quota
 from alerting.fakes.wecom import FakeWecom
+from alerting.fakes.wecom_app import FakeWecomApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,7 @@ class Side:
         empty: Makes the provider know none of the receivers; None: it has no receivers of its own.
         lose: Makes the provider know some of the receivers only.
         tells_repeats: Whether a message that was sent twice is known as the same.
-        limited: How many messages it takes at one moment; the next is too many.
+        limited: How many messages it takes at one moment, the next is too many; None: it does not say so.
         too_long: How many bytes it refuses.
         exact: Whether the text arrives as it was written.
     """
@@ -82,7 +83,7 @@ class Side:
     account: dict[str, Any]
     fake: Callable[[Callable[[], int]], Any]
     spoil: Callable[[Any], object]
-    limited: int
+    limited: int | None
     too_long: int = 25_000
     address: str = "base_url"
     path: str = ""
@@ -137,5 +138,31 @@ SIDES = [
         lambda now: FakeFeishu(now, {KEY: SECRET}),
         lambda fake: fake.bots.update({KEY: "another"}),
         5,
+    ),
+    *(
+        Side(
+            name,
+            {
+                "type": "wecom_app",
+                "corp_id": "ww1",
+                "agent_id": "1000002",
+                "secret": SECRET,
+                "users": ["xiaoli", "laowang"],
+                "format": form,
+                "card_url": "https://sla.example/alerts",
+            },
+            lambda now: FakeWecomApp(now, "ww1", SECRET, 1_000_002, ["xiaoli", "laowang"]),
+            lambda fake: setattr(fake, "secret", "another"),
+            None,
+            too_long=2_049 if form == "markdown" else 0,
+            secrets=(SECRET, "token-1"),
+            # What may have been delivered is sent again at once, and shown once.
+            after=dict.fromkeys(("reset", "html", "lost", "silent"), "ok"),
+            empty=clear("members"),
+            lose=lambda fake: fake.members.remove("laowang"),
+            tells_repeats=form == "card",
+            exact=form != "card",
+        )
+        for name, form in (("wecom_app", "markdown"), ("wecom_card", "card"))
     ),
 ]

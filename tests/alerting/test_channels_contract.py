@@ -53,7 +53,17 @@ def test_ok_is_in_the_inbox(side):
     assert text == BODY if side.exact else "旗舰店A" in text
 
 
-@every
+@those(lambda side: side.limited is None)
+def test_rate_limited_when_the_provider_says_so(side):
+    async def scene(fake, channel):
+        fake.suffer(Fault("busy"))
+        return await send(channel)
+
+    result, fake = talk(side, scene)
+    assert (result.kind, fake.inbox) == ("rate_limited", [])
+
+
+@those(lambda side: side.limited)
 def test_rate_limited_by_the_providers_own_count(side):
     async def scene(fake, channel):
         return [await send(channel, f"{BODY} {i}", f"k{i}") for i in range(side.limited + 1)]
