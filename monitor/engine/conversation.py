@@ -46,14 +46,14 @@ class Conversation(Fold):
         """A conversation as it was packed."""
         row = rest.decode_row(packed)
         conversation = cls(shop, row.id)
-        conversation.base, conversation.base_last = packed, row.last
+        conversation.base, conversation.base_last = packed, rest.last_of(shop, row)
         rest.restore(conversation, row)
         return conversation
 
     def wake(self, packed: bytes) -> None:
         """Stand as packed: counted already, nothing is counted again."""
         row = rest.decode_row(packed)
-        self.base, self.base_last = packed, row.last
+        self.base, self.base_last = packed, rest.last_of(self.shop, row)
         rest.restore(self, row)
 
     def pack(self) -> bytes:

@@ -12,7 +12,9 @@ from monitor.engine.rows import ConversationRow, RoundRow
 from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
+    from monitor.engine.day import Day
     from monitor.engine.fold import Fold
+    from monitor.engine.shop import Shop
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -29,34 +31,40 @@ def pack(fold: Fold, last: tuple[int, int, str]) -> bytes:
         ConversationRow(
             fold.id,
             day.number,
-            last,
+            (last[0] - day.start_ms, last[1], last[2]),
             fold.customer,
             fold.human | fold.excluded << 1,
             fold.written,
             fold.first_ms,
-            [holder for holder in fold.holders if holder[0] >= first_ms],
-            [_pack_round(r, fold.customer_unit(), id(r) in open_rounds) for r in fold.rounds],
+            [(since - day.start_ms, who, given) for since, who, given in fold.holders if since >= first_ms],
+            [_pack_round(r, day, fold.customer_unit(), id(r) in open_rounds) for r in fold.rounds],
         )
     )
 
 
-def _pack_round(r: Round, customer: str, is_open: bool) -> RoundRow:
-    start = r.day.start_ms
+def _pack_round(r: Round, day: Day, customer: str, is_open: bool) -> RoundRow:
+    opened_ms = r.opened_ms
     return RoundRow(
-        r.day.number,
+        r.day.number - day.number,
         r.track.number,
-        r.opened_ms - start,
-        r.ask_ms - start if r.ask_ms >= 0 else -1,
-        r.answer_ms - start if r.answer_ms >= 0 else -1,
+        opened_ms - r.day.start_ms,
+        r.ask_ms - opened_ms if r.ask_ms >= 0 else -1,
+        r.answer_ms - opened_ms if r.answer_ms >= 0 else -1,
         r.by,
         "" if r.customer == customer else r.customer,
-        r.arrival_ms - start,
+        r.arrival_ms - opened_ms,
         r.robot | r.overnight << 1 | is_open << 2,
-        r.served_ms - start if r.served_ms >= 0 else -1,
-        [ask - start for ask in r.asks] if r.asks is not None else None,
+        r.served_ms - opened_ms if r.served_ms >= 0 else -1,
+        [ask - opened_ms for ask in r.asks] if r.asks is not None else None,
         list(r.marks) if r.answer_ms < 0 or r.overnight else None,
         (r.key[0], r.key[1], r.key[4]) if r.key is not None else None,
     )
+
+
+def last_of(shop: Shop, row: ConversationRow) -> tuple[int, int, str]:
+    """The order of the last entry in what was packed."""
+    start_ms = shop.day(row.day).start_ms if shop.keeps(row.day) else shop.zone.midnight(row.day)
+    return (start_ms + row.last[0], row.last[1], row.last[2])
 
 
 def restore(fold: Fold, row: ConversationRow) -> None:
@@ -68,27 +76,27 @@ def restore(fold: Fold, row: ConversationRow) -> None:
     fold.customer = row.customer
     fold.human, fold.excluded = bool(row.flags & 1), bool(row.flags & 2)
     fold.written, fold.first_ms = row.written, row.first_ms
-    fold.holders = list(row.holders)
+    start_ms = fold.day.start_ms
+    fold.holders = [(since + start_ms, who, given) for since, who, given in row.holders]
     for packed in row.rounds:
-        if shop.keeps(packed.day):
-            r = _unpack_round(fold, packed)
+        if shop.keeps(row.day + packed.day):
+            r = _unpack_round(fold, shop.day(row.day + packed.day), packed)
             fold.rounds.append(r)
             if packed.flags & 4:
                 fold.open.append(r)
 
 
-def _unpack_round(fold: Fold, packed: RoundRow) -> Round:
-    day = fold.shop.day(packed.day)
-    start = day.start_ms
-    r = Round(fold, day.tracks[packed.track], start + packed.opened, packed.customer or fold.customer_unit())
+def _unpack_round(fold: Fold, day: Day, packed: RoundRow) -> Round:
+    opened_ms = day.start_ms + packed.opened
+    r = Round(fold, day.tracks[packed.track], opened_ms, packed.customer or fold.customer_unit())
     r.key = order_of(*packed.key) if packed.key is not None else None
-    r.ask_ms = start + packed.ask if packed.ask >= 0 else -1
-    r.answer_ms = start + packed.answer if packed.answer >= 0 else -1
+    r.ask_ms = opened_ms + packed.ask if packed.ask >= 0 else -1
+    r.answer_ms = opened_ms + packed.answer if packed.answer >= 0 else -1
     r.by = packed.by
-    r.arrival_ms = start + packed.arrival
+    r.arrival_ms = opened_ms + packed.arrival
     r.robot, r.overnight = bool(packed.flags & 1), bool(packed.flags & 2)
-    r.served_ms = start + packed.served if packed.served >= 0 else -1
-    r.asks = [start + ask for ask in packed.asks] if packed.asks is not None else None
+    r.served_ms = opened_ms + packed.served if packed.served >= 0 else -1
+    r.asks = [opened_ms + ask for ask in packed.asks] if packed.asks is not None else None
     if r.ask_ms >= 0:
         tallies = r.track.tallies
         marks = packed.marks

@@ -32,7 +32,7 @@ class Totals(msgspec.Struct, array_like=True):
 
 
 class RoundRow(msgspec.Struct, array_like=True):
-    """A round at rest. Times are relative to the midnight that begins its day."""
+    """A round at rest: its day from the conversation's, ``opened`` from midnight, other times from that."""
 
     day: int
     track: int
@@ -50,7 +50,7 @@ class RoundRow(msgspec.Struct, array_like=True):
 
 
 class ConversationRow(msgspec.Struct, array_like=True):
-    """A conversation at rest."""
+    """A conversation at rest: times from the midnight that begins its day."""
 
     id: str
     day: int
