@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from monitor.engine.tallies import Tally
 
 FORMAT: Final = 2
+QUIET_WHOLE: Final = 16  # so many quiet conversations are one row; more are cut by their keys,
+QUIET_CHUNKS: Final = 8  # so that a few that come or go do not write all of them anew
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -56,7 +58,9 @@ def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
     yield "live", _encode(live)
     quiet = shop.quiet
     quiet.compact()  # the same bytes for the same conversations, whatever holes there were
-    yield "quiet", _encode((quiet.keys.tobytes(), quiet.sizes.tobytes(), bytes(quiet.data)))
+    chunks = QUIET_CHUNKS if len(quiet) > QUIET_WHOLE else 1
+    for place, chunk in enumerate(quiet.cut(chunks)):
+        yield f"quiet {chunks} {place}", _encode(chunk)
     for number, day in sorted(shop.days.items()):
         yield f"day {number}", _encode(_pack_day(day))
 
@@ -114,7 +118,9 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     for measure, width, floor_ms, buckets in row.waits:
         if (waits := shop.wait_windows.get((measure, width))) is not None:
             waits.floor_ms, waits.buckets = floor_ms, buckets
-    shop.quiet = Shelf(*_quiet(rows["quiet"]))
+    chunks = [_quiet(rows[part]) for part in sorted(rows) if part.startswith("quiet ")]
+    keys, sizes, data = (b"".join(column) for column in zip(*chunks, strict=True))
+    shop.quiet = Shelf(keys, sizes, data)
     for live in _live(rows["live"]):
         _unpack_live(shop, live, now_ms)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from itertools import pairwise
 
 import xxhash
 
@@ -98,6 +99,20 @@ class Shelf:
         """Put all in the order of the keys, without holes."""
         kept = self.values()
         self._fill(self.keys, self.sizes, b"".join(kept))
+
+    def cut(self, count: int) -> list[tuple[bytes, bytes, bytes]]:
+        """All of it in so many ranges of the keys, each ``(keys, sizes, data)``; there must be no holes."""
+        places = [bisect_left(self.keys, (place << 64) // count) for place in range(count)]
+        places.append(len(self.keys))
+        begins = [*self.begins, len(self.data)]
+        return [
+            (
+                self.keys[first:last].tobytes(),
+                self.sizes[first:last].tobytes(),
+                bytes(self.data[begins[first] : begins[last]]),
+            )
+            for first, last in pairwise(places)
+        ]
 
     def keep(self, kept: list[bool]) -> None:
         """Leave out the places that are not to be kept."""
