@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,7 +17,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from alerting.channels import dingtalk, feishu, wecom_bot
+from alerting.channels import aliyun_sms, dingtalk, feishu, tencent_sms, wecom_bot
+from alerting.channels.sms_words import Word
 from rules.values import duration_ms
 
 _URL = r"^https?://[^\s/]+(/[^\s]*)?$"
@@ -31,6 +34,15 @@ def _read_duration(value: Any) -> Any:
 
 
 Duration = Annotated[int, BeforeValidator(_read_duration)]
+
+
+def _check_phone(phone: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"1\d{10}|\+\d{6,15}", phone.get_secret_value()):
+        raise ValueError("not 11 digits, nor `+`, country and number")
+    return phone
+
+
+_Phone = Annotated[SecretStr, AfterValidator(_check_phone)]
 _Id = Annotated[str, Field(pattern=r"^[^|\s]{1,64}$")]
 BaseUrl = Annotated[str, Field(pattern=_URL, max_length=300)]
 
@@ -189,7 +201,62 @@ class WecomAppAccount(_Secret, Account):
         return self
 
 
-_Some = ConsoleAccount | WebhookAccount | WecomBotAccount | DingtalkAccount | FeishuAccount | WecomAppAccount
+class _SmsAccount(_Secret, Account):
+    needs: ClassVar[tuple[str, ...]] = ("secret",)
+    access_id: str = Field(min_length=1, max_length=128)
+    """The id that belongs to the secret: AccessKey ID of Aliyun, SecretId of Tencent Cloud."""
+    phones: tuple[_Phone, ...] = Field(min_length=1, max_length=20)
+    """1 to 20 phones: 11 digits of mainland China, or `+`, country and number. Never printed."""
+    sign_name: str = Field(min_length=1, max_length=64)
+    """The approved signature, without 【】."""
+    template: str = Field(min_length=1, max_length=64)
+    """The approved template's id."""
+
+
+class AliyunSmsAccount(_SmsAccount):
+    """SMS through Aliyun, one template."""
+
+    type: Literal["aliyun_sms"]
+    """What it is."""
+    params: dict[str, Word]
+    """The word each variable of the template takes: shop, title, figure, count, severity."""
+    param_chars: int = Field(default=aliyun_sms.CHARS, ge=4, le=100)
+    """Characters (4 to 100) of a variable; longer words are cut."""
+    daily_per_phone: int = Field(default=50, ge=1, le=100)
+    """Messages (1 to 100) a phone gets in any 24 h, the last one kept for critical alerts."""
+    base_url: BaseUrl = aliyun_sms.BASE_URL
+    """Where the provider is, for tests and gateways."""
+
+
+class TencentSmsAccount(_SmsAccount):
+    """SMS through Tencent Cloud, one template."""
+
+    type: Literal["tencent_sms"]
+    """What it is."""
+    app_id: str = Field(pattern=r"^\d{5,20}$")
+    """The application's id (SdkAppId)."""
+    params: tuple[Word, ...] = Field(max_length=10)
+    """The words of the template's variables in their order: shop, title, figure, count, severity."""
+    param_chars: int = Field(default=tencent_sms.CHARS, ge=4, le=100)
+    """Characters (4 to 100) of a variable; longer words are cut."""
+    daily_per_phone: int = Field(default=2, ge=1, le=100)
+    """Messages (1 to 100) a phone gets in any 24 h, as its console says; the last one for critical alerts."""
+    region: str = Field(default=tencent_sms.REGION, pattern=r"^[a-z0-9-]{1,40}$")
+    """The region of the API."""
+    base_url: BaseUrl = tencent_sms.BASE_URL
+    """Where the provider is, for tests and gateways."""
+
+
+_Some = (
+    ConsoleAccount
+    | WebhookAccount
+    | WecomBotAccount
+    | DingtalkAccount
+    | FeishuAccount
+    | WecomAppAccount
+    | AliyunSmsAccount
+    | TencentSmsAccount
+)
 TYPES = {kind: model for model in _Some.__args__ for kind in model.model_fields["type"].annotation.__args__}
 
 

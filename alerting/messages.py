@@ -49,7 +49,7 @@ def render(draft: Draft, directory: Directory, style: Style) -> Rendered:
         key=xxhash.xxh3_64_hexdigest("\n".join(r.intent.id for r in taken).encode()),
         body=body,
         mentions=mentions,
-        alerts=tuple(_data(ready, style) for ready in taken),
+        alerts=tuple(_data(ready, directory, style) for ready in taken),
         again=draft.again,
     )
     return Rendered(message, taken)
@@ -170,14 +170,18 @@ def fit(lines: Sequence[tuple[int, str]], limit_bytes: int) -> str:
     return cut("\n".join(text for _, text in kept), limit_bytes)
 
 
-def _data(ready: Ready, style: Style) -> dict[str, Any]:
-    """The alert as data, for machines; customers masked."""
+def _data(ready: Ready, directory: Directory, style: Style) -> dict[str, Any]:
+    """The alert as data, for machines and for templates; customers masked."""
     intent, t = ready.intent, ready.intent.transition
+    about = About(t, directory, style)
     return {
         "alert": intent.alert,
         "incident": intent.incident,
         "kind": intent.kind,
         "rule": t.rule,
+        "name": about.name,
+        "title": about.title,
+        "figure": about.figure(),
         "subject": t.subject,
         "state": t.to_state,
         "severity": t.severity,

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import SecretStr
 
 from alerting import accounts as a
+from alerting.channels.aliyun_sms import AliyunSms
 from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
+from alerting.channels.sms import PhoneBudget
+from alerting.channels.tencent_sms import TencentSms
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_app import Members, WecomApp
 from alerting.channels.wecom_bot import WecomBot
@@ -41,6 +44,7 @@ class Ways:
         self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret, write: Callable[[str], object]
     ) -> None:
         self._client, self._clock, self._read, self._write = client, clock, read_secret, write
+        self._budget = PhoneBudget()
 
     def open(self, accounts: Mapping[str, a.Account]) -> dict[str, Channel]:
         """The channels by account.
@@ -62,48 +66,98 @@ class Ways:
     def _channel(self, account: a.Account) -> Channel:
         match account:
             case a.WecomBotAccount():
-                return WecomBot(
-                    self._client,
-                    self._secret(account, "key"),
-                    markup=account.format,
-                    base_url=account.base_url,
-                    mention_mobiles=account.mention_mobiles,
-                )
+                return self._wecom_bot(account)
             case a.DingtalkAccount():
-                return DingtalkBot(
-                    self._client,
-                    self._secret(account, "key"),
-                    self._clock,
-                    secret=self._optional(account, "secret"),
-                    markup=account.format,
-                    base_url=account.base_url,
-                    mention_mobiles=account.mention_mobiles,
-                )
+                return self._dingtalk(account)
             case a.FeishuAccount():
-                return FeishuBot(
-                    self._client,
-                    self._secret(account, "key"),
-                    self._clock,
-                    secret=self._optional(account, "secret"),
-                    markup=account.format,
-                    base_url=account.base_url,
-                )
+                return self._feishu(account)
             case a.WecomAppAccount():
-                return WecomApp(
-                    self._client,
-                    account.corp_id,
-                    account.agent_id,
-                    self._secret(account, "secret"),
-                    self._clock,
-                    Members(account.users, account.parties, account.tags),
-                    form=account.format,
-                    card_url=account.card_url or "",
-                    base_url=account.base_url,
-                )
+                return self._wecom_app(account)
+            case a.AliyunSmsAccount():
+                return self._aliyun(account)
+            case a.TencentSmsAccount():
+                return self._tencent(account)
             case a.WebhookAccount():
                 return self._webhook(account)
             case _:
                 return Console(self._write)
+
+    def _wecom_bot(self, account: a.WecomBotAccount) -> WecomBot:
+        return WecomBot(
+            self._client,
+            self._secret(account, "key"),
+            markup=account.format,
+            base_url=account.base_url,
+            mention_mobiles=account.mention_mobiles,
+        )
+
+    def _dingtalk(self, account: a.DingtalkAccount) -> DingtalkBot:
+        return DingtalkBot(
+            self._client,
+            self._secret(account, "key"),
+            self._clock,
+            secret=self._optional(account, "secret"),
+            markup=account.format,
+            base_url=account.base_url,
+            mention_mobiles=account.mention_mobiles,
+        )
+
+    def _feishu(self, account: a.FeishuAccount) -> FeishuBot:
+        return FeishuBot(
+            self._client,
+            self._secret(account, "key"),
+            self._clock,
+            secret=self._optional(account, "secret"),
+            markup=account.format,
+            base_url=account.base_url,
+        )
+
+    def _wecom_app(self, account: a.WecomAppAccount) -> WecomApp:
+        return WecomApp(
+            self._client,
+            account.corp_id,
+            account.agent_id,
+            self._secret(account, "secret"),
+            self._clock,
+            Members(account.users, account.parties, account.tags),
+            form=account.format,
+            card_url=account.card_url or "",
+            base_url=account.base_url,
+        )
+
+    def _aliyun(self, account: a.AliyunSmsAccount) -> AliyunSms:
+        return AliyunSms(
+            self._client,
+            account.access_id,
+            self._secret(account, "secret"),
+            self._clock,
+            account.phones,
+            sign_name=account.sign_name,
+            template=account.template,
+            params=account.params,
+            budget=self._budget,
+            daily=account.daily_per_phone,
+            chars=account.param_chars,
+            base_url=account.base_url,
+        )
+
+    def _tencent(self, account: a.TencentSmsAccount) -> TencentSms:
+        return TencentSms(
+            self._client,
+            account.access_id,
+            self._secret(account, "secret"),
+            self._clock,
+            account.phones,
+            app_id=account.app_id,
+            sign_name=account.sign_name,
+            template=account.template,
+            params=account.params,
+            budget=self._budget,
+            daily=account.daily_per_phone,
+            chars=account.param_chars,
+            region=account.region,
+            base_url=account.base_url,
+        )
 
     def _webhook(self, account: a.WebhookAccount) -> Webhook:
         url, secret = self._secret(account, "url"), self._secret(account, "secret")

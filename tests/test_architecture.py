@@ -57,7 +57,8 @@ CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"}
 ADAPTERS = {
     *("Journal", "SqliteStore", "PostgresStore", "Metrics", "Sender", "Embedded", "Entrance"),
     *("ShardLoop", "DeskLoop"),
-    *("WecomBot", "DingtalkBot", "FeishuBot", "WecomApp", "Webhook", "SystemClock", "DeadLetters", "Tokens"),
+    *("WecomBot", "DingtalkBot", "FeishuBot", "WecomApp", "AliyunSms", "TencentSms", "Webhook"),
+    *("SystemClock", "DeadLetters", "Tokens"),
 }
 WIRES = {
     "monitor/app.py",

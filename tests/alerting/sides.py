@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from alerting.config import Alerting
+from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.dingtalk import FakeDingtalk
 from alerting.fakes.feishu import FakeFeishu
 from alerting.fakes.http import Answer
 from alerting.fakes.provider import Provider, Quota
+from alerting.fakes.tencent_sms import FakeTencentSms
 from alerting.fakes.wecom import FakeWecom
 from alerting.fakes.wecom_app import FakeWecomApp
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"
 SECRET = "SECd2f3shared0secret"
+PHONES = ["13800138001", "13800138002"]
 
 
 class Clock:
@@ -77,6 +80,7 @@ class Side:
         limited: How many messages it takes at one moment, the next is too many; None: it does not say so.
         too_long: How many bytes it refuses.
         exact: Whether the text arrives as it was written.
+        copies: How many people get each message.
     """
 
     name: str
@@ -93,6 +97,7 @@ class Side:
     lose: Callable[[Any], object] | None = None
     tells_repeats: bool = False
     exact: bool = True
+    copies: int = 1
 
     def configured(self, url):
         return {**self.account, self.address: url + self.path}
@@ -164,5 +169,53 @@ SIDES = [
             exact=form != "card",
         )
         for name, form in (("wecom_app", "markdown"), ("wecom_card", "card"))
+    ),
+    Side(
+        "aliyun_sms",
+        {
+            "type": "aliyun_sms",
+            "access_id": "LTAI5t",
+            "secret": SECRET,
+            "phones": [PHONES[0]],
+            "sign_name": "晨光",
+            "template": "SMS_1",
+            "params": {"shop": "shop", "n": "count", "figure": "figure"},
+            "daily_per_phone": 5,
+        },
+        lambda now: FakeAliyunSms(now, "LTAI5t", SECRET, PHONES, daily=5),
+        lambda fake: setattr(fake, "secret", "another"),
+        5,
+        too_long=0,
+        secrets=(SECRET, *PHONES),
+        after=dict.fromkeys(("lost", "silent"), "ok"),  # found in the provider's records
+        empty=clear("phones"),
+        tells_repeats=True,
+        exact=False,
+    ),
+    Side(
+        "tencent_sms",
+        {
+            "type": "tencent_sms",
+            "access_id": "AKID",
+            "secret": SECRET,
+            "app_id": "1400006666",
+            "phones": PHONES,
+            "sign_name": "晨光",
+            "template": "449739",
+            "params": ["shop", "count", "figure"],
+            "param_chars": 12,
+            "daily_per_phone": 5,
+        },
+        lambda now: FakeTencentSms(now, "AKID", SECRET, PHONES, daily=5),
+        lambda fake: setattr(fake, "secret", "another"),
+        5,
+        too_long=0,
+        secrets=(SECRET, *PHONES),
+        after=dict.fromkeys(("lost", "silent"), "ok"),
+        empty=clear("phones"),
+        lose=lambda fake: fake.phones.remove(PHONES[1]),
+        tells_repeats=True,
+        exact=False,
+        copies=2,
     ),
 ]

@@ -1,0 +1,77 @@
+"""What both fake SMS providers have: phones, their limits, and receipts that carriers report later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from alerting.fakes.provider import Provider, Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(slots=True)
+class Sent:
+    """A message that was taken; ``report`` is what the carrier says of it: "" until it says something."""
+
+    at_ms: int
+    serial: str
+    phone: str
+    key: str
+    text: str
+    report: str = ""
+
+
+class FakeSms(Provider):
+    """An account with an approved template; ``phones`` are those there are, without their country.
+
+    Args:
+        now_ms: The clock.
+        access_id: Of the account.
+        secret: Of the account.
+        phones: Those that exist.
+        daily: Messages a phone takes in 24 h.
+        chars: Of a variable.
+        reports: What carriers report at once; "" while a test wants receipts late.
+    """
+
+    def __init__(
+        self,
+        now_ms: Callable[[], int],
+        access_id: str,
+        secret: str,
+        phones: Iterable[str],
+        *,
+        daily: int,
+        chars: int,
+        reports: str = "DELIVRD",
+    ) -> None:
+        super().__init__(now_ms)
+        self.access_id, self.secret, self.phones = access_id, secret, set(phones)
+        self.chars, self.reports = chars, reports
+        self.sent: list[Sent] = []
+        self._day = Quota(daily, 86_400_000)
+
+    def take(self, phone: str, key: str, text: str) -> Sent:
+        """Send a message, and count it."""
+        now_ms = self.now_ms()
+        self._day.take(phone, now_ms)
+        sent = Sent(now_ms, f"{9_006_197_469_364_984 + len(self.sent)}^0", phone, key, text, self.reports)
+        self.sent.append(sent)
+        self.receive(phone, "sms", text)
+        return sent
+
+    def report(self, what: str) -> None:
+        """Let carriers report on all that is waiting."""
+        for sent in self.sent:
+            sent.report = sent.report or what
+
+    def unfit(self, words: Iterable[str]) -> str:
+        """What is wrong with a template's values: "length", "content" or ""."""
+        for word in words:
+            if len(word) > self.chars:
+                return "length"
+            if not word or "【" in word or "://" in word:
+                return "content"
+        return ""
