@@ -9,13 +9,16 @@ always at one.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import xxhash
 
 from monitor.engine.rows import SourceRow
 from monitor.engine.state import FORMAT, pack_shop, unpack_shop
+from monitor.errors import MonitorError
 from monitor.watch import ShopWatch
 from rules.transition import RuleState
 
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 MARK_MS = 1_000  # the least time of the log between two marks
 SHARD_ROW = ("", "mark")
+
+
+class OtherFormatError(MonitorError):
+    """The stored state is of another format: the shard begins anew, from the beginning of its log."""
 
 
 class Slice(NamedTuple):
@@ -63,6 +70,7 @@ class WatchRow(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _mark = msgspec.msgpack.Decoder(MarkRow).decode
+_format = msgspec.msgpack.Decoder(list[Any]).decode
 _watch = msgspec.msgpack.Decoder(WatchRow).decode
 
 
@@ -154,33 +162,36 @@ def restore(
 ) -> None:
     """Take a fresh shard back; the next record it is given is ``floor``.
 
-    A shop stored beyond the floor skips the records it holds already. State of another format is left out:
-    it is folded again from the log, as far as that reaches.
+    The rows come key by key, the shard's own first, so that no more than a shop's are held. A shop stored
+    beyond the floor skips the records it holds already.
+
+    Raises:
+        OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
     """
-    shops: dict[str, dict[str, bytes]] = {}
-    applied: dict[str, int] = {}
-    for key, part, position, data in rows:
-        if (key, part) == SHARD_ROW:
-            _restore_mark(shard, data)
-        else:
-            shops.setdefault(key, {})[part] = data
-            applied[key] = max(applied.get(key, -1), position)
     engine = shard.engine
-    engine.now_ms = max(engine.now_ms, floor_clock_ms)
-    for key in sorted(shops):
-        parts = shops[key]
-        shop = engine.add_shop(*key.split(":", 1))
-        unpack_shop(shop, parts, engine.judged_ms)
-        _restore_watch(shard, key, parts["watch"], ahead=applied[key] >= floor)
+    for key, group in groupby(rows, itemgetter(0)):
+        parts: dict[str, bytes] = {}
+        applied = -1
+        for _, part, position, data in group:
+            parts[part] = data
+            applied = max(applied, position)
+        if key == SHARD_ROW[0]:
+            _restore_mark(shard, parts[SHARD_ROW[1]])
+            continue
+        unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
+        _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
         shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
-        if applied[key] >= floor:
-            engine.skips[key] = applied[key]
-            engine.skips_until = max(engine.skips_until, applied[key])
+        if applied >= floor:
+            engine.skips[key] = applied
+            engine.skips_until = max(engine.skips_until, applied)
+    engine.now_ms = max(engine.now_ms, floor_clock_ms)
     engine.dirty.clear()
     shard.position = floor - 1
 
 
 def _restore_mark(shard: Shard, data: bytes) -> None:
+    if (found := _format(data)[0]) != FORMAT:
+        raise OtherFormatError(f"state of format {found}, this slawatch reads {FORMAT}")
     row = _mark(data)
     engine = shard.engine
     engine.now_ms, engine.judged_ms, shard.since_ms = row.now_ms, row.judged_ms, row.since_ms

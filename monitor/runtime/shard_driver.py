@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from alerting.errors import StoreBusy, StoreFull
+from monitor.checkpoint import OtherFormatError
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
@@ -25,10 +27,33 @@ if TYPE_CHECKING:
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs, ShardPort
     from monitor.runtime.worker_thread import StoreThread
-    from monitor.store.port import ShardStore
+    from monitor.store.port import ShardLease, ShardStore
     from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
+
+
+Shard = TypeVar("Shard", bound="ShardPort")
+
+
+def take_over(
+    store: ShardStore, number: int, make_shard: Callable[[], Shard], first: Callable[[], int]
+) -> tuple[ShardLease, Shard]:
+    """Become a shard's owner, with the state that is stored of it.
+
+    State of another format is deleted, and the shard begins anew at the ``first`` record of its log.
+    """
+    lease, shard = store.take(number), make_shard()
+    try:
+        shard.restore(store.load_state(number), lease.floor, lease.floor_clock_ms)
+    except OtherFormatError as error:
+        log.warning("state is folded again from the log", shard=number, reason=str(error))
+    else:
+        return lease, shard
+    gone = [(key, part, 0, None) for key, part, _, _ in store.load_state(number)]
+    lease = replace(lease, floor=first(), floor_clock_ms=0)
+    store.save_state(number, lease.epoch, gone, lease.floor, lease.floor_clock_ms)
+    return lease, make_shard()
 
 
 class ShardDriver:

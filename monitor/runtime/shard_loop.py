@@ -7,6 +7,7 @@ entrance and the shard that could grow or be lost.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,7 +16,7 @@ from monitor.engine import limits as engine_limits
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime import limits
-from monitor.runtime.shard_driver import ShardDriver
+from monitor.runtime.shard_driver import ShardDriver, take_over
 from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import Kind, Row
 
@@ -137,9 +138,8 @@ class ShardLoop(ShardDriver):
 
     def _load(self) -> tuple[ShardLease, ShardPort]:
         """Take the shard over: its stored rows, then the ids that are still remembered at the floor."""
-        lease = self._store.take(self._number)
-        shard = self._make_shard()
-        shard.restore(self._store.load_state(self._number), lease.floor, lease.floor_clock_ms)
+        first = partial(self._reader.position_at, 0)
+        lease, shard = take_over(self._store, self._number, self._make_shard, first)
         position = self._reader.position_at(lease.floor_clock_ms - 2 * self._lateness_ms)
         while position < lease.floor and (rows := self._reader.batch(position, limits.STEP_EVENTS)):
             shard.prime([record_of(row) for row in rows if row.position < lease.floor])

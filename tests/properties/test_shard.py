@@ -127,7 +127,7 @@ class Disk:
 
     def restore(self, plan: Plan, records: list[Record]) -> Shard:
         shard = Shard(plan)
-        rows = [(key, part, applied, data) for (key, part), (applied, data) in self.rows.items()]
+        rows = [(key, part, applied, data) for (key, part), (applied, data) in sorted(self.rows.items())]
         shard.restore(rows, self.floor, self.floor_clock_ms)
         shard.prime(records[: self.floor])
         return shard

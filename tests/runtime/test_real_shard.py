@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from functools import partial
 
+import msgspec
 import pytest
 from live import PACK, RULES
 from test_embedded import POLICY
@@ -115,3 +117,43 @@ def test_crashes_and_restores_anywhere_give_what_the_whole_journal_gives(tmp_pat
     assert transitions
     assert found == figures(straight)
     assert told(transitions) == told(expected.transitions)
+
+
+def test_state_of_another_format_is_folded_again_from_the_journal_and_leaves_nothing_behind(
+    tmp_path, plan, monkeypatch
+):
+    monkeypatch.setattr(limits, "CHECKPOINT_MS", 2_000)
+    chance = random.Random(1)
+
+    async def scene(clock):
+        async with running(tmp_path, clock, plan) as it:
+            for number in range(1, 12):
+                await it.entrance.accept("erp", some_events(chance, number, clock.now_ms()), 0)
+                await pass_time(clock, clock.now_ms() + 1_000, it.settled)
+            assert it.journal.keep_from > 1, "state was stored"
+            return figures(it.shard_loop.shard), await it.thread.run(it.store.transitions_after, Cursor({}))
+
+    async def again(clock):
+        async with running(tmp_path, clock, plan) as it:
+            rows = await it.thread.run(lambda: list(it.store.load_state(0)))
+            await it.settled()
+            return (
+                rows,
+                figures(it.shard_loop.shard),
+                await it.thread.run(it.store.transitions_after, Cursor({})),
+            )
+
+    clock = ManualClock(START_MS)
+    before, told_before = asyncio.run(scene(clock))
+    with closing(sqlite3.connect(tmp_path / "store.db")) as store, store:
+        ((mark,),) = store.execute("select data from shard_state where part = 'mark'").fetchall()
+        fields = msgspec.msgpack.decode(mark)
+        store.execute(
+            "update shard_state set data = ? where part = 'mark'",
+            (msgspec.msgpack.encode([fields[0] - 1, *fields[1:]]),),
+        )
+        store.execute("insert into shard_state values (0, 'mall:s0', 'quiet', 0, 1, x'00')")
+    rows, after, told_after = asyncio.run(again(clock))
+    assert rows == []
+    assert after == before
+    assert told(told_after) == told(told_before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster.records import read
-from monitor.runtime.shard_driver import ShardDriver
+from monitor.runtime.shard_driver import ShardDriver, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,8 +180,9 @@ class HeldShard(ShardDriver):
             await self._refusals.put(records, rejected, self._unread)
 
     def _take(self) -> tuple[ShardLease, Shard]:
-        store = self._parts.state_store
-        lease = store.take(self.partition)
-        shard = self._parts.make_shard(self.partition)
-        shard.restore(store.load_state(self.partition), lease.floor, lease.floor_clock_ms)
-        return lease, shard
+        return take_over(
+            self._parts.state_store,
+            self.partition,
+            partial(self._parts.make_shard, self.partition),
+            lambda: 0,
+        )
