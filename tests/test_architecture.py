@@ -25,6 +25,7 @@ MAY_IMPORT = {
 
 PURE = (
     "monitor/engine",
+    "monitor/errors.py",
     "monitor/plan.py",
     "monitor/shard.py",
     "monitor/rulebook.py",

@@ -15,6 +15,7 @@ import click
 from alerting.errors import AlertingError
 from monitor.commands.context import DEFAULT, Configuration, as_far_as_right, load_configuration
 from monitor.commands.output import format_option, print_json
+from monitor.engine import fold
 from monitor.errors import MonitorError
 from rules.problems import RulesError
 
@@ -56,8 +57,16 @@ def command(ctx: click.Context, setup: bool, form: str) -> None:
         raise click.exceptions.Exit(FOUND)
 
 
+def _engine() -> Finding:
+    if str(fold.__file__).endswith(".py"):
+        mend = "a busy server is better served by the compiled one, see docs/operations.md"
+        return Finding("ok", "engine as it is written", mend)
+    return Finding("ok", "engine compiled")
+
+
 def _examine(ctx: click.Context, *, setup: bool) -> Iterator[Finding]:
     yield Finding("ok", f"Python {sys.version.split()[0]}")
+    yield _engine()
     yield _sqlite()
     try:
         configuration = load_configuration(ctx)
