@@ -124,6 +124,16 @@ class WebhookAccount(_Url, _Secret, Account):
     """Whether the address may be private."""
 
 
+class AppriseAccount(_Url, Account):
+    """Whatever Apprise can reach and we have no channel for; needs the extra `apprise`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("url",)
+    type: Literal["apprise"]
+    """What it is."""
+    allow_private: bool = False
+    """Whether the address may be private, such as a mail server's of your own."""
+
+
 class _Bot(_Key, Account):
     needs: ClassVar[tuple[str, ...]] = ("key",)
     format: Literal["markdown", "text"] = "markdown"
@@ -256,6 +266,7 @@ _Some = (
     | WecomAppAccount
     | AliyunSmsAccount
     | TencentSmsAccount
+    | AppriseAccount
 )
 TYPES = {kind: model for model in _Some.__args__ for kind in model.model_fields["type"].annotation.__args__}
 

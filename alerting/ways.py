@@ -17,6 +17,7 @@ from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_app import Members, WecomApp
 from alerting.channels.wecom_bot import WecomBot
 from alerting.errors import ConfigError
+from alerting.mapped import ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,8 @@ class Ways:
                 return self._aliyun(account)
             case a.TencentSmsAccount():
                 return self._tencent(account)
+            case a.AppriseAccount():
+                return self._apprise(account)
             case a.WebhookAccount():
                 return self._webhook(account)
             case _:
@@ -164,6 +167,22 @@ class Ways:
         if not url.get_secret_value().startswith(("https://", "http://")):
             raise _Unusable("`url` must start with https:// or http://")
         return Webhook(self._client, url, secret, self._clock, allow_private=account.allow_private)
+
+    def _apprise(self, account: a.AppriseAccount) -> Channel:
+        url = self._secret(account, "url")
+        if account_of_ours := ours(url.get_secret_value()):
+            return self._channel(account_of_ours)
+        try:
+            from alerting.channels.apprise_url import AppriseUrl, UnknownAddress  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise _Unusable("needs Apprise: pip install 'slawatch[apprise]'") from error
+        try:
+            channel = AppriseUrl(url, allow_private=account.allow_private)
+        except UnknownAddress as error:
+            raise _Unusable(str(error)) from error
+        # A service's own https address may mean one of ours, too.
+        account_of_ours = ours(channel.canonical.partition("?")[0])
+        return self._channel(account_of_ours) if account_of_ours else channel
 
     def _optional(self, account: a.Account, name: str) -> SecretStr | None:
         given = (name, f"{name}_file", f"{name}_env")

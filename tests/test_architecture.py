@@ -58,7 +58,7 @@ CLOCKS = {"now", "utcnow", "today", "monotonic", "perf_counter", "time_ns"}
 ADAPTERS = {
     *("Journal", "SqliteStore", "PostgresStore", "Metrics", "Sender", "Embedded", "Entrance"),
     *("ShardLoop", "DeskLoop"),
-    *("WecomBot", "DingtalkBot", "FeishuBot", "WecomApp", "AliyunSms", "TencentSms", "Webhook"),
+    *("WecomBot", "DingtalkBot", "FeishuBot", "WecomApp", "AliyunSms", "TencentSms", "AppriseUrl", "Webhook"),
     *("SystemClock", "DeadLetters", "Tokens"),
 }
 WIRES = {
@@ -302,7 +302,11 @@ def declared(*groups: str) -> set[str]:
 
 
 # What needs more than the base install: the module or folder, and the extra that brings it.
-EXTRAS = {"monitor/store/postgres_database.py": "postgres", "monitor/runtime/cluster": "kafka"}
+EXTRAS = {
+    "monitor/store/postgres_database.py": "postgres",
+    "monitor/runtime/cluster": "kafka",
+    "alerting/channels/apprise_url.py": "apprise",
+}
 
 
 def needs(path: Path) -> str:

@@ -67,12 +67,16 @@ async def _exchange(
 
 def judge_status(response: httpx.Response) -> DeliveryResult | None:
     """Judge by the HTTP status; None for 2xx, whose body decides."""
-    status = response.status_code
-    code, detail = str(status), f"HTTP {status}"
-    if 200 <= status < 300:
+    if 200 <= response.status_code < 300:
         return None
+    return judge_status_code(response.status_code, _retry_after_ms(response))
+
+
+def judge_status_code(status: int, retry_after_ms: int | None = None) -> DeliveryResult:
+    """Judge by an HTTP status that is no success."""
+    code, detail = str(status), f"HTTP {status}"
     if status == 429:
-        return DeliveryResult("rate_limited", code, retry_after_ms=_retry_after_ms(response), detail=detail)
+        return DeliveryResult("rate_limited", code, retry_after_ms=retry_after_ms, detail=detail)
     if status == 504:  # the gateway gave up waiting for a provider that may have it
         return DeliveryResult("ambiguous", code, detail=detail)
     if status >= 500:

@@ -7,17 +7,15 @@ compares in constant time, refuses a timestamp more than five minutes off, and m
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
-import ipaddress
-import socket
 from typing import TYPE_CHECKING
 
 import httpx
 import msgspec
 
 from alerting import limits
+from alerting.channels.addresses import public_address
 from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.http import judge_status, post
 from alerting.policy.throttle import Allowance
@@ -60,7 +58,8 @@ class Webhook:
         headers = {"Content-Type": "application/json", **sign(payload, self._secret, self._clock.now_ms())}
         url, extensions = self._url, {}
         if not self._allow_private:
-            address = await _public_address(self._url)
+            port = self._url.port or (443 if self._url.scheme == "https" else 80)
+            address = await public_address(self._url.host, port)
             if isinstance(address, DeliveryResult):
                 return address
             # The address that was judged is the one that is called, whatever the name resolves to next.
@@ -79,17 +78,3 @@ def sign(body: bytes, secret: bytes, now_ms: int) -> dict[str, str]:
     timestamp = str(now_ms // 1000)
     mac = hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return {"X-Slawatch-Timestamp": timestamp, "X-Slawatch-Signature": f"sha256={mac}"}
-
-
-async def _public_address(url: httpx.URL) -> str | DeliveryResult:
-    """An address of the host, unless one of its addresses is not public."""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return DeliveryResult("transient", detail=f"name not found ({type(error).__name__})")
-    addresses = [str(address[4][0]).partition("%")[0] for address in found]
-    if not all(ipaddress.ip_address(address).is_global for address in addresses):
-        detail = "a private address; set allow_private: true if it is meant"
-        return DeliveryResult("bad_credential", detail=detail)
-    return addresses[0]

@@ -65,6 +65,25 @@ class FakeHook(Provider):
         return Answer(b"taken", self.status)
 
 
+class FakeJson(Provider):
+    """Somebody's service that takes JSON, as Apprise's ``json://`` posts it."""
+
+    def __init__(self, now_ms):
+        super().__init__(now_ms)
+        self.keys, self.quota = {KEY}, Quota(60, 60_000)
+
+    def handle(self, request):
+        if request.path.strip("/") not in self.keys:
+            return Answer(b"who?", 401)
+        if self.quota.full("", self.now_ms()):
+            return Answer(b"too many", 429)
+        self.quota.take("", self.now_ms())
+        if len(request.body) > 20_000:
+            return Answer(b"too large", 413)
+        self.receive("", "json", json.loads(request.body)["message"])
+        return Answer(b"taken")
+
+
 @dataclass
 class Side:
     """A channel and its provider.
@@ -81,6 +100,7 @@ class Side:
         too_long: How many bytes it refuses.
         exact: Whether the text arrives as it was written.
         copies: How many people get each message.
+        scheme: Makes the account's address of the provider's.
     """
 
     name: str
@@ -98,9 +118,10 @@ class Side:
     tells_repeats: bool = False
     exact: bool = True
     copies: int = 1
+    scheme: Callable[[str], str] = str
 
     def configured(self, url):
-        return {**self.account, self.address: url + self.path}
+        return {**self.account, self.address: self.scheme(url) + self.path}
 
     async def open(self, client, clock):
         """The provider, listening, and the channel to it."""
@@ -217,5 +238,17 @@ SIDES = [
         tells_repeats=True,
         exact=False,
         copies=2,
+    ),
+    Side(
+        "apprise",
+        {"type": "apprise", "allow_private": "true"},
+        FakeJson,
+        clear("keys"),
+        60,
+        address="url",
+        path=f"/{KEY}?cto=2&rto=0.2",
+        scheme=lambda url: url.replace("http://", "json://"),
+        # It cannot tell whether a connection was refused or broke later, and any 2xx is a yes.
+        after={"html": "ok", "refused": "ambiguous"},
     ),
 ]

@@ -199,10 +199,10 @@ def test_a_webhook_calls_the_address_that_was_judged(monkeypatch):
     hook = Hook()
 
     async def scene(channel):
-        async def judged(_url):
+        async def judged(_host, _port):
             return "127.0.0.1"
 
-        monkeypatch.setattr("alerting.channels.webhook._public_address", judged)
+        monkeypatch.setattr("alerting.channels.webhook.public_address", judged)
         port = hook.server.port
         channel._url = httpx.URL(f"http://hooks.invalid:{port}/in")  # a name that nothing resolves
         return await send(channel)

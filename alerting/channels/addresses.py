@@ -1,0 +1,22 @@
+"""Which addresses a receiver may have: none that is private, unless that is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+from alerting.channels.base import DeliveryResult
+
+
+async def public_address(host: str, port: int) -> str | DeliveryResult:
+    """An address of the host, unless one of its addresses is not public."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return DeliveryResult("transient", detail=f"name not found ({type(error).__name__})")
+    addresses = [str(address[4][0]).partition("%")[0] for address in found]
+    if not all(ipaddress.ip_address(address).is_global for address in addresses):
+        detail = "a private address; set allow_private: true if it is meant"
+        return DeliveryResult("bad_credential", detail=detail)
+    return addresses[0]
