@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from alerting.accounts import TYPES
+from alerting.channels.dingtalk import DingtalkBot
+from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import sign
+from alerting.channels.wecom_app import WecomApp
+from alerting.channels.wecom_bot import WecomBot
 from alerting.config import Alerting
 from alerting.policy.route import Receiver
 from alerting.policy.throttle import Allowance
@@ -23,6 +28,45 @@ def test_its_example_is_accepted(page):
     given = yaml.load(example, Loader=yaml.BaseLoader)  # every scalar stays text, as our reader has it
     managers = Alerting.parse(given).policy().receivers["managers"]
     assert managers == Receiver("managers", ("shift-bot",))  # the values shown are the defaults
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_accounts_are_accepted(page):
+    example = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[1]
+    given = yaml.load(example, Loader=yaml.BaseLoader)
+    all_of_them = {"receivers": {"m": {"accounts": list(given["accounts"])}}, "default": "m"}
+    Alerting.parse(given | all_of_them)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_names_every_key_of_every_account_and_no_other(page):
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    documented = {kind: set(re.findall(r"`([a-z_]+)`", keys)) for kind, keys in rows if kind in TYPES}
+    for kind, model in TYPES.items():
+        keys = {name for name in model.model_fields if not name.endswith(("_file", "_env"))}
+        assert documented[kind] == keys - {"type", "base_url"}, kind
+
+
+def test_every_key_of_an_account_has_a_description():
+    wrong = [
+        f"{kind}.{name}"
+        for kind, model in TYPES.items()
+        for name, field in model.model_fields.items()
+        if not field.description
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [("wecom_bot", WecomBot), ("wecom_app", WecomApp), ("dingtalk", DingtalkBot), ("feishu", FeishuBot)],
+)
+def test_the_allowances_shown_are_the_channels(page, kind, channel):
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{kind}` |") and "61" in line)
+    allowance = channel.allowance
+    numbers = re.findall(r"\d+", row.split("|")[3])
+    assert sorted(map(int, numbers)) == sorted((allowance.messages, allowance.window_ms // 1_000))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from alerting.fakes.wecom import FakeWecom
+from tests.alerting.sides import SIDES
 from tests.commands.test_cli import slawatch
 
 ALERTING = """
@@ -78,3 +79,36 @@ def test_a_key_file_that_is_missing_is_one_line(notify, tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "accounts.bot" in done.stderr
+
+
+async def _prove_every_channel(tmp_path, spoilt):
+    """Run the command against every provider at once; what it said, and what each inbox got."""
+    fakes = [side.fake(lambda: time.time_ns() // 1_000_000) for side in SIDES]
+    urls = [await fake.start() for fake in fakes]
+    try:
+        accounts = {side.name: side.configured(url) for side, url in zip(SIDES, urls, strict=True)}
+        receivers = {"managers": {"accounts": list(accounts)}}
+        (tmp_path / "alerting.yaml").write_text(
+            json.dumps({"accounts": accounts, "receivers": receivers, "default": "managers"})
+        )
+        (tmp_path / "slawatch.yaml").write_text("language: zh\n")
+        for side, fake in zip(SIDES, fakes, strict=True):
+            if spoilt:
+                side.spoil(fake)
+        arguments = ("notify-test", "managers", "--format", "json")
+        done = await asyncio.to_thread(slawatch, *arguments, cwd=tmp_path)
+        return done, {side.name: len(fake.inbox) for side, fake in zip(SIDES, fakes, strict=True)}
+    finally:
+        for fake in fakes:
+            await fake.close()
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_every_channel_is_proven_by_its_providers_answer(tmp_path, spoilt):
+    done, inboxes = asyncio.run(_prove_every_channel(tmp_path, spoilt))
+    assert done.returncode == spoilt, done.stderr
+    kinds = {one["account"]: one["result"]["kind"] for one in json.loads(done.stdout)}
+    assert kinds == dict.fromkeys(inboxes, "bad_credential" if spoilt else "ok")
+    assert inboxes == {side.name: 0 if spoilt else side.copies for side in SIDES}
+    for secret in {secret for side in SIDES for secret in side.secrets}:
+        assert secret not in done.stdout + done.stderr
