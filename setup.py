@@ -1,4 +1,4 @@
-"""Compiles the modules through which every event goes, where ``SLAWATCH_COMPILE=1`` asks for it (decision 16).
+"""Compiles the modules through which every event goes, where ``SLAWATCH_COMPILE=1`` says so (decision 16).
 
 All else of the build is in pyproject.toml. Without it the same modules are installed as they are written.
 """
