@@ -2,109 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from alerting.account import Account, BaseUrl, Id, Phone, WithKey, WithSecret, WithUrl
 from alerting.channels import aliyun_sms, dingtalk, feishu, tencent_sms, wecom_bot
 from alerting.channels.sms_words import Word
-from rules.values import duration_ms
-
-_URL = r"^https?://[^\s/]+(/[^\s]*)?$"
-
-
-def _read_duration(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parsed = duration_ms(value)
-    if parsed is None:
-        raise ValueError("not a duration such as 30s, 2m or 4h")
-    return parsed
-
-
-Duration = Annotated[int, BeforeValidator(_read_duration)]
-
-
-def _check_phone(phone: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"1\d{10}|\+\d{6,15}", phone.get_secret_value()):
-        raise ValueError("not 11 digits, nor `+`, country and number")
-    return phone
-
-
-_Phone = Annotated[SecretStr, AfterValidator(_check_phone)]
-_Id = Annotated[str, Field(pattern=r"^[^|\s]{1,64}$")]
-BaseUrl = Annotated[str, Field(pattern=_URL, max_length=300)]
-
-
-class Model(BaseModel):
-    """A part of the file: an unknown key is an error, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Account(Model):
-    """One way out. A secret is given in one of three ways, and which it needs is checked."""
-
-    needs: ClassVar[tuple[str, ...]] = ()  # secrets without which it cannot be
-    takes: ClassVar[tuple[str, ...]] = ()  # secrets it may have
-
-    @property
-    def reaches(self) -> str:
-        """The address it sends to, or "" where only a file or the environment says."""
-        return getattr(self, "base_url", "")
-
-    @model_validator(mode="after")
-    def _check_secrets(self) -> Self:
-        kind = getattr(self, "type", "account")
-        for name in (*self.needs, *self.takes):
-            given = [f for f in (name, f"{name}_file", f"{name}_env") if getattr(self, f) is not None]
-            if len(given) > 1 or (name in self.needs and not given):
-                verb = "needs" if name in self.needs else "takes"
-                raise ValueError(f"a {kind} {verb} one of `{name}_file`, `{name}_env` or `{name}`")
-        return self
-
-
-class _Key(Model):
-    key: SecretStr | None = None
-    """The part of the bot's address that makes it yours. Better: `key_file` or `key_env`."""
-    key_file: str | None = None
-    """A file that holds the key and nothing else."""
-    key_env: str | None = None
-    """An environment variable that holds the key."""
-
-
-class _Secret(Model):
-    secret: SecretStr | None = None
-    """The secret that signs. Better: `secret_file` or `secret_env`."""
-    secret_file: str | None = None
-    """A file that holds the secret and nothing else."""
-    secret_env: str | None = None
-    """An environment variable that holds the secret."""
-
-
-class _Url(Model):
-    url: SecretStr | None = None
-    """The address. It may hold a token, so it is never printed."""
-    url_file: str | None = None
-    """A file that holds the address and nothing else."""
-    url_env: str | None = None
-    """An environment variable that holds the address."""
-
-    @property
-    def reaches(self) -> str:
-        """The address, if the file holds it."""
-        return self.url.get_secret_value() if self.url else ""
 
 
 class ConsoleAccount(Account):
@@ -114,7 +19,7 @@ class ConsoleAccount(Account):
     """What it is."""
 
 
-class WebhookAccount(_Url, _Secret, Account):
+class WebhookAccount(WithUrl, WithSecret, Account):
     """A signed webhook."""
 
     needs: ClassVar[tuple[str, ...]] = ("url", "secret")
@@ -124,7 +29,7 @@ class WebhookAccount(_Url, _Secret, Account):
     """Whether the address may be private."""
 
 
-class AppriseAccount(_Url, Account):
+class AppriseAccount(WithUrl, Account):
     """Whatever Apprise can reach and we have no channel for; needs the extra `apprise`."""
 
     needs: ClassVar[tuple[str, ...]] = ("url",)
@@ -134,7 +39,7 @@ class AppriseAccount(_Url, Account):
     """Whether the address may be private, such as a mail server's of your own."""
 
 
-class _Bot(_Key, Account):
+class _Bot(WithKey, Account):
     needs: ClassVar[tuple[str, ...]] = ("key",)
     format: Literal["markdown", "text"] = "markdown"
     """Markdown has colours; of a WeCom bot, twice the length too, but only text mentions phones."""
@@ -157,7 +62,7 @@ class WecomBotAccount(_Bot):
         return self
 
 
-class DingtalkAccount(_Secret, _Bot):
+class DingtalkAccount(WithSecret, _Bot):
     """A DingTalk group bot; its key is what stands behind `access_token=`; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
@@ -169,7 +74,7 @@ class DingtalkAccount(_Secret, _Bot):
     """Up to 20 phone numbers to mention in every message, or `@all`."""
 
 
-class FeishuAccount(_Secret, _Bot):
+class FeishuAccount(WithSecret, _Bot):
     """A Feishu or Lark group bot; its key is the last part of its address; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
@@ -179,28 +84,46 @@ class FeishuAccount(_Secret, _Bot):
     """Where the provider is; of Lark `https://open.larksuite.com`."""
 
 
-class WecomAppAccount(_Secret, Account):
+class WecomAppAccount(WithSecret, Account):
     """An app of a WeCom corp, which writes to members."""
 
     needs: ClassVar[tuple[str, ...]] = ("secret",)
+    takes: ClassVar[tuple[str, ...]] = ("callback_token", "callback_key")
     type: Literal["wecom_app"]
     """What it is."""
     corp_id: str = Field(min_length=1, max_length=64)
     """The corp's id (企业ID)."""
     agent_id: int = Field(ge=0, le=2_147_483_647)
     """The app's id (AgentId)."""
-    users: tuple[_Id, ...] = Field(default=(), max_length=1_000)
+    users: tuple[Id, ...] = Field(default=(), max_length=1_000)
     """Up to 1000 ids of members to write to, or `@all`."""
-    parties: tuple[_Id, ...] = Field(default=(), max_length=100)
+    parties: tuple[Id, ...] = Field(default=(), max_length=100)
     """Up to 100 ids of departments to write to."""
-    tags: tuple[_Id, ...] = Field(default=(), max_length=100)
+    tags: tuple[Id, ...] = Field(default=(), max_length=100)
     """Up to 100 ids of tags to write to."""
     format: Literal["markdown", "text", "card"] = "markdown"
     """A card is the shortest, is known again when it is sent twice, and opens `card_url`."""
     card_url: BaseUrl | None = None
     """The page that a tap on a card opens."""
+    callback_token: SecretStr | None = None
+    """The Token of the app's API reception; with it and the key, cards have a button to acknowledge."""
+    callback_token_file: str | None = None
+    """A file that holds the Token and nothing else."""
+    callback_token_env: str | None = None
+    """An environment variable that holds the Token."""
+    callback_key: SecretStr | None = None
+    """The EncodingAESKey of the app's API reception; needs the extra `wecom`."""
+    callback_key_file: str | None = None
+    """A file that holds the EncodingAESKey and nothing else."""
+    callback_key_env: str | None = None
+    """An environment variable that holds the EncodingAESKey."""
     base_url: BaseUrl = wecom_bot.BASE_URL
     """Where the provider is, for tests and gateways."""
+
+    @property
+    def buttons(self) -> bool:
+        """Whether its cards have buttons."""
+        return self.gives("callback_key")
 
     @model_validator(mode="after")
     def _check_app(self) -> Self:
@@ -208,14 +131,18 @@ class WecomAppAccount(_Secret, Account):
             raise ValueError("a wecom_app needs one of `users`, `parties` or `tags`")
         if self.format == "card" and not self.card_url:
             raise ValueError("`format: card` needs a `card_url`")
+        if self.gives("callback_token") != self.gives("callback_key"):
+            raise ValueError("`callback_token` and `callback_key` go together")
+        if self.buttons and self.format != "card":
+            raise ValueError("`callback_key` needs `format: card`: nothing else has buttons")
         return self
 
 
-class _SmsAccount(_Secret, Account):
+class _SmsAccount(WithSecret, Account):
     needs: ClassVar[tuple[str, ...]] = ("secret",)
     access_id: str = Field(min_length=1, max_length=128)
     """The id that belongs to the secret: AccessKey ID of Aliyun, SecretId of Tencent Cloud."""
-    phones: tuple[_Phone, ...] = Field(min_length=1, max_length=20)
+    phones: tuple[Phone, ...] = Field(min_length=1, max_length=20)
     """1 to 20 phones: 11 digits of mainland China, or `+`, country and number. Never printed."""
     sign_name: str = Field(min_length=1, max_length=64)
     """The approved signature, without 【】."""

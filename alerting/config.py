@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from alerting.accounts import AnyAccount, Duration, Model
+from alerting.account import Duration, Model
+from alerting.accounts import AnyAccount
 from alerting.policy.route import Policy, Receiver
 from alerting.ways import Ways
 from rules.problems import closest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import httpx
 
     from alerting.channels.base import Channel
-    from alerting.ports import Clock
+    from alerting.ports import Clock, TapReader
     from alerting.ways import ReadSecret
 
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
@@ -146,3 +147,13 @@ class Alerting(Model):
             ConfigError: Secrets that cannot be read, one line each.
         """
         return Ways(client, clock, read_secret, write).open(self.accounts)
+
+    def callbacks(
+        self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret
+    ) -> dict[str, TapReader]:
+        """What reads the taps on cards, by account.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        return Ways(client, clock, read_secret, print).callbacks(self.accounts)

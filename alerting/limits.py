@@ -49,6 +49,7 @@ CONNECT_S = 5.0
 ANSWER_S = 10.0  # well below LEASE_MS: a call never outlives its lease
 DELIVER_S = 25.0  # where one delivery takes several calls: with it, too, below LEASE_MS
 TOKEN_EARLY_MS = 300_000  # a token is renewed so long before it ends
+CALLBACK_MS = 300_000  # an older callback is refused
 SMS_CLOSED_MS = 600_000  # a phone that had too many: counted by the hour or the day, so no hurry
 DINGTALK_CLOSED_MS = 600_000  # a bot that sent too often is closed for ten minutes
 ANSWER_BYTES_MAX = 65_536  # of an answer read; the rest is not needed to judge it

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from alerting.accounts import DingtalkAccount, FeishuAccount, WecomBotAccount
 
 if TYPE_CHECKING:
-    from alerting.accounts import Account
+    from alerting.account import Account
 
 LYING = ("wecombot", "dingtalk", "feishu", "lark")
 LARK_URL = "https://open.larksuite.com"

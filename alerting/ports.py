@@ -9,7 +9,7 @@ from rules.pack import Line, Text
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from alerting.policy.records import (
         AccountState,
@@ -38,6 +38,31 @@ class Clock(Protocol):
 
     async def wait(self, event: asyncio.Event, until_ms: int) -> None:
         """Return when ``event`` is set or it is ``until_ms``, whichever is first."""
+
+
+class Tapped(Protocol):
+    """Somebody tapped a button of a card."""
+
+    @property
+    def user(self) -> str:
+        """Who, as the provider knows them."""
+
+    @property
+    def key(self) -> str:
+        """What the button says to do."""
+
+
+class TapReader(Protocol):
+    """The callback address of an app."""
+
+    def echo(self, query: Mapping[str, str]) -> str:
+        """What to answer when the provider tries the address; AlertingError when it is another."""
+
+    def read(self, query: Mapping[str, str], body: bytes) -> Tapped | None:
+        """A tap, or None for something else; AlertingError when it is forged or old."""
+
+    def reply(self, user: str, button: str) -> str:
+        """What to answer to a tap: the button's new name."""
 
 
 class DeskStore(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import SecretStr
 
 from alerting import accounts as a
+from alerting.account import Account
 from alerting.channels.aliyun_sms import AliyunSms
 from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
     import httpx
 
     from alerting.channels.base import Channel
-    from alerting.ports import Clock
+    from alerting.ports import Clock, TapReader
 
     # Reads a secret: ("file", path) or ("env", name) to its text; raises OSError or KeyError.
     ReadSecret = Callable[[Literal["file", "env"], str], str]
+
+
+Given = TypeVar("Given", bound=Account)
+Made = TypeVar("Made")
 
 
 class Ways:
@@ -47,24 +52,35 @@ class Ways:
         self._client, self._clock, self._read, self._write = client, clock, read_secret, write
         self._budget = PhoneBudget()
 
-    def open(self, accounts: Mapping[str, a.Account]) -> dict[str, Channel]:
+    def open(self, accounts: Mapping[str, Account]) -> dict[str, Channel]:
         """The channels by account.
 
         Raises:
             ConfigError: Secrets that cannot be read, one line each.
         """
-        found: dict[str, Channel] = {}
-        problems: list[str] = []
-        for name, account in accounts.items():
-            try:
-                found[name] = self._channel(account)
-            except _Unusable as error:
-                problems.append(f"accounts.{name}: {error}")
-        if problems:
-            raise ConfigError(problems)
-        return found
+        return _each(accounts, self._channel)
 
-    def _channel(self, account: a.Account) -> Channel:
+    def callbacks(self, accounts: Mapping[str, Account]) -> dict[str, TapReader]:
+        """What reads the taps on cards, by account; of those that have buttons.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        apps = {n: one for n, one in accounts.items() if isinstance(one, a.WecomAppAccount) and one.buttons}
+        return _each(apps, self._callback)
+
+    def _callback(self, account: a.WecomAppAccount) -> TapReader:
+        token, key = self._secret(account, "callback_token"), self._secret(account, "callback_key")
+        try:
+            from alerting.channels.wecom_callback import Callback  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise _Unusable("`callback_key` needs: pip install 'slawatch[wecom]'") from error
+        try:
+            return Callback(token, key, account.corp_id, self._clock)
+        except ValueError as error:
+            raise _Unusable(f"`callback_key`: {error}") from error
+
+    def _channel(self, account: Account) -> Channel:
         match account:
             case a.WecomBotAccount():
                 return self._wecom_bot(account)
@@ -125,6 +141,7 @@ class Ways:
             Members(account.users, account.parties, account.tags),
             form=account.format,
             card_url=account.card_url or "",
+            buttons=account.buttons,
             base_url=account.base_url,
         )
 
@@ -184,11 +201,10 @@ class Ways:
         account_of_ours = ours(channel.canonical.partition("?")[0])
         return self._channel(account_of_ours) if account_of_ours else channel
 
-    def _optional(self, account: a.Account, name: str) -> SecretStr | None:
-        given = (name, f"{name}_file", f"{name}_env")
-        return self._secret(account, name) if any(getattr(account, f) is not None for f in given) else None
+    def _optional(self, account: Account, name: str) -> SecretStr | None:
+        return self._secret(account, name) if account.gives(name) else None
 
-    def _secret(self, account: a.Account, name: str) -> SecretStr:
+    def _secret(self, account: Account, name: str) -> SecretStr:
         """A secret from where the account says it is; never empty."""
         value: SecretStr | None = getattr(account, name)
         if value is None:
@@ -204,6 +220,19 @@ class Ways:
         if not value.get_secret_value():
             raise _Unusable(f"`{name}` is empty")
         return value
+
+
+def _each(accounts: Mapping[str, Given], make: Callable[[Given], Made]) -> dict[str, Made]:
+    found: dict[str, Made] = {}
+    problems: list[str] = []
+    for name, account in accounts.items():
+        try:
+            found[name] = make(account)
+        except _Unusable as error:
+            problems.append(f"accounts.{name}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 class _Unusable(Exception):  # noqa: N818 - not an error yet: a line of ConfigError

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.channels.base import Channel
+    from alerting.ports import TapReader
     from monitor.rulebook import Plan
     from monitor.runtime.clock import Clock
     from monitor.settings import Settings
@@ -160,8 +161,10 @@ async def daemon(
         tokens = Tokens(data / "tokens.json")
         settings.require_safe(tokens=len(tokens))
         client = await stack.enter_async_context(httpx.AsyncClient())
+        read = partial(read_secret, configured.base)
         if channels is None:
-            channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+            channels = configured.alerting.channels(client, clock, read)
+        callbacks = configured.alerting.callbacks(client, clock, read)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
         letters = DeadLetters(data / "dead_letters.db")
@@ -189,7 +192,7 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured),
+            options=_web_options(configured, callbacks),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
@@ -243,7 +246,7 @@ def _sender(
     return sender
 
 
-def _web_options(configured: Configured) -> WebOptions:
+def _web_options(configured: Configured, callbacks: Mapping[str, TapReader]) -> WebOptions:
     settings = configured.settings
     return WebOptions(
         language=settings.language,
@@ -251,6 +254,7 @@ def _web_options(configured: Configured) -> WebOptions:
         requests_per_minute=settings.limits.requests_per_minute,
         body_bytes=settings.limits.body,
         webhooks=settings.chatwoot_sources(configured.base),
+        callbacks=callbacks,
     )
 
 

@@ -33,15 +33,18 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes
+from monitor.web.body import Bodies
+from monitor.web.callbacks import callback_routes
 from monitor.web.ports import Status
 from monitor.web.problems import add_handlers
 from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from alerting.ports import TapReader
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -90,7 +93,9 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
     name = f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
-        channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+        read = partial(read_secret, configured.base)
+        channels = configured.alerting.channels(client, clock, read)
+        callbacks = configured.alerting.callbacks(client, clock, read)
         thread, store = await opened_store(configured, health, stack, name)
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
@@ -124,7 +129,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         view = View(
             lambda: None, lambda: loop.desk, configured.names, partial(_status, health, clock.now_ms(), clock)
         )
-        web = _web(view, loop, clock, tokens, metrics, letters, settings)
+        web = _web(view, loop, clock, tokens, metrics, letters, settings, callbacks)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(
             _running(Parts(leading, loop, sender, view, health, store, thread, clock))
@@ -188,12 +193,15 @@ def _web(
     metrics: Metrics,
     letters: DeadLetters,
     settings: Settings,
+    callbacks: Mapping[str, TapReader],
 ) -> FastAPI:
     """Alerts, acknowledgements and silences, and what supervisors ask."""
     web = FastAPI(title="slawatch desk", docs_url=None, redoc_url=None, openapi_url=None)
     web.state.streams = Streams(metrics.streams, 1.0)
     add_handlers(web)
     access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
-    web.include_router(api_routes(view, DeskDoor(loop, clock), access, clock.now_ms))
+    desk = DeskDoor(loop, clock)
+    web.include_router(api_routes(view, desk, access, clock.now_ms))
+    web.include_router(callback_routes(callbacks, desk, Bodies(metrics)))
     web.include_router(probe_routes(view, access, metrics, letters))
     return web

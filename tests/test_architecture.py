@@ -306,6 +306,8 @@ EXTRAS = {
     "monitor/store/postgres_database.py": "postgres",
     "monitor/runtime/cluster": "kafka",
     "alerting/channels/apprise_url.py": "apprise",
+    "alerting/channels/wecom_callback.py": "wecom",
+    "alerting/fakes/wecom_taps.py": "wecom",
 }
 
 

@@ -25,6 +25,7 @@ from alerting.channels.markup import plain_mentions, title_and_rest, without_mar
 from alerting.channels.wecom_bot import BASE_URL
 from alerting.channels.wecom_token import CODES as TOKEN_CODES
 from alerting.channels.wecom_token import Token
+from alerting.policy.records import OVER
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -86,13 +87,14 @@ class WecomApp:
         *,
         form: Format = "markdown",
         card_url: str = "",
+        buttons: bool = False,
         base_url: str = BASE_URL,
     ) -> None:
-        """``card_url`` is the page that a tap on a card opens."""
+        """``card_url`` is the page that a tap on a card opens; ``buttons`` need a callback address."""
         self.markup: Markup = "markdown" if form == "markdown" else "text"
         self.limit_bytes = limits.WECOM_CARD_BYTES if form == "card" else limits.WECOM_APP_BYTES
         self._client, self._agent_id, self._to, self._form = client, agent_id, to, form
-        self._card_url = card_url
+        self._card_url, self._buttons = card_url, buttons
         self._url = f"{base_url.rstrip('/')}/cgi-bin/message/send"
         self._token = Token(client, base_url, corp_id, secret, clock)
 
@@ -111,16 +113,23 @@ class WecomApp:
 
     def _content(self, message: Message) -> dict[str, Any]:
         if self._form == "card":
-            title, rest = title_and_rest(without_markup(message.body))
-            card = {
-                "card_type": "text_notice",
-                "task_id": message.key,
-                "main_title": {"title": title},
-                "sub_title_text": rest,
-                "card_action": {"type": 1, "url": self._card_url},
-            }
-            return {"msgtype": "template_card", "template_card": card}
+            return {"msgtype": "template_card", "template_card": self._card(message)}
         return {"msgtype": self._form, self._form: {"content": plain_mentions(message.body)}}
+
+    def _card(self, message: Message) -> dict[str, Any]:
+        """A card; of one open alert, with a button that says who takes it."""
+        title, rest = title_and_rest(without_markup(message.body))
+        card = {
+            "card_type": "text_notice",
+            "task_id": message.key,
+            "main_title": {"title": title},
+            "sub_title_text": rest,
+            "card_action": {"type": 1, "url": self._card_url},
+        }
+        if not self._buttons or len(message.alerts) != 1 or message.alerts[0]["kind"] in OVER:
+            return card
+        button = {"text": "我来处理", "style": 1, "key": f"ack {message.alerts[0]['alert']}"}
+        return card | {"card_type": "button_interaction", "button_list": [button]}
 
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Send, with a new token where the first is dead, and once more where it may have been delivered."""

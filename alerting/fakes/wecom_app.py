@@ -32,6 +32,7 @@ class FakeWecomApp(Provider):
         super().__init__(now_ms)
         self.corp_id, self.secret, self.agent_id = corp_id, secret, agent_id
         self.members = set(members)
+        self.cards: list[dict[str, Any]] = []  # as they were shown
         self.fetched = 0
         self.dropped: list[str] = []
         self._tokens: dict[str, int] = {}
@@ -111,6 +112,7 @@ class FakeWecomApp(Provider):
             for member in to - too_many:
                 quota.take(member, now_ms)
         if to - too_many:
+            self.cards += [body["template_card"]] if task else []
             cut = text.encode()[:BYTES].decode(errors="ignore")
             self.receive("|".join(sorted(to - too_many)), body["msgtype"], cut)
         return 0, "ok", more
@@ -121,6 +123,9 @@ def _text(body: dict[str, Any]) -> str:
     if body["msgtype"] != "template_card":
         return str(body[{"text": "text", "markdown": "markdown"}[body["msgtype"]]]["content"])
     card = body["template_card"]
-    if card["card_type"] != "text_notice" or not card["card_action"]["url"]:
+    if card["card_type"] == "button_interaction":
+        if not all(button["text"] and button["key"] for button in card["button_list"]):
+            raise KeyError("button_list")
+    elif card["card_type"] != "text_notice" or not card["card_action"]["url"]:
         raise KeyError("card_action")
     return f"{card['main_title']['title']}\n{card['sub_title_text']}"

@@ -120,6 +120,7 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
     try:
         read = partial(read_secret, configuration.base)
         channels = alerting.channels(httpx.AsyncClient(), SystemClock(), read)
+        alerting.callbacks(httpx.AsyncClient(), SystemClock(), read)
     except AlertingError as error:
         found += [Finding("fail", f"{path}: {line}") for line in str(error).splitlines()]
     else:

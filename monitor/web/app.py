@@ -14,6 +14,7 @@ from monitor import limits
 from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes, why_routes
 from monitor.web.body import Bodies
+from monitor.web.callbacks import callback_routes
 from monitor.web.evidence import evidence_routes
 from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
 from monitor.web.pages import Pages, add_documents, page_routes, stream_routes
@@ -24,6 +25,7 @@ from monitor.web.stream import Streams
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from alerting.ports import TapReader
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
@@ -42,6 +44,7 @@ class WebOptions:
     requests_per_minute: int = limits.REQUESTS_PER_MINUTE
     body_bytes: int = limits.BODY_BYTES
     webhooks: Mapping[str, ChatwootSource] = field(default_factory=dict)
+    callbacks: Mapping[str, TapReader] = field(default_factory=dict)
     stream_interval_s: float = limits.STREAM_INTERVAL_S
 
 
@@ -105,6 +108,7 @@ def build_app(
         evidence_routes(evidence, access),
         api_routes(view, desk, access, clock_ms),
         why_routes(reasons, access),
+        callback_routes(options.callbacks, desk, bodies),
         stream_routes(view, access, streams),
         dead_letter_routes(ingest, access, dead_letters, clock_ms),
     ):

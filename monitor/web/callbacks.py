@@ -1,0 +1,55 @@
+"""Where WeCom tells of taps on a card's buttons; who taps acknowledges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from alerting.errors import AlertingError
+from monitor import limits
+from monitor.web.problems import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alerting.ports import TapReader
+    from monitor.web.body import Bodies
+    from monitor.web.ports import DeskPort
+
+TAKEN, OVER = "已认领", "已结束"
+
+
+def callback_routes(callbacks: Mapping[str, TapReader], desk: DeskPort, bodies: Bodies) -> APIRouter:
+    """The address of each WeCom app with buttons, by its account's name."""
+    routes = APIRouter(prefix="/api/v1/callbacks/wecom", tags=["callbacks"])
+
+    def reader(account: str) -> TapReader:
+        if account not in callbacks:
+            mend = "give the account `callback_token` and `callback_key` in alerting.yaml"
+            raise ApiError(404, "not_found", f"no account {account!r} has a callback", mend)
+        return callbacks[account]
+
+    @routes.get("/{account}", summary="Prove the address to WeCom")
+    async def get_callback(request: Request, account: str) -> Response:
+        try:
+            return Response(reader(account).echo(request.query_params), media_type="text/plain")
+        except AlertingError as error:
+            raise ApiError(401, "forged", str(error), "see the app's page") from error
+
+    @routes.post("/{account}", summary="Hear of a tap on a card")
+    async def post_callback(request: Request, account: str) -> Response:
+        """Answer with the button's new name; 401 when it is forged or stale."""
+        callback = reader(account)
+        body = await bodies.read(request, limits.WEBHOOK_BYTES)
+        try:
+            tap = callback.read(request.query_params, body)
+        except AlertingError as error:
+            raise ApiError(401, "forged", str(error), "see the app's page") from error
+        action, _, alert = tap.key.partition(" ") if tap else ("", "", "")
+        if tap is None or action != "ack":
+            return Response(b"")  # something else that WeCom tells, or a card of another making
+        taken = await desk.acknowledge(alert, f"wecom:{tap.user}", "")
+        return Response(callback.reply(tap.user, TAKEN if taken else OVER), media_type="text/xml")
+
+    return routes
