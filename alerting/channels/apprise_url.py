@@ -25,9 +25,13 @@ from alerting.policy.throttle import Allowance
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-# Below WARNING both write whole addresses, and with them keys.
+# All of them write whole addresses, and with them keys: below WARNING, and Apprise of an address it cannot
+# read at ERROR too. What it says of a message is taken from its result.
 for _name in ("apprise", "urllib3", "requests"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+_LOG = logging.getLogger("apprise")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False  # its results are made of what it logs, so it must log
 
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _BROKEN = re.compile(r"connection error|timed? ?out|socket", re.IGNORECASE)
@@ -55,7 +59,11 @@ class AppriseUrl:
             UnknownAddress: Nothing can be sent there.
         """
         asset = apprise.AppriseAsset(app_id="slawatch", app_desc="slawatch", storage_mode="memory")
-        service = apprise.Apprise.instantiate(url.get_secret_value(), asset=asset, suppress_exceptions=True)
+        _LOG.setLevel(logging.CRITICAL)
+        try:
+            service = apprise.Apprise.instantiate(url.get_secret_value(), asset=asset)
+        finally:
+            _LOG.setLevel(logging.WARNING)
         if service is None:
             raise UnknownAddress("`url`: no address that Apprise knows; see its list of services")
         service.request_rate_per_sec = 0

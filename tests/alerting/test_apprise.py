@@ -91,13 +91,14 @@ def test_a_mapped_address_keeps_secret_mobiles_and_format():
     assert (channel._mobiles, channel.markup) == (("13800138001",), "text")
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "mailto://", "", "just text"])
-def test_an_address_nobody_knows_is_named_and_not_shown(url):
+@pytest.mark.parametrize("url", ["nonsense://hush", "mailto://hush", "slack://hush", "", "hush hush"])
+def test_an_address_nobody_knows_is_named_and_shown_nowhere(url, capsys, caplog):
     with pytest.raises(ConfigError) as caught:
         opened(url)
     (problem,) = caught.value.problems
     assert problem.startswith("accounts.it: `url`")
-    assert "nonsense" not in problem
+    shown = capsys.readouterr()
+    assert "hush" not in problem + caplog.text + shown.out + shown.err
 
 
 def test_without_the_extra_the_mend_is_told(monkeypatch):
