@@ -32,7 +32,7 @@ SHARD_ROW = ("", "mark")
 
 
 class OtherFormatError(MonitorError):
-    """The stored state is of another format: the shard begins anew, from the beginning of its log."""
+    """The stored state is of an older format: the shard begins anew, from the beginning of its log."""
 
 
 class Slice(NamedTuple):
@@ -121,16 +121,18 @@ class Checkpoints:
         shop = shard.engine.shops[platform, shop_id]
         parts = dict(pack_shop(shop))
         parts["watch"] = _encode(_pack_watch(shard, key))
+        # After a restore a shop may hold more of the log than the shard has come to.
+        applied = max(shard.position, shard.engine.skips.get(key, -1))
         stored = self.stored.setdefault(key, {})
         for part in [part for part in stored if part not in parts]:
             del stored[part]
-            yield key, part, shard.position, None
+            yield key, part, applied, None
         for part, data in parts.items():
             digest = xxhash.xxh3_64_intdigest(data)
             # The watch is always written: it carries up to which record the shop's rows hold.
             if stored.get(part) != digest or part == "watch":
                 stored[part] = digest
-                yield key, part, shard.position, data
+                yield key, part, applied, data
 
     def failed(self, slice_: Slice) -> None:
         """Put back what a slice took: it is not stored."""
@@ -167,6 +169,7 @@ def restore(
 
     Raises:
         OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
+        MonitorError: A newer slawatch wrote the state.
     """
     engine = shard.engine
     for key, group in groupby(rows, itemgetter(0)):
@@ -190,7 +193,14 @@ def restore(
 
 
 def _restore_mark(shard: Shard, data: bytes) -> None:
-    if (found := _format(data)[0]) != FORMAT:
+    found = _format(data)[0]
+    if found > FORMAT:
+        raise MonitorError(
+            f"the stored state is of format {found}, this slawatch reads {FORMAT}",
+            mend="install the newer version again, or start on a backup made before it ran",
+            code="newer_state",
+        )
+    if found < FORMAT:
         raise OtherFormatError(f"state of format {found}, this slawatch reads {FORMAT}")
     row = _mark(data)
     engine = shard.engine

@@ -56,25 +56,30 @@ class Watched:
 class Lookout:
     """A rule at one shop on one service day: what its rate is summed from, and what it read last."""
 
-    __slots__ = ("asked", "counted", "late", "watched")
+    __slots__ = ("asked", "counted", "late", "today", "watched")
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
         self.counted: Counted | None = None
-        self.asked = self.late = -1  # as they were when it was judged last; -1: it was not
+        self.asked = self.late = self.today = -1  # as they were when it was judged last; -1: it was not
 
     def has_moved(self) -> bool:
         """Whether it must be judged for what was counted since."""
         counted = self.counted
         if counted is None:
             return self.asked < 0
-        return counted.late() != self.late or counted.asked() != self.asked
+        return (
+            counted.late() != self.late
+            or counted.asked() != self.asked
+            or counted.asked_today() != self.today
+        )
 
     def note(self) -> None:
         """It is judged now."""
-        self.asked = self.late = 0
+        self.asked = self.late = self.today = 0
         if self.counted is not None:
             self.asked, self.late = self.counted.asked(), self.counted.late()
+            self.today = self.counted.asked_today()
 
     def turn(self, shop: Shop, day: int) -> None:
         """A day was begun or closed: its rate is summed from others."""

@@ -30,6 +30,7 @@ ITEM_FIGURES = frozenset({"seconds_left", "wait"})
 COUNTED = frozenset(
     {"asked", "late", "value", "budget_left", "budget_left_today", "breach_in", "required_rate"}
 )
+LIVE_FIGURES = frozenset({"agents_online", "waiting", "oldest_wait"})
 FORECAST = frozenset({"budget_left_today", "required_rate"})
 
 NO_PACK_SUMS = (0,) * 49
@@ -212,7 +213,8 @@ def _gate(rule: Rule, kind: str, period: str) -> int:
     if rule.each == "conversation":
         return NEAR if figures & ITEM_FIGURES else NONE
     if kind == "order_rate":
-        return ORDERS
+        by_time = any(level.during for level in (rule.warn, rule.crit) if level is not None)
+        return NONE if by_time or rule.only_if is not None or figures & LIVE_FIGURES else ORDERS
     if kind == "reply_rate" and period in SPANS and levels and all(map(_needs_a_miss, levels)):
         return LATE
     return AGENTS if not kind and figures <= {"agents_online"} else NONE

@@ -172,6 +172,7 @@ class Shard:
             if watch is None:
                 watch = self.watches[key] = ShopWatch(shop, self)
             watch.look(now_ms)
+            shop.retracted = False
 
     # storing
 

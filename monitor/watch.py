@@ -51,6 +51,8 @@ class ShopWatch(Timed):
 
     __slots__ = (
         "begun_ms",
+        "complete_from",
+        "dark",
         "day",
         "host",
         "lookouts",
@@ -75,6 +77,8 @@ class ShopWatch(Timed):
         self.removed: dict[str, RuleState] = {}
         self.begun_ms: dict[str, int] = {}  # period → when it began
         self.turns = -1  # the shop's, when the lookouts were last told what to read
+        self.dark = False  # a source of the shop was blind or catching up at the last look
+        self.complete_from = -1  # from when its figures were complete then
         self.unsettled = True  # what was known of the sources has changed since the last look
         self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
@@ -93,20 +97,18 @@ class ShopWatch(Timed):
         if self.removed:
             self._resolve_removed(now_ms)
         entered = day != self.day
+        self._turn()  # also before a day is left: its final figure is read
         if entered:
             self._enter(day, now_ms)
-        if self.turns != shop.turns:
-            self.turns = shop.turns
-            for lookout in self.lookouts:
-                lookout.turn(shop, day)
-        anew = entered or self.unsettled
+            self._turn()
+        dark, complete_from = host.is_dark(shop), host.complete_from(shop)
+        anew = entered or self.unsettled or dark != self.dark or complete_from != self.complete_from
+        self.dark, self.complete_from = dark, complete_from
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
         self.unsettled = False
         shop.orders_changed = shop.agents_changed = self.moved_on = False
         if not awake:
             return
-        dark = host.is_dark(shop)
-        complete_from = host.complete_from(shop)
         every_ms = 0
         for lookout in awake:
             watched = lookout.watched
@@ -139,6 +141,13 @@ class ShopWatch(Timed):
             self.host.tell(transition(rule, subject, change, judgement, facts, now_ms, after_the_fact=late))
         if after is not state:
             self._keep(rule, after, now_ms)
+
+    def _turn(self) -> None:
+        """Tell the lookouts what to read, when a day was begun or closed since."""
+        if self.turns != self.shop.turns:
+            self.turns = self.shop.turns
+            for lookout in self.lookouts:
+                lookout.turn(self.shop, self.day)
 
     def unsettle(self) -> None:
         """Have every rule judged at the next look: a source went blind, came back, or is complete anew."""

@@ -116,8 +116,6 @@ class Engine:
                     shop.moved()
                 if judge is not None:
                     judge(now_ms, changed)
-                for shop in changed.values():
-                    shop.retracted = False
             second += 1
         self.judged_ms = max(self.judged_ms, last * 1000)
         self.now_ms = to_ms

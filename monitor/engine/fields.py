@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from monitor.engine.events import ADDED
+from monitor.engine.events import ADDED, SEQ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,8 @@ def content_of(fields: tuple[Any, ...]) -> int:
 
     Salted by the process (``hash``): it stays in memory, and nobody can choose two contents that meet.
     """
-    return hash(fields[:-ADDED])
+    seq: int = fields[SEQ]
+    return hash(fields[:-ADDED]) + seq  # a tuple takes -1 and -2 for one
 
 
 def order_of(at: int, seq: int, event_id: str) -> tuple[int, int, int, int, str]:

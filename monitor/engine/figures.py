@@ -110,12 +110,13 @@ def _add(into: Past, day: Totals) -> None:
 class Counted:
     """What a reply rate over service days is summed from: the tallies of days that are kept, and totals."""
 
-    __slots__ = ("past_asked", "past_late", "tallies")
+    __slots__ = ("past_asked", "past_late", "tallies", "today")
 
     def __init__(self, shop: Shop, measure: str, today: int, span: int) -> None:
         self.tallies = [
             tally for day in _kept(shop, today, span) if (tally := tally_of(day, measure)) is not None
         ]
+        self.today = tally_of(shop.days.get(today), measure)
         self.past_asked, self.past_late = 0, 0
         if span > 1:
             self.past_asked, self.past_late = _past(shop, today, span).rates.get(measure, (0, 0))
@@ -126,6 +127,10 @@ class Counted:
         for tally in self.tallies:
             asked += tally.open + tally.late + tally.good
         return asked
+
+    def asked_today(self) -> int:
+        """Those of the last of the days: what is expected of the rest of it follows from them."""
+        return self.today.count() if self.today is not None else 0
 
     def late(self) -> int:
         """Units late."""

@@ -47,6 +47,7 @@ class Round(Timed):
         "customer",
         "day",
         "key",
+        "mark_ms",
         "marks",
         "opened_ms",
         "overnight",
@@ -69,6 +70,7 @@ class Round(Timed):
         self.robot = False  # opened in the robot's stage and not handed over since
         self.overnight = False  # answered after the midnight that ends its day
         self.served_ms = -1  # when, after that midnight, the robot alone served it
+        self.mark_ms = 0  # when rules look at it next
         self.marks = [0] * len(track.tallies)
         self.asks: list[int] | None = None  # counted messages, where a meter counts them
         self.blame: list[list[str]] | None = None  # per meter: who held it at each missed deadline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,7 +44,7 @@ class Mark(Timed):
     def due(self, now_ms: int) -> None:
         """Have the shop judged, with this round among those near a deadline; then at its next moment."""
         r = self.round
-        if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0:
+        if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0 and r.mark_ms <= now_ms:
             shop = r.conversation.shop
             shop.touched()
             shop.arm_marks(r, now_ms)
@@ -240,15 +241,17 @@ class Shop:
     def arm_marks(self, r: Round, now_ms: int) -> None:
         """Look at a round when a rule next counts the seconds it has left, or has waited."""
         next_ms = 0
+        asks = r.asks or [r.ask_ms]  # in order
         for tally in r.track.tallies:
             for mark_ms in tally.spec.marks_ms:
-                for ask_ms in r.asks or [r.ask_ms]:
-                    at_ms = ask_ms + tally.within_ms - mark_ms
-                    if at_ms <= now_ms:
-                        self.near[r] = None
-                    elif not next_ms or at_ms < next_ms:
-                        next_ms = at_ms
-        if next_ms:
+                after_ms = tally.within_ms - mark_ms
+                place = bisect_right(asks, now_ms - after_ms)
+                if place:
+                    self.near[r] = None
+                if place < len(asks) and (not next_ms or asks[place] + after_ms < next_ms):
+                    next_ms = asks[place] + after_ms
+        if next_ms and (r.mark_ms <= now_ms or next_ms < r.mark_ms):
+            r.mark_ms = next_ms
             self.wheel.at(next_ms, Mark(r))
 
     # windows
