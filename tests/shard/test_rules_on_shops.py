@@ -1,0 +1,105 @@
+"""When rules on a shop are judged: by what is counted, by time, and by what is known of its sources."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from monitor.engine.events import Event
+from monitor.engine.records import Record
+from monitor.rulebook import Plan, SourcePlan
+from monitor.shard import Shard
+from rules.pack import Measure, Pack, Span, Text
+from rules.rule import All, Compare, Level, Rule, RuleSet
+
+HOUR_MS = 3_600_000
+MIDNIGHT_MS = 20_757 * 24 * HOUR_MS - 8 * HOUR_MS  # in Shanghai
+LATE = Compare("late", ">=", (1, 1), ">= 1")
+
+
+def pack(kind: str = "reply_rate", *, unit: str = "round", opens_ms: int = 0) -> Pack:
+    within_ms = 180_000 if kind == "reply_rate" else None
+    event = None if kind == "reply_rate" else "dispute.opened"
+    measure = Measure(
+        id="m", title=Text("m"), kind=kind, within_ms=within_ms, unit=unit, periods=("day",), event=event
+    )
+    hours = (Span(opens_ms, 24 * HOUR_MS),)
+    return Pack(
+        id="mall", version="1", timezone="Asia/Shanghai", service_hours=hours, measures={"m": measure}
+    )
+
+
+def said(number: int, at_ms: int, shop: str = "A", **fields: object) -> Event:
+    talk = {"type": "message", "conversation_id": "c", "customer_id": "u", "actor": "customer"}
+    return Event(id=str(number), at=at_ms, platform="mall", shop_id=shop, **(talk | fields))
+
+
+def test_a_shop_first_heard_through_a_source_that_catches_up_holds_its_alert():
+    """The rule pends from the miss on; that its figures are unknown meanwhile counts toward no duration."""
+    rule = Rule("late", Text("late"), measure="m", warn=Level(LATE, 120_000))
+    plan = Plan({"mall": (pack(),)}, RuleSet({"late": rule}), sources={"g": SourcePlan(promised_ms=60_000)})
+    begin_ms = MIDNIGHT_MS + 10 * HOUR_MS
+    events = {
+        0: ("f", said(0, begin_ms)),
+        1: ("g", said(1, begin_ms, "B")),
+        200: ("g", said(2, begin_ms + 200_000, "B")),  # it was blind since 61 s
+        220: ("g", said(3, begin_ms + 220_000, conversation_id="d", actor="agent")),
+        225: ("f", said(4, begin_ms + 225_000, actor="agent")),
+    }
+    old = {s: ("g", said(s, begin_ms - 700_000 + s, "B", actor="system")) for s in range(203, 280, 5)}
+    shard, told = Shard(plan), []
+    for second in range(600):
+        source, *found = (events | old).get(second, ("",))
+        at_ms = begin_ms + second * 1_000
+        outputs = shard.step([Record(second, at_ms, found, source, heard={"f": at_ms})])
+        told += [((t.at_ms - begin_ms) // 1_000, t.to_state) for t in outputs.transitions]
+    assert told[0] == (181, "pending")
+    assert told[1][0] > 301, "the time in which its figures were unknown is not counted"
+
+
+@pytest.mark.parametrize(
+    ("level", "hour"),
+    [
+        (Level(LATE, 0, "service_hours"), 8),
+        (Level(All((LATE, Compare("agents_online", "==", (0, 1), "== 0")))), 12),
+    ],
+)
+def test_a_rule_on_orders_is_judged_for_more_than_orders(level, hour):
+    """Crossed at 01:00; the shop opens at 08:00, its only agent leaves at 12:00."""
+    rule = Rule("orders", Text("orders"), measure="m", crit=level)
+    plan = Plan({"mall": (pack("order_rate", opens_ms=8 * HOUR_MS),)}, RuleSet({"orders": rule}))
+
+    def event(number: int, at_hour: int, **fields: object) -> Record:
+        at_ms = MIDNIGHT_MS + at_hour * HOUR_MS
+        one = Event(id=str(number), at=at_ms, platform="mall", shop_id="A", **fields)
+        return Record(number, at_ms, [one], "f")
+
+    records = [
+        event(0, 0, type="agent", action="online", agent_id="z"),
+        event(1, 1, type="order", action="paid", order_id="1"),
+        event(2, 1, type="dispute", action="opened", order_id="1"),
+        event(3, 12, type="agent", action="offline", agent_id="z"),
+        event(4, 13, type="agent", action="away", agent_id="z"),
+    ]
+    plan = Plan(plan.packs, plan.rules, quiet_gaps=True)
+    told = Shard(plan).step(records).transitions
+    assert [(t.at_ms - MIDNIGHT_MS) // HOUR_MS for t in told if t.to_state == "firing"] == [hour]
+
+
+def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_number():
+    """Each has a deadline of its own, and rules look at each: one timer a round, not one a message."""
+    near = Rule(
+        "near",
+        Text("near"),
+        measure="m",
+        each="conversation",
+        warn=Level(Compare("seconds_left", "<=", (80_000, 1), "<= 80")),
+    )
+    shard = Shard(Plan({"mall": (pack(unit="message"),)}, RuleSet({"near": near}), quiet_gaps=True))
+    begin_ms, count = MIDNIGHT_MS + 10 * HOUR_MS, 1_000
+    records = [Record(n, begin_ms + n * 100, [said(n, begin_ms + n * 100)], "f") for n in range(count)]
+    began_s = time.process_time()
+    shard.step(records)
+    shard.advance(begin_ms + count * 100 + 200_000)
+    assert time.process_time() - began_s < 5, "30 s when each message set a timer that looks at all of them"
