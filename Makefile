@@ -22,8 +22,7 @@ test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true al
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-compiled: compiled ## the tests of what decides, over the compiled modules
-	@$(COMPILED) $(BIN)/python -c 'import monitor.engine.fold as it; assert it.__file__.endswith(".so"), it.__file__'
-	$(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=. build/compiled' $(DECIDES) $(ARGS)
+	TEST_COMPILED=1 $(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=build/compiled .' $(DECIDES) $(ARGS)
 
 compiled: $(VENV)/.dev ## the modules through which every event goes as machine code, in build/compiled (needs a C compiler)
 	@rm -rf build
@@ -57,7 +56,8 @@ LOCK := --quiet --generate-hashes --all-build-deps --allow-unsafe --strip-extras
 
 # Modules of build/compiled come before those of the checkout, also in what a benchmark or test starts.
 COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
-DECIDES  := tests/oracle tests/properties tests/rules tests/shard tests/sources tests/workbench
+DECIDES  := tests/oracle tests/properties tests/rules tests/runtime/test_real_shard.py tests/runtime/test_show.py \
+            tests/shard tests/sources tests/workbench
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), once"

@@ -54,7 +54,6 @@ class ShopReading:
         blind: bool = False,
         complete: bool = True,
         counted: figures.Counted | None = None,
-        tally: Tally | None = None,
     ) -> None:
         self.shop = shop
         self.measure = measure
@@ -66,9 +65,8 @@ class ShopReading:
         self.complete = complete
         self._rate: figures.Rate | None = None
         self._responses: Responses | None = None
-        # Where the caller knows them: what the rate is summed from, and its tally on that day.
-        self._counted = counted
-        self._tally = tally
+        self._counted = counted  # what the rate is summed from, where the caller knows it
+        self._tally: Tally | None = counted.today if counted is not None else None
 
     def _of_day(self) -> Tally | None:
         if self._tally is None and self.measure is not None:
@@ -237,6 +235,20 @@ def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, 
                 )
     found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
     return tuple(found)
+
+
+class PageReading(ShopReading):
+    """As rules read it, but with every open round, not only those near a deadline."""
+
+    __slots__ = ()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Open counted rounds of the measure, soonest deadline first."""
+        if self.measure is None:
+            return ()
+        open_rounds = [r for conversation in self.shop.conversations.values() for r in conversation.open]
+        return items_of(open_rounds, self.measure.id, self.now_ms)
 
 
 class SourceReading(ShopReading):

@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from monitor.engine import fold
+
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 settings.register_profile("dev", max_examples=50, deadline=None, print_blob=True)
@@ -15,6 +17,12 @@ settings.register_profile(
 )
 settings.register_profile("nightly", settings.get_profile("ci"), max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+def pytest_configure():
+    """``make test-compiled`` says so: then what decides must be machine code, or the run shows nothing."""
+    if os.environ.get("TEST_COMPILED") == "1" and not str(fold.__file__).endswith(".so"):
+        raise pytest.UsageError(f"not compiled: {fold.__file__}")
 
 
 def _refuse_skip(report):

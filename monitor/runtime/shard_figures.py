@@ -4,30 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.readings import ShopReading, items_of
+from monitor.readings import PageReading
 from monitor.runtime.ports import SourceHeard, Watched
 
 if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.shard import Shard
     from rules.pack import Measure
-    from rules.reading import Item
 
 SPAN_DAYS = {"day": 1, "7d": 7, "30d": 30}
-
-
-class PageReading(ShopReading):
-    """As rules read it, but with every open round, not only those near a deadline."""
-
-    __slots__ = ()
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """Open counted rounds of the measure, soonest deadline first."""
-        if self.measure is None:
-            return ()
-        open_rounds = [r for conversation in self.shop.conversations.values() for r in conversation.open]
-        return items_of(open_rounds, self.measure.id, self.now_ms)
 
 
 class ShardFigures:
