@@ -229,8 +229,6 @@ class Shard:
         for shop in self.engine.shops.values():
             if source.name in shop.sources:
                 shop.touched()
-                if shop.key in self.watches:
-                    self.watches[shop.key].unsettle()
         self.sources[source.name].look_soon(self.engine.now_ms)
 
     # what watches ask for

@@ -63,7 +63,6 @@ class ShopWatch(Timed):
         "states",
         "sums",
         "turns",
-        "unsettled",
     )
 
     def __init__(self, shop: Shop, host: Host) -> None:
@@ -79,7 +78,6 @@ class ShopWatch(Timed):
         self.turns = -1  # the shop's, when the lookouts were last told what to read
         self.dark = False  # a source of the shop was blind or catching up at the last look
         self.complete_from = -1  # from when its figures were complete then
-        self.unsettled = True  # what was known of the sources has changed since the last look
         self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
 
@@ -102,10 +100,9 @@ class ShopWatch(Timed):
             self._enter(day, now_ms)
             self._turn()
         dark, complete_from = host.is_dark(shop), host.complete_from(shop)
-        anew = entered or self.unsettled or dark != self.dark or complete_from != self.complete_from
+        anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
-        self.unsettled = False
         shop.orders_changed = shop.agents_changed = self.moved_on = False
         if not awake:
             return
@@ -148,10 +145,6 @@ class ShopWatch(Timed):
             self.turns = self.shop.turns
             for lookout in self.lookouts:
                 lookout.turn(self.shop, self.day)
-
-    def unsettle(self) -> None:
-        """Have every rule judged at the next look: a source went blind, came back, or is complete anew."""
-        self.unsettled = True
 
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched

@@ -30,7 +30,6 @@ class Day(Timed):
         "formed",
         "keyed",
         "number",
-        "plain",
         "settles_ms",
         "shop",
         "spec",
@@ -46,7 +45,6 @@ class Day(Timed):
         self.spec = spec
         self.start_ms = zone.midnight(number)
         self.end_ms = zone.midnight(number + 1)
-        self.plain = len(zone.offsets) == 1  # local time of day is the time since midnight
         self.settles_ms = (
             self.end_ms - 1 + shop.spec.lateness_ms
         )  # the earliest that a round of it is settled

@@ -106,7 +106,7 @@ class Fold(Timed):
 
     def _ask(self, day: Day, entry: Entry, now_ms: int) -> None:
         at = entry[0]
-        of_day = at - day.start_ms if day.plain else day.of_day(at)
+        of_day = at - day.start_ms if self.shop.zone.plain else day.of_day(at)
         if self.first_ms < 0:
             self.first_ms = of_day
         for track in day.tracks:

@@ -66,7 +66,6 @@ class Track:
         "session_start",
         "soonest_ms",
         "spans",
-        "spec",
         "tallies",
         "waiting",
     )
@@ -75,7 +74,6 @@ class Track:
         shop = day.shop
         self.day = day
         self.number = number
-        self.spec = spec
         self.spans: list[tuple[int, int]] = list(spec.spans)
         self.answers = sum(1 << ANSWERERS[actor] for actor in spec.answered_by)
         self.human_stage = spec.human_stage

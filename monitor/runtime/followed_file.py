@@ -15,13 +15,13 @@ import msgspec
 from monitor.limits import LINE_BYTES
 from monitor.runtime import limits
 from monitor.sources.follow import TAIL_BYTES, Place, Stamp, after, candidates, cut, hash_of
+from monitor.sources.framing import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 _CHUNK_BYTES = 1 << 18
-_BOM = b"\xef\xbb\xbf"
 _PACKED = b"\x1f\x8b"
 
 
@@ -103,7 +103,7 @@ def _read(stream: IO[bytes], place: Place, *, whole: bool) -> Iterator[Batch]:
             place, data = after(place, part, before), data[part.taken :]
             lines = part.lines
             if at_start and lines:
-                lines[0] = lines[0].removeprefix(_BOM)
+                lines[0] = lines[0].removeprefix(BOM)
             yield Batch(lines, first_line, place)
 
 
