@@ -111,7 +111,6 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         parts = Parts(
             worker=name,
             topic=settings.kafka.topic,
-            lateness_ms=settings.lateness,
             make_shard=lambda partition: Shard(configured.plan, partition),
             store=store,
             thread=thread,

@@ -33,7 +33,7 @@ DOWN_MS: Final = 5_000  # a longer gap between records is time down
 class Outputs:
     """What a step gave out: transitions, events refused with the reason's code, counts of events by fate.
 
-    ``late`` counts those that came too late by the source of their record.
+    ``late`` counts those that came too late by their source.
     """
 
     __slots__ = ("counts", "late", "rejected", "transitions")
@@ -86,13 +86,10 @@ class Shard:
         before = engine.counts.as_dict()
         self._told = []
         rejected: list[tuple[Event, str]] = []
-        late: dict[str, int] = {}
         for record in records:
-            dropped = engine.counts.late_dropped
             rejected += self._fold(record)
-            if engine.counts.late_dropped > dropped:
-                late[record.source] = late.get(record.source, 0) + engine.counts.late_dropped - dropped
         after = engine.counts.as_dict()
+        late, engine.late = engine.late, {}
         return Outputs(self._told, rejected, {name: after[name] - before[name] for name in after}, late)
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
@@ -187,10 +184,6 @@ class Shard:
     def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
         """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
         restore(self, rows, floor, floor_clock_ms)
-
-    def prime(self, records: Sequence[Record]) -> None:
-        """Remember the ids of records before the floor, without folding them."""
-        self.engine.prime(records)
 
     # sources
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.engine import limits
@@ -15,7 +15,6 @@ from monitor.engine.shop import Shop
 from monitor.engine.wheel import Wheel
 
 if TYPE_CHECKING:
-    from monitor.engine.records import Record
     from monitor.engine.rows import Entry
     from monitor.engine.spec import EngineSpec
 
@@ -74,6 +73,7 @@ class Engine:
         self.heard: dict[
             str, int
         ] = {}  # sources of the events folded since the shard last looked → period promised
+        self.late: dict[str, int] = {}  # late-dropped events since then, by source
         self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
         self.skips_until = -1  # the last of those records
@@ -132,16 +132,6 @@ class Engine:
             second += 1
         return second
 
-    def prime(self, records: Sequence[Record]) -> None:
-        """Remember the ids of records that are in the state already."""
-        for record in records:
-            for event in record.events:
-                assert isinstance(event.at, int)
-                ahead = event.at > record.arrival_ms + limits.AHEAD_MS
-                if event.type != "heartbeat" and event.at >= limits.EARLIEST_MS and not ahead:
-                    key = f"{event.platform}:{event.shop_id}"
-                    self.ids.check(key, event.id, content_of(fields_of(event)), record.arrival_ms)
-
     # events
 
     def fold(
@@ -159,6 +149,8 @@ class Engine:
                 counts.duplicates += 1
             elif reason == "late":
                 counts.late_dropped += 1
+                name = event.source or source
+                self.late[name] = self.late.get(name, 0) + 1
             elif reason != "skipped":
                 counts.rejected += 1
                 refused.append(Refused(index, reason))

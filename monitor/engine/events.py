@@ -73,6 +73,5 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     received_at: Count | Name = ""  # files only: when it arrived
 
 
-SEQ: Final = 3  # its place
 HEAD: Final = 12  # fields that every fold reads
 ADDED: Final = 2  # fields that the way here added

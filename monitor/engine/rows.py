@@ -125,3 +125,12 @@ class SourceRow(msgspec.Struct, array_like=True):
     backfill_until_ms: int
     told_ms: int
     packs: list[tuple[str, str]]  # (platform, shop key) of a shop with each pack of its shops
+
+
+class IdRow(msgspec.Struct, array_like=True):
+    """Remembered ids at rest, in order of arrival: 64 bits of each id and of its content."""
+
+    arrivals: list[int]
+    counts: list[int]  # ids of each arrival
+    keys: bytes
+    contents: bytes

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 QUIET_WHOLE: Final = 16  # so many quiet conversations are one row; more are cut by their keys,
 QUIET_CHUNKS: Final = 8  # so that a few that come or go do not write all of them anew
 

@@ -112,7 +112,6 @@ class Embedded:
             on_refused=Refusals(dead_letters, self.store, self.thread, self._refused).put,
             observe_step=observe_step,
             observe_checkpoint=observe_checkpoint,
-            lateness_ms=lateness_ms,
         )
         self.desk_loop = DeskLoop(
             policy,

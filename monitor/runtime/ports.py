@@ -33,7 +33,7 @@ class Outputs(Protocol):
 
     @property
     def late(self) -> Mapping[str, int]:
-        """How many of a record's source came too late to count."""
+        """How many came too late to count, by source."""
 
 
 class ShardPort(Protocol):
@@ -53,9 +53,6 @@ class ShardPort(Protocol):
 
     def restore(self, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int) -> None:
         """Take stored rows into a fresh shard; the next record it is given is ``floor``."""
-
-    def prime(self, records: Sequence[Record]) -> None:
-        """Remember the ids of records before the floor, in order, without folding them."""
 
 
 class Watched(NamedTuple):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from monitor.engine import limits as engine_limits
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime import limits
@@ -55,7 +54,6 @@ class ShardLoop(ShardDriver):
         thread: Where reads and commits wait for the disk.
         clock: When checkpoints are due.
         health, on_outputs, tell_unrecorded, on_refused: As of ``ShardDriver``, like what observes.
-        lateness_ms: Ids are remembered for twice this.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class ShardLoop(ShardDriver):
         on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
         observe_step: Callable[[float], object] = lambda _took_s: None,
         observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
-        lateness_ms: int = engine_limits.LATENESS_MS,
         shard: int = 0,
     ) -> None:
         super().__init__(
@@ -88,7 +85,6 @@ class ShardLoop(ShardDriver):
             shard=shard,
         )
         self._make_shard, self._journal = make_shard, journal
-        self._lateness_ms = lateness_ms
         self._reader = journal.reader()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -137,14 +133,8 @@ class ShardLoop(ShardDriver):
         log.info("shard restored", floor=lease.floor, position=lease.position, last=last)
 
     def _load(self) -> tuple[ShardLease, ShardPort]:
-        """Take the shard over: its stored rows, then the ids that are still remembered at the floor."""
         first = partial(self._reader.position_at, 0)
-        lease, shard = take_over(self._store, self._number, self._make_shard, first)
-        position = self._reader.position_at(lease.floor_clock_ms - 2 * self._lateness_ms)
-        while position < lease.floor and (rows := self._reader.batch(position, limits.STEP_EVENTS)):
-            shard.prime([record_of(row) for row in rows if row.position < lease.floor])
-            position = rows[-1].position + 1
-        return lease, shard
+        return take_over(self._store, self._number, self._make_shard, first)
 
     def _read(self) -> list[Record]:
         rows = self._reader.batch(self.position + 1, limits.STEP_EVENTS)

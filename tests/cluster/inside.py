@@ -77,7 +77,6 @@ async def working(settings: KafkaSettings, folder: Path, *, make_store=SqliteSto
     parts = Parts(
         worker="inside",
         topic=settings.topic,
-        lateness_ms=10_000,
         make_shard=make_shard or partial(Shard, plan(folder)),
         store=store,
         thread=thread,

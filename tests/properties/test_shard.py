@@ -129,7 +129,6 @@ class Disk:
         shard = Shard(plan)
         rows = [(key, part, applied, data) for (key, part), (applied, data) in sorted(self.rows.items())]
         shard.restore(rows, self.floor, self.floor_clock_ms)
-        shard.prime(records[: self.floor])
         return shard
 
 

@@ -96,9 +96,5 @@ class StandIn:
 
     def restore(self, rows, floor, floor_clock_ms):
         self.position, self.clock_ms = max(floor - 1, 0), floor_clock_ms
-        self.primed = []
         for shop, _, applied, data in rows:
             self.ids[shop], self.applied[shop] = msgspec.json.decode(data), applied
-
-    def prime(self, records):
-        self.primed += [event.id for record in records for event in record.events]

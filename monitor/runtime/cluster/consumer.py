@@ -178,14 +178,6 @@ class PackedConsumer(driver.Consumer):
         tp = self._new_topicpartition(self.transport.topic, partition)
         return max(0, (self.highwater(tp) or 0) - offset) if tp in self.assignment() else 0
 
-    async def first_after(self, partition: int, at_ms: int) -> int | None:
-        """The first record that arrived at a time or later; None: there is none."""
-        thread = self._thread
-        consumer = thread._ensure_consumer()  # noqa: SLF001 - Faust has no way of its own
-        tp = self._new_topicpartition(self.transport.topic, partition)
-        found = await thread.call_thread(consumer.offsets_for_times, {tp: max(0, at_ms)})
-        return found[tp].offset if found.get(tp) is not None else None
-
     async def first_kept(self, partition: int) -> int:
         """The first record that the topic still has."""
         tp = self._new_topicpartition(self.transport.topic, partition)

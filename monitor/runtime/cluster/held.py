@@ -39,14 +39,9 @@ class Topic(Protocol):
     async def end(self, partition: int) -> int:
         """The place of the next record to come."""
 
-    async def first_after(self, partition: int, at_ms: int) -> int | None:
-        """The first record that arrived at a time or later; None: there is none."""
-
 
 class HeldShard(ShardDriver):
     """One partition's shard.
-
-    A shard begins at ``first``, before its floor: what lies between is read for the ids of its events only.
 
     Args:
         parts: What all shards of the worker share.
@@ -72,7 +67,6 @@ class HeldShard(ShardDriver):
         self._parts, self._refusals = parts, refusals
         self._unread: Sequence[tuple[Record, Rejected]] = ()
         self.next = 0  # the next record to be read
-        self.floor = 0  # the next record to be folded, at the beginning
         self.loaded_ms = 0  # when its state was read
         self.dropped = False  # another owner has it, or it failed: nothing is folded or written any more
         self.tick_offset = -1  # of the last tick written; the next waits until it is read
@@ -100,7 +94,7 @@ class HeldShard(ShardDriver):
         lease, shard = await self._parts.state_thread.run(self._take)
         self._begin(lease.epoch, shard)
         self.loaded_ms = self._clock.now_ms()
-        self.floor, self.arrival_ms = lease.floor, lease.floor_clock_ms
+        self.arrival_ms = lease.floor_clock_ms
         self._move_to(lease.floor - 1)
         self.next = await self._first(lease, topic)
         took_ms = int(1000 * (time.perf_counter() - began_s))
@@ -116,7 +110,7 @@ class HeldShard(ShardDriver):
         )
 
     async def _first(self, lease: ShardLease, topic: Topic) -> int:
-        """The first record to read: ids are remembered from before the floor on."""
+        """The first record to read."""
         end, kept = await topic.end(self.partition), await topic.first_kept(self.partition)
         if lease.floor > end or lease.position >= end:
             raise MonitorError(
@@ -132,12 +126,7 @@ class HeldShard(ShardDriver):
             log.error(what, shard=self.partition, records=lost, mend=mend)
             self._health.failed(RETENTION, f"shard {self.partition}: {lost} {what}")
             self._health.well(RETENTION)  # counted in the metrics; nothing mends it any more
-        if not lease.floor_clock_ms:
-            return max(lease.floor, kept)
-        remembered = await topic.first_after(
-            self.partition, lease.floor_clock_ms - 2 * self._parts.lateness_ms
-        )
-        return max(kept, lease.floor if remembered is None else min(lease.floor, remembered))
+        return max(lease.floor, kept)
 
     async def still_ours(self) -> bool:
         """Whether nobody took the shard over meanwhile."""
@@ -158,14 +147,7 @@ class HeldShard(ShardDriver):
 
     async def _feed(self, fetched: Sequence[Fetched]) -> None:
         records, unread, ticks = read(fetched, self._parts.topic)
-        known = [record for record in records if record.position < self.floor]
-        if known:
-            self.state.prime(known)
-            self.next = known[-1].position + 1
-            records = records[len(known) :]
-        if not records:
-            return
-        self._unread = [(record, bad) for record, bad in unread if record.position >= self.floor]
+        self._unread = unread
         self._bytes += sum(len(one.value or b"") for one in fetched)
         await self.fold(records)
         self.next = self.position + 1

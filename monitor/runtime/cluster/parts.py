@@ -28,7 +28,6 @@ class Parts:
 
     worker: str  # a name of this process and no other
     topic: str
-    lateness_ms: int  # ids are remembered for twice this
     make_shard: Callable[[int], Shard]
     store: ShardStore
     thread: StoreThread

@@ -150,10 +150,12 @@ class Counts:
         """Count what a step gave out."""
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
-        for result in ("accepted", "duplicates", "late_dropped"):
+        for result, label in (("accepted", "accepted"), ("duplicates", "duplicate")):
             if n := outputs.counts.get(result):  # counted by step, and a step is of many sources
-                label = "duplicate" if result == "duplicates" else result
                 self._metrics.events.labels(source="all", result=label).inc(n)
+        for source, dropped in outputs.late.items():
+            name = self._metrics.source(source)
+            self._metrics.events.labels(source=name, result="late_dropped").inc(dropped)
 
     def refused(self, source: str, rejected: Sequence[Rejected]) -> None:
         """Count what could not be read, or was refused."""

@@ -114,5 +114,5 @@ class Ticks:
 
 
 def _is_due(held: HeldShard) -> bool:
-    """Whether the last tick has come back, and what lies before the floor is behind us."""
-    return not held.ticking and held.next > held.tick_offset and held.next >= held.floor
+    """Whether the last tick has come back."""
+    return not held.ticking and held.next > held.tick_offset

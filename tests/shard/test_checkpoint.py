@@ -1,0 +1,133 @@
+"""What a shard stores beside its shops: where its log is folded again from, and the ids it remembers."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.engine.events import Event
+from monitor.engine.records import Record
+from monitor.rulebook import Plan
+from monitor.shard import Shard
+from rules.load import load_packs
+from tests.runtime.live import PACK
+
+NOW_MS = 1_794_362_400_000  # 2026-11-11 10:00 in Shanghai
+LATENESS_MS = 10_000
+
+
+@pytest.fixture
+def plan(tmp_path):
+    (tmp_path / "mall.yaml").write_text(PACK)
+    return Plan(load_packs(tmp_path), lateness_ms=LATENESS_MS)
+
+
+def asked(n: int, at_ms: int, *, shop: str = "s1", name: str = "", source: str = "") -> Event:
+    return Event(
+        type="message",
+        id=name or f"e{n}",
+        at=at_ms,
+        platform="mall",
+        shop_id=shop,
+        conversation_id=f"c{n}",
+        customer_id=f"u{n}",
+        actor="customer",
+        source=source,
+    )
+
+
+def tick(position: int, second: int) -> Record:
+    return Record(position, NOW_MS + 1_000 * second, heard={})
+
+
+class Disk:
+    """The rows of a shard as a store keeps them."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.floor, self.clock_ms = 0, 0
+
+    def save(self, shard: Shard, shops: int = 100) -> None:
+        while (taken := shard.checkpoint(shops)) is not None:
+            self.take(taken)
+
+    def take(self, taken) -> None:
+        for key, part, applied, data in taken.rows:
+            self.rows.pop((key, part), None)
+            if data is not None:
+                self.rows[key, part] = (applied, data)
+        self.floor, self.clock_ms = taken.floor, taken.floor_clock_ms
+
+    def restored(self, plan: Plan) -> Shard:
+        shard = Shard(plan)
+        rows = [(*place, *row) for place, row in sorted(self.rows.items())]
+        shard.restore(rows, self.floor, self.clock_ms)
+        return shard
+
+    def parts(self, begins: str) -> list[str]:
+        return sorted(part for key, part in self.rows if not key and part.startswith(begins))
+
+
+def test_the_floor_of_a_shard_that_hears_nothing_moves_with_its_ticks(plan):
+    shard, disk = Shard(plan), Disk()
+    shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "erp")])
+    disk.save(shard)
+    shard.step([tick(n, n) for n in range(1, 100)])
+    disk.save(shard)
+    assert disk.floor == 99
+    assert len(shard.checkpoints.marks) == 1, "and what was kept for it is let go"
+    assert shard.checkpoint(100) is None, "nothing more until the clock has moved"
+
+
+def test_a_shard_remembers_across_a_restart_which_ids_it_saw_and_what_they_said(plan):
+    shard, disk = Shard(plan), Disk()
+    shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "erp"), *(tick(n, n) for n in range(1, 6))])
+    disk.save(shard)
+    again = disk.restored(plan)
+    assert disk.floor == 5
+    repeated, reused = asked(1, NOW_MS), asked(2, NOW_MS, name="e1")
+    outputs = again.step([tick(5, 5), Record(6, NOW_MS + 6_000, [repeated, reused], "erp")])
+    assert outputs.counts["duplicates"] == 1
+    assert [(event.conversation_id, why) for event, why in outputs.rejected] == [("c2", "reused")]
+
+
+def test_ids_are_stored_once_and_forgotten_after_twice_the_lateness(plan):
+    shard, disk = Shard(plan), Disk()
+    for second in range(60):
+        at_ms = NOW_MS + 1_000 * second
+        shard.step([Record(second, at_ms, [asked(second, at_ms)], "erp")])
+        disk.save(shard)
+    assert len(disk.parts("ids")) == 21, "of the last 20 s before the floor"
+    again = disk.restored(plan)
+    assert len(again.engine.ids) == 21
+    repeated = [asked(n, NOW_MS + 1_000 * n) for n in (20, 38, 39, 58)]
+    outputs = again.step([Record(59, NOW_MS + 59_000, repeated, "erp")])
+    assert outputs.counts["duplicates"] == 2, "39 and 58; 20 and 38 arrived more than 20 s ago"
+
+
+def test_a_slice_that_was_not_stored_holds_the_floor_for_every_shop_that_was_in_it(plan):
+    """Also when the next slice takes fewer shops: nothing of the others is beyond the floor then."""
+    shard, disk = Shard(plan), Disk()
+    shard.step([Record(n, NOW_MS + 1_000 * n, [asked(n, NOW_MS, shop=f"s{n}")], "erp") for n in range(5)])
+    shard.step([tick(n, n) for n in range(5, 30)])
+    failed = shard.checkpoint(100)
+    assert failed is not None
+    shard.checkpoint_failed(failed)
+    taken = shard.checkpoint(1)
+    assert taken is not None
+    assert taken.floor == 1, "s1 changed there, and is not stored"
+    disk.take(taken)
+    assert disk.restored(plan).engine.ids.taken == 1, "nor is the id of its event"
+
+
+def test_late_events_are_counted_by_the_source_they_name(plan):
+    shard = Shard(plan)
+    shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "topic")])
+    shard.step([tick(n, n) for n in range(1, 40)])
+    old = [
+        asked(1, NOW_MS - 1, name="old", source="erp"),
+        asked(1, NOW_MS - 2, name="older", source="crm"),
+        asked(1, NOW_MS - 3, name="oldest", source="crm"),
+        asked(1, NOW_MS - 4, name="of none"),
+    ]
+    outputs = shard.step([Record(40, NOW_MS + 40_000, old, "topic")])
+    assert outputs.late == {"erp": 1, "crm": 2, "topic": 1}
