@@ -26,6 +26,7 @@ COMPILED = [
     "rules/figures.py",
     "rules/judge.py",
     "rules/machine.py",
+    "rules/reading.py",
 ]
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from alerting.policy.compose import Ready
     from alerting.ports import Directory, RuleInfo, ShopInfo
     from rules.pack import Text
-    from rules.reading import Item
-    from rules.transition import Transition
+    from rules.transition import Item, Transition
 
 # Figures about which the rate itself says most, and those that the sentences on the budget tell.
 _OF_RATE = {"value", "worst", "late", "budget_left", "budget_left_today", "breach_in", "at_risk"}

@@ -25,10 +25,24 @@ class Watched:
 
     ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
     a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
-    ``by_counts``: only units asked or late, or time, can change what it says.
+    ``by_counts``: only units asked or late, or time, can change what it says; ``by_orders``: only orders, or
+    time; ``timed``: an alert of it may change by time alone, at a moment that its judge tells.
     """
 
-    __slots__ = ("always", "by_counts", "every_ms", "gate", "judge", "measure", "period", "rule", "span")
+    __slots__ = (
+        "always",
+        "by_counts",
+        "by_orders",
+        "every_ms",
+        "gate",
+        "id",
+        "judge",
+        "measure",
+        "period",
+        "rule",
+        "span",
+        "timed",
+    )
 
     def __init__(
         self,
@@ -43,6 +57,7 @@ class Watched:
         by_counts: bool = False,
     ) -> None:
         self.rule = rule
+        self.id = rule.id
         self.judge = judge
         self.measure = measure
         self.period = period
@@ -51,6 +66,8 @@ class Watched:
         self.gate = gate
         self.always = always
         self.by_counts = by_counts and self.span > 0
+        self.by_orders = by_counts and gate == ORDERS
+        self.timed = judge.timed and rule.each != "conversation"
 
 
 class Lookout:
@@ -61,25 +78,18 @@ class Lookout:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
         self.counted: Counted | None = None
-        self.asked = self.late = self.today = -1  # as they were when it was judged last; -1: it was not
+        self.asked = self.late = self.today = -1  # as they were at the last look; -1: there was none
 
-    def has_moved(self) -> bool:
-        """Whether it must be judged for what was counted since."""
+    def read(self) -> bool:
+        """Read what is counted: whether it is other than at the last look."""
         counted = self.counted
-        if counted is None:
-            return self.asked < 0
-        return (
-            counted.late() != self.late
-            or counted.asked() != self.asked
-            or counted.asked_today() != self.today
-        )
-
-    def note(self) -> None:
-        """It is judged now."""
-        self.asked = self.late = self.today = 0
-        if self.counted is not None:
-            self.asked, self.late = self.counted.asked(), self.counted.late()
-            self.today = self.counted.asked_today()
+        asked = late = today = 0
+        if counted is not None:
+            asked, late, today = counted.asked(), counted.late(), counted.asked_today()
+        if late == self.late and asked == self.asked and today == self.today:
+            return False
+        self.asked, self.late, self.today = asked, late, today
+        return True
 
     def turn(self, shop: Shop, day: int) -> None:
         """A day was begun or closed: its rate is summed from others."""

@@ -9,7 +9,8 @@ from monitor.engine.rounds import UNASSIGNED
 from monitor.engine.units import UnitTally
 from monitor.engine.zone import DAY_MS
 from rules import budget
-from rules.reading import Item
+from rules.reading import Reading
+from rules.transition import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,19 +25,18 @@ if TYPE_CHECKING:
 MINUTE_MS: Final = 60_000
 
 
-class ShopReading:
+class ShopReading(Reading):
     """One measure of a shop over one period at a whole second; without a measure, only who is there."""
 
     __slots__ = (
+        "_asked",
         "_counted",
         "_day",
-        "_rate",
+        "_late",
+        "_open",
         "_responses",
         "_tally",
-        "blind",
-        "complete",
         "measure",
-        "now_ms",
         "period",
         "prefix",
         "shop",
@@ -63,9 +63,9 @@ class ShopReading:
         self._day = day  # the service day that is read: the clock's own, or one that just ended
         self.blind = blind
         self.complete = complete
-        self._rate: figures.Rate | None = None
         self._responses: Responses | None = None
         self._counted = counted  # what the rate is summed from, where the caller knows it
+        self._asked = self._late = self._open = -1  # not read yet
         self._tally: Tally | None = counted.today if counted is not None else None
 
     def _of_day(self) -> Tally | None:
@@ -73,24 +73,26 @@ class ShopReading:
             self._tally = figures.tally_of(self.shop.days.get(self._day), self.measure.id)
         return self._tally
 
-    def _figures(self) -> figures.Rate:
-        rate = self._rate
-        if rate is None:
-            rate = self._rate = self._read()
-        return rate
+    def _read(self) -> None:
+        """Read what is counted."""
+        counted = self._counted
+        if counted is not None:
+            self._asked, self._late, self._open = counted.asked(), counted.late(), counted.open()
+        else:
+            self._asked, self._late, self._open = self._figures()
 
-    def _read(self) -> figures.Rate:
+    def _figures(self) -> tuple[int, int, int]:
         measure, shop = self.measure, self.shop
         if measure is None:
-            return figures.Rate()
+            return 0, 0, 0
         if measure.kind == "order_rate":
             with_event, of = figures.orders(shop, measure.id, self.period, self._moment())
-            return figures.Rate(of, with_event, 0)
+            return of, with_event, 0
         if measure.kind == "response_time":
             times = self._times()
-            return figures.Rate(times.count if times is not None else 0, 0, 0)
+            return times.count if times is not None else 0, 0, 0
         if measure.kind != "reply_rate":
-            return figures.Rate()
+            return 0, 0, 0
         return figures.rate(shop, measure.id, self.period, self._moment())
 
     def _moment(self) -> int:
@@ -102,17 +104,23 @@ class ShopReading:
     @property
     def asked(self) -> int:
         """Units asked; of an order rate, orders formed."""
-        return self._figures().asked if self._counted is None else self._counted.asked()
+        if self._asked < 0:
+            self._read()
+        return self._asked
 
     @property
     def late(self) -> int:
         """Units late; of an order rate, orders with the event."""
-        return self._figures().late if self._counted is None else self._counted.late()
+        if self._asked < 0:
+            self._read()
+        return self._late
 
     @property
     def open(self) -> int:
         """Units that could still become late."""
-        return self._figures().open if self._counted is None else self._counted.open()
+        if self._asked < 0:
+            self._read()
+        return self._open
 
     @property
     def at_risk(self) -> int:
@@ -122,14 +130,17 @@ class ShopReading:
     @property
     def expected(self) -> int:
         """R: units still expected today; none over a window, which does not end with the day."""
-        measure = self.measure
-        if measure is None or measure.kind != "reply_rate" or figures.window_ms(self.period) is not None:
+        if self._counted is None and not self._is_rate_of_days():
             return 0
         local = self.shop.zone.local(self.now_ms)
         tally = self._of_day()
         if tally is None or local // DAY_MS != self._day:
             return 0
         return budget.expected(tally.count(), self.prefix, local % DAY_MS // MINUTE_MS)
+
+    def _is_rate_of_days(self) -> bool:
+        measure = self.measure
+        return measure is not None and measure.kind == "reply_rate" and self.period in figures.SPANS
 
     @property
     def newly_asked(self) -> int:
@@ -203,11 +214,6 @@ class ShopReading:
         return False
 
     @property
-    def silent_ms(self) -> int:
-        """Silence is said of sources."""
-        return 0
-
-    @property
     def items(self) -> tuple[Item, ...]:
         """Open counted rounds of the measure that a rule looks at, soonest deadline first."""
         measure = self.measure
@@ -251,7 +257,7 @@ class PageReading(ShopReading):
         return items_of(open_rounds, self.measure.id, self.now_ms)
 
 
-class SourceReading(ShopReading):
+class SourceReading(Reading):
     """A source at a whole second; its shops' figures are not read through it."""
 
     __slots__ = ("source",)
@@ -259,28 +265,8 @@ class SourceReading(ShopReading):
     def __init__(self, source: Source, now_ms: int) -> None:
         self.source = source
         self.now_ms = now_ms
-        self.measure = None
         self.blind = False
         self.complete = True
-        self._rate = figures.Rate()
-        self._responses = None
-        self._counted = None
-        self._tally = None
-
-    @property
-    def waiting(self) -> int:
-        """Not said of a source."""
-        return 0
-
-    @property
-    def oldest_wait_ms(self) -> int | None:
-        """Not said of a source."""
-        return None
-
-    @property
-    def agents_online(self) -> int | None:
-        """Not said of a source."""
-        return None
 
     @property
     def in_service(self) -> bool:

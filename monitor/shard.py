@@ -16,7 +16,7 @@ from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
 from monitor.rulebook import Plan, Rulebook
 from monitor.source_watch import SourceWatch
-from monitor.watch import ShopWatch
+from monitor.watch import Host, ShopWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ class Outputs:
         self.late = late
 
 
-class Shard:
+class Shard(Host):
     """The engine of some shops, and the rules on them."""
 
     def __init__(self, plan: Plan, shard: int = 0) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.figures import SPANS
 from monitor.engine.wheel import Timed
@@ -24,26 +24,34 @@ MINUTE_MS: Final = 60_000
 SERVED: Final = Judgement("ok")
 
 
-class Host(Protocol):
+class Host:
     """What a watch needs of its shard."""
+
+    __slots__ = ()
 
     def tell(self, told: Transition) -> None:
         """Put a transition out."""
+        raise NotImplementedError
 
     def rules_of(self, shop: Shop, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
         """The rules that watch a shop on a service day, and its pack's profile in sums."""
+        raise NotImplementedError
 
     def call(self, watch: SourceWatch) -> None:
         """Have a source looked at in this second."""
+        raise NotImplementedError
 
     def is_dark(self, shop: Shop) -> bool:
         """Whether a source of the shop is blind or catching up."""
+        raise NotImplementedError
 
     def told_late(self, shop: Shop, now_ms: int) -> bool:
         """Whether what is told at this second is told after a backfill."""
+        raise NotImplementedError
 
     def complete_from(self, shop: Shop) -> int:
         """From when the shop's figures are complete."""
+        raise NotImplementedError
 
 
 class ShopWatch(Timed):
@@ -109,10 +117,9 @@ class ShopWatch(Timed):
         every_ms = 0
         for lookout in awake:
             watched = lookout.watched
-            lookout.note()
             reading = self._reading(lookout, now_ms, dark, complete_from)
             self._judge(watched, reading, now_ms)
-            if watched.judge.timed and watched.rule.each != "conversation":
+            if watched.timed:
                 due_ms = watched.judge.due_ms(reading)
                 if due_ms:
                     shop.wheel.at(due_ms, self)
@@ -123,11 +130,11 @@ class ShopWatch(Timed):
             shop.wheel.at(self.next_ms, self)
 
     def _judge(self, watched: Watched, reading: ShopReading, now_ms: int) -> None:
-        rule, shop = watched.rule, self.shop
-        state = self.states.get(rule.id)
-        judgement = watched.judge(reading, state)
+        state = self.states.get(watched.id)
+        judgement = watched.judge.judge(reading, clears=state is not None)
         if state is None and not judgement.severity:
             return
+        rule, shop = watched.rule, self.shop
         after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
         if change is not None:
             if rule.each == "conversation" and change.reason is Reason.CLEARED:
@@ -149,9 +156,12 @@ class ShopWatch(Timed):
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched
         gate = watched.gate
-        if self.states and watched.rule.id in self.states:
-            return anew or self.moved_on or not watched.by_counts or lookout.has_moved()
-        if gate == LATE and (lookout.counted is None or not lookout.counted.late()):
+        moved = watched.span > 0 and lookout.read()
+        if self.states and watched.id in self.states:
+            if anew or self.moved_on:
+                return True
+            return self.shop.orders_changed if watched.by_orders else moved or not watched.by_counts
+        if gate == LATE and lookout.late <= 0:
             return False
         if gate == NEAR:
             return bool(self.shop.near)
@@ -161,7 +171,7 @@ class ShopWatch(Timed):
             return self.shop.orders_changed or anew
         if not watched.by_counts or anew or (self.moved_on and watched.every_ms):
             return True
-        return lookout.has_moved()
+        return moved
 
     def _reading(self, lookout: Lookout, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
         watched = lookout.watched

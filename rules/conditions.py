@@ -1,14 +1,13 @@
-"""Conditions compiled to closures, and told as text.
+"""Conditions compiled to trees of tests, and told as text.
 
 A figure is read only when it decides, the cheap ones first: most shop-seconds end at ``late >= 1``.
 """
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rules.figures import FIGURES, FLAG, SECONDS, SHARE, TIME, Figure, pair_of
+from rules.figures import FIGURES, FLAG, SECONDS, SHARE, TIME, pair_of
 from rules.pack import DAY_MS, Limit
 from rules.rule import All, Compare, Condition
 from rules.values import duration_text, share_text
@@ -16,19 +15,33 @@ from rules.values import duration_text, share_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rules.reading import Item, Reading
+    from rules.figures import Number, Pair
+    from rules.reading import Reading
     from rules.rule import Level
+    from rules.transition import Item
 
-    Test = Callable[[Reading, Item | None], bool]
-
-_OPERATORS: Final[dict[str, Callable[[int, int], bool]]] = {
-    "<=": operator.le,
-    "<": operator.lt,
-    ">=": operator.ge,
-    ">": operator.gt,
-    "==": operator.eq,
-    "!=": operator.ne,
+# Which of "below", "equal", "above" an operator lets pass.
+_BELOW: Final = 1
+_EQUAL: Final = 2
+_ABOVE: Final = 4
+_OPERATORS: Final[dict[str, int]] = {
+    "<=": _BELOW | _EQUAL,
+    "<": _BELOW,
+    ">=": _ABOVE | _EQUAL,
+    ">": _ABOVE,
+    "==": _EQUAL,
+    "!=": _BELOW | _ABOVE,
 }
+
+
+class Test:
+    """Whether something holds of a reading, or of an item of it."""
+
+    __slots__ = ()
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:
+        """Whether it does."""
+        raise NotImplementedError
 
 
 class Terms(NamedTuple):
@@ -42,8 +55,8 @@ def compile_level(level: Level, terms: Terms, *, absent: bool = False) -> Test:
     """The test of a level: its condition, when it is looked at, and its least count."""
     test = compile_condition(level.condition, terms, absent=absent)
     if level.min_count:
-        test = _and(_at_least(level.min_count), test)
-    return _and(_in_service, test) if level.during else test
+        test = _Both(_AtLeast(level.min_count), test)
+    return _Both(_InService(), test) if level.during else test
 
 
 def compile_condition(condition: Condition, terms: Terms, *, absent: bool = False) -> Test:
@@ -52,9 +65,8 @@ def compile_condition(condition: Condition, terms: Terms, *, absent: bool = Fals
         return _compare(condition, terms, absent=absent)
     parts = sorted(condition.parts, key=_cost)
     *tests, test = (compile_condition(part, terms, absent=absent) for part in parts)
-    join = _and if isinstance(condition, All) else _or
     for earlier in reversed(tests):
-        test = join(earlier, test)
+        test = _Both(earlier, test) if isinstance(condition, All) else _Either(earlier, test)
     return test
 
 
@@ -65,7 +77,7 @@ def decided(condition: Condition, terms: Terms, reading: Reading, item: Item | N
             yield from decided(part, terms, reading, item)
     elif item is None and FIGURES[condition.figure].item:
         return
-    elif _compare(condition, terms, absent=False)(reading, item):
+    elif _compare(condition, terms, absent=False).holds(reading, item):
         yield f"{condition.figure} {_shown(condition, terms, reading, item)} {condition.text}"
 
 
@@ -93,54 +105,104 @@ def horizon_ms(condition: Condition) -> int:
 
 
 def _compare(compare: Compare, terms: Terms, *, absent: bool) -> Test:
-    figure, compares, (limit, per) = FIGURES[compare.figure], _OPERATORS[compare.op], compare.limit
+    figure, passes, (limit, per) = FIGURES[compare.figure], _OPERATORS[compare.op], compare.limit
     if figure.item:
-        return _item_test(figure, compares, limit)
+        # A deadline that has passed has no seconds left.
+        return _OfItem(figure.item, passes, limit, 0 if figure.type == SECONDS else -DAY_MS)
     if figure.type == SHARE:
-        get_pair = pair_of(figure, terms.kind, terms.limit)
-
-        def share(reading: Reading, _item: Item | None) -> bool:
-            pair = get_pair(reading)
-            return absent if pair is None else compares(pair[0] * per, limit * pair[1])
-
-        return share
+        return _OfPair(pair_of(figure, terms.kind, terms.limit), passes, limit, per, absent=absent)
     assert figure.number is not None, figure.name
-    get = figure.number(terms.limit)
-
-    def number(reading: Reading, _item: Item | None) -> bool:
-        value = get(reading)
-        return absent if value is None else compares(value, limit)
-
-    return number
+    return _OfNumber(figure.number(terms.limit), passes, limit, absent=absent)
 
 
-def _item_test(figure: Figure, compares: Callable[[int, int], bool], limit: int) -> Test:
-    read = figure.item
-    assert read is not None, figure.name
-    lowest = 0 if figure.type == SECONDS else -DAY_MS  # a deadline that has passed has no seconds left
+class _OfNumber(Test):
+    __slots__ = ("absent", "limit", "passes", "read")
 
-    def of_item(reading: Reading, item: Item | None) -> bool:
+    def __init__(self, read: Callable[[Reading], Number], passes: int, limit: int, *, absent: bool) -> None:
+        self.read = read
+        self.passes = passes
+        self.limit = limit
+        self.absent = absent
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:  # noqa: ARG002 - of the reading
+        value = self.read(reading)
+        return self.absent if value is None else _passes(value, self.limit, self.passes)
+
+
+class _OfPair(Test):
+    __slots__ = ("absent", "limit", "passes", "per", "read")
+
+    def __init__(
+        self, read: Callable[[Reading], Pair], passes: int, limit: int, per: int, *, absent: bool
+    ) -> None:
+        self.read = read
+        self.passes = passes
+        self.limit = limit
+        self.per = per
+        self.absent = absent
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:  # noqa: ARG002 - of the reading
+        pair = self.read(reading)
+        return self.absent if pair is None else _passes(pair[0] * self.per, self.limit * pair[1], self.passes)
+
+
+class _OfItem(Test):
+    __slots__ = ("limit", "lowest", "passes", "read")
+
+    def __init__(self, read: Callable[[Reading, Item], int], passes: int, limit: int, lowest: int) -> None:
+        self.read = read
+        self.passes = passes
+        self.limit = limit
+        self.lowest = lowest
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:
         assert item is not None
-        value = read(reading, item)
-        return value >= lowest and compares(value, limit)
-
-    return of_item
+        value = self.read(reading, item)
+        return value >= self.lowest and _passes(value, self.limit, self.passes)
 
 
-def _and(first: Test, second: Test) -> Test:
-    return lambda reading, item: first(reading, item) and second(reading, item)
+class _Both(Test):
+    __slots__ = ("first", "second")
+
+    def __init__(self, first: Test, second: Test) -> None:
+        self.first = first
+        self.second = second
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:
+        return self.first.holds(reading, item) and self.second.holds(reading, item)
 
 
-def _or(first: Test, second: Test) -> Test:
-    return lambda reading, item: first(reading, item) or second(reading, item)
+class _Either(Test):
+    __slots__ = ("first", "second")
+
+    def __init__(self, first: Test, second: Test) -> None:
+        self.first = first
+        self.second = second
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:
+        return self.first.holds(reading, item) or self.second.holds(reading, item)
 
 
-def _in_service(reading: Reading, _item: Item | None) -> bool:
-    return reading.in_service
+class _InService(Test):
+    __slots__ = ()
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:  # noqa: ARG002 - of the reading
+        return reading.in_service
 
 
-def _at_least(count: int) -> Test:
-    return lambda reading, _item: reading.asked >= count
+class _AtLeast(Test):
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def holds(self, reading: Reading, item: Item | None) -> bool:  # noqa: ARG002 - of the reading
+        return reading.asked >= self.count
+
+
+def _passes(value: int, limit: int, operator: int) -> bool:
+    how = _BELOW if value < limit else _EQUAL if value == limit else _ABOVE
+    return operator & how != 0
 
 
 def _cost(condition: Condition) -> int:

@@ -7,7 +7,6 @@ here is known everywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rules import budget
@@ -16,7 +15,8 @@ from rules.pack import Limit, Text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rules.reading import Item, Reading
+    from rules.reading import Reading
+    from rules.transition import Item
 
 # A figure's value: a count or milliseconds; a pair for a share; None while it has no value.
 Number = int | None
@@ -53,9 +53,8 @@ class Figure:
     item: Callable[[Reading, Item], int] | None = None
 
 
-def _attribute(name: str) -> Callable[[Limit], Callable[[Reading], Number]]:
-    get: Callable[[Reading], Number] = attrgetter(name)
-    return lambda _limit: get
+def _plain(read: Callable[[Reading], Number]) -> Callable[[Limit], Callable[[Reading], Number]]:
+    return lambda _limit: read
 
 
 def _budget_left(limit: Limit) -> Callable[[Reading], Number]:
@@ -121,13 +120,13 @@ _TABLE: Final = (
            "(asked − late − open) / asked", (RATE,), without_miss=True, pair=_worst),
     Figure("late", COUNT,
            Text("已超时的单位数（订单类：出事的订单数）", "units late (orders: those with the event)"),
-           "late", (RATE, ORDERS), cost=0, number=_attribute("late")),
+           "late", (RATE, ORDERS), cost=0, number=_plain(lambda r: r.late)),
     Figure("open", COUNT,
            Text("还在等、仍可能超时的单位数", "units that could still become late"),
-           "open", (RATE,), cost=0, number=_attribute("open")),
+           "open", (RATE,), cost=0, number=_plain(lambda r: r.open)),
     Figure("asked", COUNT,
            Text("咨询单位数（订单：成团；时长：已回轮次）", "units asked (orders formed; rounds answered)"),
-           "asked", (RATE, TIMES, ORDERS), cost=0, number=_attribute("asked")),
+           "asked", (RATE, TIMES, ORDERS), cost=0, number=_plain(lambda r: r.asked)),
     Figure("budget_left", COUNT,
            Text("余量：按已来的咨询还可漏几个", "misses still allowed among those who asked so far"),
            "⌊N·(Q−P)/Q⌋ − L", (RATE, ORDERS), line=True, without_miss=True, lowest=None, number=_budget_left),
@@ -148,7 +147,7 @@ _TABLE: Final = (
            "at_risk > budget_left", (RATE,), line=True, without_miss=True, number=_breach_if_lost),
     Figure("at_risk", COUNT,
            Text("丢了会耗余量的等待中单位数", "open units that would cost budget"),
-           "at_risk", (RATE,), cost=0, number=_attribute("at_risk")),
+           "at_risk", (RATE,), cost=0, number=_plain(lambda r: r.at_risk)),
     Figure("seconds_left", SECONDS,
            Text("离超时还剩几秒（已过时限的不算）", "seconds to the deadline, once not yet passed"),
            "deadline − now", (RATE,), each=("conversation",), item=_seconds_left),
@@ -163,31 +162,31 @@ _TABLE: Final = (
            "oldest_wait", _LIVE, number=_oldest_wait),
     Figure("waiting", COUNT,
            Text("现在无人回的轮次数", "rounds unanswered now"),
-           "waiting", _LIVE, cost=0, number=_attribute("waiting")),
+           "waiting", _LIVE, cost=0, number=_plain(lambda r: r.waiting)),
     Figure("mean", TIME,
            Text("平均响应时长", "mean response time"),
            "sum / count", (TIMES,),
-           number=_attribute("mean_ms")),
+           number=_plain(lambda r: r.mean_ms)),
     Figure("p50", TIME,
            Text("响应时长中位数", "median response time"),
            "histogram", (TIMES,),
-           cost=2, number=_attribute("p50_ms")),
+           cost=2, number=_plain(lambda r: r.p50_ms)),
     Figure("p90", TIME,
            Text("响应时长 90 分位", "90th percentile of response time"),
            "histogram", (TIMES,),
-           cost=2, number=_attribute("p90_ms")),
+           cost=2, number=_plain(lambda r: r.p90_ms)),
     Figure("p95", TIME,
            Text("响应时长 95 分位", "95th percentile of response time"),
            "histogram", (TIMES,),
-           cost=2, number=_attribute("p95_ms")),
+           cost=2, number=_plain(lambda r: r.p95_ms)),
     Figure("max", TIME,
            Text("最长响应时长", "longest response time"),
            "max", (TIMES,),
-           number=_attribute("max_ms")),
+           number=_plain(lambda r: r.max_ms)),
     Figure("agents_online", COUNT,
            Text("在线客服数；从未收到客服状态则无值", "agents online; no value before any agent event"),
            "agents_online", (ANY, RATE, TIMES, WAITING, ORDERS), cost=0,
-           number=_attribute("agents_online")),
+           number=_plain(lambda r: r.agents_online)),
 )  # fmt: skip
 
 FIGURES: Final[dict[str, Figure]] = {figure.name: figure for figure in _TABLE}

@@ -1,6 +1,6 @@
 """From a reading to a verdict: a rule compiled once for one pack, called for every changed shop-second.
 
-Conditions become closures that read a figure only when it decides. Texts and ``Facts`` are made by
+Conditions become tests that read a figure only when it decides. Texts and ``Facts`` are made by
 ``Judge.facts``, for a transition alone.
 """
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rules import budget
 from rules.conditions import Terms, compile_condition, compile_level, decided, horizon_ms, limits_of
 from rules.pack import Limit
-from rules.reading import Item  # noqa: TC001 — Judgement is compiled with it
-from rules.transition import Facts
+from rules.transition import Facts, Item
 from rules.values import duration_text
 
 if TYPE_CHECKING:
@@ -60,10 +59,9 @@ class Judge:
         self.limit = Limit.of_line(line) if line else Limit(0, 1)  # without a line no figure reads it
         self._terms = Terms(measure.kind if measure else "", self.limit)
         self.period = line.period if line else rule.period
-        levels = (("crit", rule.crit), ("warn", rule.warn))
-        self._levels = tuple(
-            (name, level, compile_level(level, self._terms)) for name, level in levels if level
-        )
+        self._no_data = rule.no_data
+        self._crit = compile_level(rule.crit, self._terms) if rule.crit else None
+        self._warn = compile_level(rule.warn, self._terms) if rule.warn else None
         self._clear = compile_level(rule.clear, self._terms, absent=True) if rule.clear else None
         self._only_if = compile_condition(rule.only_if, self._terms) if rule.only_if else None
         self._line_min = line.min_count if line else 0
@@ -71,7 +69,7 @@ class Judge:
         self._fewest = max(self._line_min, self._rule_min)
         self._of_items = rule.each == "conversation"
         self.ends_daily = rule.each == "shop" and measure is not None and self.period == "day"
-        conditions = [level.condition for _, level, _ in self._levels]
+        conditions = [level.condition for level in (rule.crit, rule.warn) if level]
         self.horizon_ms = max(map(horizon_ms, conditions), default=0) if self._of_items else 0
         conditions += [rule.only_if] if rule.only_if else []
         self._waits_ms = limits_of(conditions, "oldest_wait")
@@ -81,7 +79,11 @@ class Judge:
 
     def __call__(self, reading: Reading, state: RuleState | None = None) -> Judgement:
         """Judge a reading; ``state`` is the rule's on this subject, since only an alert has to clear."""
-        if self.rule.no_data:
+        return self.judge(reading, clears=state is not None)
+
+    def judge(self, reading: Reading, *, clears: bool) -> Judgement:
+        """Judge a reading; ``clears``: there is an alert, so say too whether it may end."""
+        if self._no_data is not None:
             return self._of_source(reading)
         if reading.blind:
             return UNKNOWN
@@ -91,11 +93,12 @@ class Judge:
             judgement = self._of_conversations(reading)
             if judgement is not None:
                 return judgement
-        elif self._only_if is None or self._only_if(reading, None):
-            for name, _, test in self._levels:
-                if test(reading, None):
-                    return CRIT if name == "crit" else WARN
-        clear = state is None or self._clear is None or self._clear(reading, None)
+        elif self._only_if is None or self._only_if.holds(reading, None):
+            if self._crit is not None and self._crit.holds(reading, None):
+                return CRIT
+            if self._warn is not None and self._warn.holds(reading, None):
+                return WARN
+        clear = not clears or self._clear is None or self._clear.holds(reading, None)
         if reading.complete:
             return OK if clear else NOT_CLEAR
         return PARTIAL if clear else PARTIAL_NOT_CLEAR
@@ -155,9 +158,9 @@ class Judge:
             silent_ms = reading.silent_ms // 1000 * 1000
             return f"silent {duration_text(silent_ms)} >= {duration_text(self.rule.no_data.for_ms)}"
         item = judgement.items[0] if judgement.items else None
-        for name, level, _ in self._levels:
-            if name == judgement.severity:
-                return ", ".join(decided(level.condition, self._terms, reading, item))
+        level = {"crit": self.rule.crit, "warn": self.rule.warn}.get(judgement.severity)
+        if level:
+            return ", ".join(decided(level.condition, self._terms, reading, item))
         if self.rule.clear and judgement.clear:
             return ", ".join(decided(self.rule.clear.condition, self._terms, reading, item))
         return ""
@@ -179,22 +182,20 @@ class Judge:
 
     def _of_conversations(self, reading: Reading) -> Judgement | None:
         """The worst of the items, with all items at any level."""
-        items, worst = [], len(self._levels)
+        items = []
+        severity = "warn"
         until_ms = reading.now_ms + self.horizon_ms
         for item in reading.items:
             if item.deadline_ms > until_ms:
                 break
-            if self._only_if and not self._only_if(reading, item):
+            if self._only_if is not None and not self._only_if.holds(reading, item):
                 continue
-            for rank, (_, _, test) in enumerate(self._levels):
-                if test(reading, item):
-                    items.append(item)
-                    worst = min(worst, rank)
-                    break
-        if not items:
-            return None
-        severity = self._levels[worst][0]
-        return Judgement(severity, severity, clear=False, items=tuple(items))
+            if self._crit is not None and self._crit.holds(reading, item):
+                severity = "crit"
+                items.append(item)
+            elif self._warn is not None and self._warn.holds(reading, item):
+                items.append(item)
+        return Judgement(severity, severity, clear=False, items=tuple(items)) if items else None
 
     def _moments_of_items(self, reading: Reading) -> Iterator[int]:
         """When an item's comparisons may turn: at a limit (<= >=) and a millisecond past it (< >)."""

@@ -14,11 +14,10 @@ import msgspec
 import xxhash
 
 from rules.pack import Text
-from rules.transition import Facts, RuleState, Transition
+from rules.transition import Facts, Item, RuleState, Transition
 
 if TYPE_CHECKING:
     from rules.judge import Judgement
-    from rules.reading import Item
     from rules.rule import Level, Rule
 
 
@@ -153,11 +152,11 @@ def _hold(rule: Rule, state: RuleState, judgement: Judgement, now_ms: int) -> tu
     crit_due_ms = crit_since_ms + _for_ms(rule.crit)
     severity = _reached(rule, state, judgement, now_ms, warn_due_ms, crit_due_ms)
 
-    dues_ms = []
+    due_ms = 0
     if judgement.severity == "crit" and severity != "crit":
-        dues_ms.append(crit_due_ms)
+        due_ms = crit_due_ms
     if not severity and rule.warn:
-        dues_ms.append(warn_due_ms)
+        due_ms = _sooner(due_ms, warn_due_ms)
 
     to_state = "firing" if severity else "pending"
     reason = _reason_to_hold(rule, state, to_state, severity)
@@ -168,14 +167,21 @@ def _hold(rule: Rule, state: RuleState, judgement: Judgement, now_ms: int) -> tu
             if now_ms >= told_ms + rule.interval_ms:
                 reason = Reason.UPDATE
             else:
-                dues_ms.append(told_ms + rule.interval_ms)
+                due_ms = _sooner(due_ms, told_ms + rule.interval_ms)
         if reason:
             told_ms, told_items = now_ms, items
 
+    if (
+        reason is None  # so neither state nor severity moved, nor what was told
+        and due_ms == state.due_ms
+        and bad_since_ms == state.bad_since_ms
+        and crit_since_ms == state.crit_since_ms
+    ):
+        return state, None
     after = RuleState(
         state=to_state,
         severity=severity,
-        due_ms=min(dues_ms, default=0),
+        due_ms=due_ms,
         bad_since_ms=bad_since_ms,
         crit_since_ms=crit_since_ms,
         fired_ms=state.fired_ms or (now_ms if severity else 0),
@@ -183,7 +189,12 @@ def _hold(rule: Rule, state: RuleState, judgement: Judgement, now_ms: int) -> tu
         told_items=told_items,
     )
     change = Change(state.state, to_state, severity, reason, after.fired_ms) if reason else None
-    return (state if after == state else after), change
+    return after, change
+
+
+def _sooner(due_ms: int, other_ms: int) -> int:
+    """The sooner of two moments, of which 0 is never."""
+    return min(due_ms, other_ms) if due_ms else other_ms
 
 
 def _reached(
@@ -198,13 +209,13 @@ def _reached(
 
 
 def _reason_to_hold(rule: Rule, state: RuleState, to_state: str, severity: str) -> Reason | None:
+    if state.state == to_state and state.severity == severity:
+        return None
     rise = _RANK[severity] - _RANK[state.severity]
     if state.state == "firing":
-        return Reason.ROSE if rise > 0 else Reason.FELL if rise < 0 else None
+        return Reason.ROSE if rise > 0 else Reason.FELL
     if state.state == "holding":
         return Reason.ROSE if rise > 0 else Reason.RETURNED
-    if state.state == to_state:
-        return None
     return Reason.SILENT if rule.no_data else Reason.REACHED
 
 
@@ -221,10 +232,14 @@ def _ease(
     if judgement.clear and now_ms >= due_ms:
         reason = Reason.LATE_REPLY if retracted else Reason.HEARD if rule.no_data else Reason.CLEARED
         return None, Change(state.state, "ok", state.severity, reason, state.fired_ms)
+    if not judgement.clear:
+        due_ms = 0
+    if state.state == "holding" and clear_since_ms == state.clear_since_ms and due_ms == state.due_ms:
+        return state, None  # quiet since it holds, and what eased it is known since then
     after = RuleState(
         state="holding",
         severity=state.severity,
-        due_ms=due_ms if judgement.clear else 0,
+        due_ms=due_ms,
         fired_ms=state.fired_ms,
         quiet_since_ms=quiet_since_ms,
         clear_since_ms=clear_since_ms,
@@ -234,7 +249,7 @@ def _ease(
     )
     if state.state == "firing":
         return after, Change("firing", "holding", state.severity, Reason.EASED, state.fired_ms)
-    return (state if after == state else after), None
+    return after, None
 
 
 def _for_ms(level: Level | None) -> int:

@@ -1,79 +1,123 @@
 """What a rule is judged on: the raw integers of one subject at one second.
 
-The shard implements ``Reading`` over its live figures, tests over ``FixedReading``. Everything that
-a rule compares (value, budget_left, breach_in …) is derived from these in ``rules.figures``.
+The shard extends ``Reading`` over its live figures, tests use ``FixedReading``. Everything that a rule
+compares (value, budget_left, breach_in …) is derived from these in ``rules.figures``.
 """
-
-# ruff: noqa: D102 (each property is told by the comment behind it)
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-import msgspec
-
-
-class Item(msgspec.Struct, frozen=True, array_like=True):
-    """A conversation that is about to time out, or that just did."""
-
-    conversation_id: str
-    customer_id: str
-    ask_ms: int
-    deadline_ms: int
-    agent_id: str = ""  # who holds it now; empty: nobody
-    costs_budget: bool = True  # False: its unit is already late today, another miss changes nothing
+from rules.transition import Item  # noqa: TC001 - a dataclass is compiled with its annotations
 
 
-class Reading(Protocol):
-    """The figures of one subject for one measure and period, read at ``now_ms``."""
+class Reading:
+    """The figures of one subject for one measure and period; what is not said of it is 0 or None.
+
+    A class and not a protocol: rules are judged millions of times a day, and compiled code calls what a class
+    declares without looking it up. ``now_ms``: the whole second that is judged; ``blind``: a source of the
+    shop is blind, so the figures are unknown; ``complete``: they were complete for the whole period.
+    """
+
+    __slots__ = ("blind", "complete", "now_ms")
+
+    now_ms: int
+    blind: bool
+    complete: bool
 
     @property
-    def now_ms(self) -> int: ...  # whole second being judged
+    def asked(self) -> int:
+        """Units asked (order_rate: orders formed; response_time: rounds answered)."""
+        return 0
+
     @property
-    def asked(self) -> int: ...  # units asked (order_rate: orders formed)
+    def late(self) -> int:
+        """Units late (order_rate: orders with the event)."""
+        return 0
+
     @property
-    def late(self) -> int: ...  # units late (order_rate: orders with the event)
+    def open(self) -> int:
+        """Units asked, not late, that could still become late."""
+        return 0
+
     @property
-    def open(self) -> int: ...  # asked, not late, could still become late
+    def expected(self) -> int:
+        """R: units still expected today, see ``rules.budget.expected``."""
+        return 0
+
     @property
-    def expected(self) -> int: ...  # R: units still expected today, see rules.budget.expected
+    def newly_asked(self) -> int:
+        """Units first asked in the last 30 minutes."""
+        return 0
+
     @property
-    def newly_asked(self) -> int: ...  # units first asked in the last 30 minutes
+    def newly_late(self) -> int:
+        """Units that became late in the last 30 minutes."""
+        return 0
+
     @property
-    def newly_late(self) -> int: ...  # units that became late in the last 30 minutes
+    def at_risk(self) -> int:
+        """Open units that would cost budget."""
+        return 0
+
     @property
-    def at_risk(self) -> int: ...  # open units that would cost budget
+    def waiting(self) -> int:
+        """Unanswered rounds now."""
+        return 0
+
     @property
-    def waiting(self) -> int: ...  # unanswered rounds now
+    def oldest_wait_ms(self) -> int | None:
+        """How long the oldest of them has waited."""
+        return None
+
     @property
-    def oldest_wait_ms(self) -> int | None: ...
+    def mean_ms(self) -> int | None:
+        """Mean response time; this and the next four: None without an answer."""
+        return None
+
     @property
-    def mean_ms(self) -> int | None: ...  # response_time measures; None without an answer
+    def p50_ms(self) -> int | None:
+        """Median response time."""
+        return None
+
     @property
-    def p50_ms(self) -> int | None: ...
+    def p90_ms(self) -> int | None:
+        """Response time that nine of ten are within."""
+        return None
+
     @property
-    def p90_ms(self) -> int | None: ...
+    def p95_ms(self) -> int | None:
+        """Response time that nineteen of twenty are within."""
+        return None
+
     @property
-    def p95_ms(self) -> int | None: ...
+    def max_ms(self) -> int | None:
+        """The longest response time."""
+        return None
+
     @property
-    def max_ms(self) -> int | None: ...
+    def agents_online(self) -> int | None:
+        """Agents online; None when no agent event was ever seen."""
+        return None
+
     @property
-    def agents_online(self) -> int | None: ...  # None: no agent event ever seen
+    def in_service(self) -> bool:
+        """Whether now lies in the pack's service hours."""
+        return True
+
     @property
-    def in_service(self) -> bool: ...  # now lies in the pack's service hours
+    def silent_ms(self) -> int:
+        """Of a source: since when nothing was heard, in service hours."""
+        return 0
+
     @property
-    def complete(self) -> bool: ...  # the source was complete for the whole period
-    @property
-    def blind(self) -> bool: ...  # a source of the shop is blind: the figures are unknown
-    @property
-    def silent_ms(self) -> int: ...  # each: source — since when nothing was heard, in service hours; else 0
-    @property
-    def items(self) -> tuple[Item, ...]: ...  # open counted rounds of the measure, soonest deadline first
+    def items(self) -> tuple[Item, ...]:
+        """Open counted rounds of the measure, soonest deadline first."""
+        return ()
 
 
-@dataclass(frozen=True, slots=True)
-class FixedReading:
+@dataclass
+class FixedReading(Reading):
     """A reading with given figures, for tests and previews."""
 
     now_ms: int

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from rules.reading import Item
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """A conversation that is about to time out, or that just did."""
+
+    conversation_id: str
+    customer_id: str
+    ask_ms: int
+    deadline_ms: int
+    agent_id: str = ""  # who holds it now; empty: nobody
+    costs_budget: bool = True  # False: its unit is already late today, another miss changes nothing
 
 
 class RuleState(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -23,8 +23,7 @@ from monitor.runtime.names import Names
 from monitor.settings import Settings
 from monitor.sources.wire import decode_lines
 from rules.load import load_packs, load_rules, starter_rules
-from rules.reading import Item
-from rules.transition import Facts, Transition
+from rules.transition import Facts, Item, Transition
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

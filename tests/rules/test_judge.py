@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from rules.judge import CRIT, NOT_CLEAR, OK, PARTIAL, TOO_FEW, UNKNOWN, WARN, Judge, compile_rule
 from rules.load import load_pack, load_rules
-from rules.reading import FixedReading, Item
+from rules.reading import FixedReading
 from rules.rule import target
-from rules.transition import RuleState
+from rules.transition import Item, RuleState
 
 NOW = 1_800_000_000_000
 PACK = load_pack(
@@ -128,7 +128,7 @@ def test_no_float_decides_a_percentage(asked, late, thousandths, op):
     test = compile_condition(compare, Terms("reply_rate", Limit(0, 1)))
     compares = {"<": lt, "<=": le, ">": gt, ">=": ge, "==": eq, "!=": ne}[op]
     expected = compares(Fraction(asked - late, asked), Fraction(thousandths, 100_000))
-    assert test(reading(asked=asked, late=late), None) == expected
+    assert test.holds(reading(asked=asked, late=late), None) == expected
 
 
 def test_an_order_rate_counts_what_went_wrong(judge):

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from rules.judge import CRIT, NOT_CLEAR, OK, PARTIAL, TOO_FEW, UNKNOWN, WARN, Judgement
 from rules.machine import REASON_TEXTS, Change, Reason, close, step, transition
-from rules.reading import Item
 from rules.rule import Compare, Level, NoData, Rule
-from rules.transition import Facts, RuleState
+from rules.transition import Facts, Item, RuleState
 
 ANYTHING = Compare("late", ">=", (1, 1), ">= 1")
 START = 1_800_000_000_000

@@ -10,7 +10,8 @@ from monitor.runtime.show import share, shop_health, shop_view, waiting_views
 from monitor.runtime.view import View
 from monitor.web.ports import Status
 from rules.pack import Line, Measure, Share, Text
-from rules.reading import FixedReading, Item
+from rules.reading import FixedReading
+from rules.transition import Item
 
 NOW = 1_770_000_000_000
 RATE = Measure("reply_rate_3m", Text("3分钟回复率", "3-minute reply rate"), "reply_rate", within_ms=180_000)
