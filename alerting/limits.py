@@ -13,6 +13,7 @@ DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents
 TRACES_KEPT_MS = 7 * 86_400_000
 TRACES_MAX = 1_000_000  # about 200 MB; beyond it the oldest go early
 INPUTS_KEPT_MS = 7 * 86_400_000  # only what the desk has folded
+ACTS_KEPT_MS = 400 * 86_400_000  # what people did, and what they thought of alerts: more than a year
 PRUNE_ROWS = 5_000  # rows of one table a prune takes at most, so that no step waits long for it
 READ_ROWS = 5_000  # transitions or inputs read at once; a record's transitions are never divided
 
@@ -43,6 +44,13 @@ APPRISE_BYTES = 2_000  # where the service names no limit, or a larger one
 WEBHOOK_BYTES = 65_536
 CONSOLE_BYTES = 65_536
 DETAIL_CHARS = 200  # of a provider's answer kept with a delivery
+
+# What people do
+LINK_LIFE_MS = 86_400_000  # a link in a message acts for a day after it was due; then it only shows
+ACTS_SHOWN = 20  # of one firing, the last ones
+AUDIT_MAX = 1_000  # acts listed at once
+STANDING_MS = 30 * 86_400_000  # opinions older than this count no longer for a rule
+MUTE_MS = 3_600_000  # "silence" on a phone is for an hour
 
 # Channels
 CONNECT_S = 5.0

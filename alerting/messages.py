@@ -51,6 +51,7 @@ def render(draft: Draft, directory: Directory, style: Style) -> Rendered:
         mentions=mentions,
         alerts=tuple(_data(ready, directory, style) for ready in taken),
         again=draft.again,
+        language=style.language,
     )
     return Rendered(message, taken)
 
@@ -70,7 +71,7 @@ def _single(ready: Ready, directory: Directory, style: Style) -> tuple[str, tupl
     foot = " ".join(
         (clock(t.at_ms, about.shop.timezone, seconds=True), f"#{short_id(ready.intent.incident)}")
     )
-    url = directory.alert_url(ready.intent.alert)
+    url = directory.alert_url(ready.intent)
     lines.append(
         (2, f"[{style.say('open')}]({url}) {foot}" if style.markdown and url else f"{url} {foot}".strip())
     )

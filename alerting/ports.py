@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Cursor,
         Delivery,
         Input,
+        Intent,
         Queued,
         Result,
         Sibling,
@@ -253,8 +254,8 @@ class Directory(Protocol):
     def agent(self, shop: str, agent_id: str) -> Person:
         """An agent of the shop."""
 
-    def alert_url(self, alert: str) -> str:
-        """Where the alert is shown; empty: there is no page."""
+    def alert_url(self, intent: Intent) -> str:
+        """Where what an intent tells of is shown, and can be acknowledged; empty: there is no page."""
 
     def alerts_url(self) -> str:
         """Where all open alerts are shown; empty: there is no page."""
@@ -275,7 +276,7 @@ class ByIds:
         """The agent by the id."""
         return Person(agent_id)
 
-    def alert_url(self, alert: str) -> str:  # noqa: ARG002 - there are no links
+    def alert_url(self, intent: Intent) -> str:  # noqa: ARG002 - there are no links
         """No page."""
         return ""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +25,7 @@ from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.evidence import Evidence
+from monitor.runtime.link_key import links_of
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.names import Names
 from monitor.runtime.packless import Packless
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.channels.base import Channel
+    from alerting.links import Links
     from alerting.ports import TapReader
     from monitor.rulebook import Plan
     from monitor.runtime.clock import Clock
@@ -167,6 +169,8 @@ async def daemon(
         callbacks = configured.alerting.callbacks(client, clock, read)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
+        links = await links_of(files.store, files.thread, settings.public_url)
+        configured = replace(configured, names=configured.names.signing(links))
         letters = DeadLetters(data / "dead_letters.db")
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
@@ -185,14 +189,14 @@ async def daemon(
         web = build_app(
             view=view,
             entrance=running.entrance,
-            desk=DeskDoor(running.desk_loop, clock),
+            desk=DeskDoor(running.desk_loop, running.store, running.thread, clock),
             reasons=_reasons(configured, running),
             evidence=evidence,
             tokens=tokens,
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured, callbacks),
+            options=_web_options(configured, callbacks, links),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
@@ -246,7 +250,7 @@ def _sender(
     return sender
 
 
-def _web_options(configured: Configured, callbacks: Mapping[str, TapReader]) -> WebOptions:
+def _web_options(configured: Configured, callbacks: Mapping[str, TapReader], links: Links) -> WebOptions:
     settings = configured.settings
     return WebOptions(
         language=settings.language,
@@ -255,6 +259,7 @@ def _web_options(configured: Configured, callbacks: Mapping[str, TapReader]) -> 
         body_bytes=settings.limits.body,
         webhooks=settings.chatwoot_sources(configured.base),
         callbacks=callbacks,
+        links=links,
     )
 
 

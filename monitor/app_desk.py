@@ -26,6 +26,7 @@ from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.health import Health, keep_running
+from monitor.runtime.link_key import links_of
 from monitor.runtime.server import serving
 from monitor.runtime.status import SenderMetrics, account_failed, account_well
 from monitor.runtime.view import View
@@ -35,8 +36,11 @@ from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes
 from monitor.web.body import Bodies
 from monitor.web.callbacks import callback_routes
+from monitor.web.pages import Pages, add_static
+from monitor.web.phone import Phone, phone_routes
 from monitor.web.ports import Status
 from monitor.web.problems import add_handlers
+from monitor.web.shell import Shell
 from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
@@ -97,6 +101,8 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         channels = configured.alerting.channels(client, clock, read)
         callbacks = configured.alerting.callbacks(client, clock, read)
         thread, store = await opened_store(configured, health, stack, name)
+        links = await links_of(store, thread, settings.public_url)
+        names = configured.names.signing(links)
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
         policy = configured.alerting.policy(
@@ -116,7 +122,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
             store,
             channels,
             configured.alerting.policy(),
-            configured.names,
+            names,
             clock,
             owner=name,
             worker=thread,
@@ -126,10 +132,13 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
             on_well=partial(account_well, health),
         )
         leading = LeadingDesk(loop, store, thread, clock, name)
-        view = View(
-            lambda: None, lambda: loop.desk, configured.names, partial(_status, health, clock.now_ms(), clock)
+        view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
+        door, pages = (
+            DeskDoor(loop, store, thread, clock),
+            Pages(view, clock.now_ms, settings.language, names.timezone),
         )
-        web = _web(view, loop, clock, tokens, metrics, letters, settings, callbacks)
+        web = _web(view, door, clock, tokens, metrics, letters, settings, callbacks)
+        web.include_router(phone_routes(pages, Phone(links, view, door, clock.now_ms), view, Bodies(metrics)))
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(
             _running(Parts(leading, loop, sender, view, health, store, thread, clock))
@@ -187,7 +196,7 @@ def _status(
 
 def _web(
     view: View,
-    loop: DeskLoop,
+    desk: DeskDoor,
     clock: SystemClock,
     tokens: Tokens,
     metrics: Metrics,
@@ -200,7 +209,8 @@ def _web(
     web.state.streams = Streams(metrics.streams, 1.0)
     add_handlers(web)
     access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
-    desk = DeskDoor(loop, clock)
+    add_static(web)
+    web.add_middleware(Shell, metrics=metrics)
     web.include_router(api_routes(view, desk, access, clock.now_ms))
     web.include_router(callback_routes(callbacks, desk, Bodies(metrics)))
     web.include_router(probe_routes(view, access, metrics, letters))

@@ -24,7 +24,7 @@ COMMANDS = {
     "replay": ("replay", "Figures and alerts of events from files, offline."),
     "explain": ("explain", "List what a figure is made of."),
     "why": ("why", "Say why somebody was told of an alert, or was not."),
-    "alerts": ("alerts", "List open alerts and acknowledge them."),
+    "alerts": ("alerts", "List open alerts, acknowledge them, say what they were worth."),
     "silence": ("silence", "Mute alerts for a while."),
     "simulate": ("simulate", "Make realistic traffic with known truth."),
     "dead-letters": ("dead_letters", "List, show and send again what was refused."),

@@ -51,6 +51,7 @@ class Message:
     mentions: tuple[str, ...] = ()  # WeCom user ids
     alerts: tuple[dict[str, Any], ...] = ()  # customers masked
     again: bool = False
+    language: str = "zh"  # of the words a channel adds
     to: tuple[str, ...] = ()  # whom it is for, as the channel knows them; nobody named: all of its account
 
 

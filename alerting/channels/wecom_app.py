@@ -19,13 +19,13 @@ import msgspec
 
 from alerting import limits
 from alerting.channels.base import DeliveryResult, Markup, Message
+from alerting.channels.buttons import buttons
 from alerting.channels.codes import Codes, judge_code, not_theirs, read
 from alerting.channels.http import post
 from alerting.channels.markup import plain_mentions, title_and_rest, without_markup
 from alerting.channels.wecom_bot import BASE_URL
 from alerting.channels.wecom_token import CODES as TOKEN_CODES
 from alerting.channels.wecom_token import Token
-from alerting.policy.records import OVER
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class WecomApp:
         return {"msgtype": self._form, self._form: {"content": plain_mentions(message.body)}}
 
     def _card(self, message: Message) -> dict[str, Any]:
-        """A card; of one open alert, with a button that says who takes it."""
+        """A card; of one open alert, with buttons that act on it."""
         title, rest = title_and_rest(without_markup(message.body))
         card = {
             "card_type": "text_notice",
@@ -126,10 +126,8 @@ class WecomApp:
             "sub_title_text": rest,
             "card_action": {"type": 1, "url": self._card_url},
         }
-        if not self._buttons or len(message.alerts) != 1 or message.alerts[0]["kind"] in OVER:
-            return card
-        button = {"text": "我来处理", "style": 1, "key": f"ack {message.alerts[0]['alert']}"}
-        return card | {"card_type": "button_interaction", "button_list": [button]}
+        found = buttons(message) if self._buttons else []
+        return card | {"card_type": "button_interaction", "button_list": found} if found else card
 
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Send, with a new token where the first is dead, and once more where it may have been delivered."""

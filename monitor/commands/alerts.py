@@ -1,4 +1,4 @@
-"""``slawatch alerts``: what is open on a running daemon, and who has taken it on."""
+"""``slawatch alerts``: what is open on a running daemon, who has taken it on, and what it was worth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.commands.output import format_option, local_time, note, print_json,
 
 @click.group()
 def command() -> None:
-    """List open alerts and acknowledge them."""
+    """List open alerts, acknowledge them, say what they were worth."""
 
 
 @command.command(name="list")
@@ -55,3 +55,47 @@ def ack(ctx: click.Context, alert: str, comment: str, url: str | None, token: st
     """Take on ALERT (its id in the list): nobody is told again unless it gets worse."""
     answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", {"comment": comment})
     note(f"{alert} acknowledged by {answer['by']}")
+
+
+@command.command()
+@click.argument("alert", required=False)
+@click.option("--false-alarm", "opinion", flag_value="false_alarm", help="It was none; also acknowledges it.")
+@click.option("--useful", "opinion", flag_value="useful", help="It was worth it.")
+@click.option("--comment", default="", help="Why.")
+@daemon_options
+@click.pass_context
+def feedback(
+    ctx: click.Context,
+    alert: str | None,
+    opinion: str | None,
+    comment: str,
+    url: str | None,
+    token: str | None,
+) -> None:
+    """Say what ALERT was worth; without ALERT, show what people thought of each rule's alerts."""
+    daemon = Daemon(ctx, url, token)
+    if alert is None:
+        rules = [
+            (one["rule"], one["useful"], one["false_alarms"]) for one in daemon.get("/feedback")["rules"]
+        ]
+        print_table(("rule", "useful", "false alarms"), rules, empty="nobody has said anything in 30 days")
+        return
+    if opinion is None:
+        raise click.UsageError("say --false-alarm or --useful")
+    answer = daemon.post(f"/alerts/{alert}/feedback", {"opinion": opinion, "comment": comment})
+    note(f"{alert}: {opinion.replace('_', ' ')}, says {answer['by']}")
+
+
+@command.command()
+@click.option("--limit", default=50, show_default=True, help="How many of the last ones.")
+@daemon_options
+@format_option
+@click.pass_context
+def audit(ctx: click.Context, limit: int, url: str | None, token: str | None, form: str) -> None:
+    """List who did what about alerts, the newest first."""
+    acts = Daemon(ctx, url, token).get("/audit", limit=limit)["acts"]
+    if form == "json":
+        print_json(acts)
+        return
+    rows = [(local_time(act["at_ms"]), act["who"], act["what"], act["alert"], act["comment"]) for act in acts]
+    print_table(("at", "who", "what", "alert", "comment"), rows, empty="nobody has done anything yet")

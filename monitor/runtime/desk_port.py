@@ -5,39 +5,102 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting import limits
+from alerting.policy.acts import Act, Opinion, Standing
 from alerting.policy.records import Ack
 from alerting.policy.records import Silence as DeskSilence
 
 if TYPE_CHECKING:
+    from alerting.policy.state import Alert
     from monitor.runtime.clock import Clock
     from monitor.runtime.desk_loop import DeskLoop
-    from monitor.web.ports import Silence
+    from monitor.runtime.worker_thread import StoreThread
+    from monitor.store.port import ActStore
+    from monitor.web.desk_port import Silence
 
 
 class DeskDoor:
-    """Makes what somebody does durable as an input of the desk, which folds it in its turn."""
+    """Makes what somebody does durable: a row of the audit, and an input for the desk to fold."""
 
-    def __init__(self, desk_loop: DeskLoop, clock: Clock) -> None:
-        self._desk_loop, self._clock = desk_loop, clock
+    def __init__(self, desk_loop: DeskLoop, store: ActStore, thread: StoreThread, clock: Clock) -> None:
+        """``store`` is called in ``thread`` only."""
+        self._desk_loop, self._store, self._thread, self._clock = desk_loop, store, thread, clock
         self._silences = 0
 
-    async def acknowledge(self, alert_id: str, by: str, comment: str) -> bool:
-        """Acknowledge an open alert; False when there is none with that id."""
-        desk = self._desk_loop.desk
-        alert = desk.books.alerts.get(alert_id) if desk else None
-        if alert is None or alert.over:
+    @property
+    def ready(self) -> bool:
+        """Whether the desk is read, and so what is open is known."""
+        return self._desk_loop.desk is not None
+
+    async def acknowledge(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
+        """Acknowledge an open alert; False when there is none with that id, or it is another firing."""
+        alert = self._open(alert_id, incident)
+        if alert is None:
             return False
-        who = f"{by}: {comment}" if comment else by
-        await self._desk_loop.hear(Ack(self._clock.now_ms(), alert_id, who))
+        act = Act(self._clock.now_ms(), by, "acknowledge", alert_id, alert.incident, comment)
+        await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment)))
+        return True
+
+    async def judge(self, alert_id: str, opinion: Opinion, by: str, comment: str, incident: str = "") -> bool:
+        """Keep what somebody thinks of an alert; who calls it false has it, too, and nobody is told again.
+
+        ``incident`` names the firing, which may be over; without it the alert must be open, else False.
+        """
+        alert = self._open(alert_id, incident)
+        if alert is None and not incident:
+            return False
+        firing = alert.incident if alert else incident
+        act = Act(self._clock.now_ms(), by, opinion, alert_id, firing, comment)
+        taken = alert is not None and opinion == "false_alarm" and not alert.acked_by
+        await self._do(act, *([Ack(act.at_ms, alert_id, _with(by, comment))] if taken else ()))
         return True
 
     async def silence(self, silence: Silence) -> str:
         """Add a silence and return its id; one without an end is cut to the longest there is."""
         now_ms = self._clock.now_ms()
-        self._silences += 1
-        name = f"{now_ms}-{self._silences}"
         until_ms = silence.ends_ms or now_ms + limits.SILENCE_MS_MAX
-        await self._desk_loop.hear(
-            DeskSilence(now_ms, name, dict(silence.matchers), until_ms, silence.by, silence.comment)
-        )
+        matchers = " ".join(f"{key}={value}" for key, value in sorted(silence.matchers.items()))
+        act = Act(now_ms, silence.by, "silence", matchers, comment=silence.comment)
+        return await self._silence(act, dict(silence.matchers), until_ms)
+
+    async def mute(self, alert_id: str, by: str, incident: str) -> bool:
+        """Silence one firing's rule on its subject for an hour; False when it is over."""
+        alert = self._open(alert_id, incident)
+        if alert is None:
+            return False
+        act = Act(self._clock.now_ms(), by, "silence", alert_id, incident)
+        matchers = {"rule": alert.transition.rule, **alert.transition.subject}
+        await self._silence(act, matchers, act.at_ms + limits.MUTE_MS)
+        return True
+
+    async def _silence(self, act: Act, matchers: dict[str, str], until_ms: int) -> str:
+        self._silences += 1
+        name = f"{act.at_ms}-{self._silences}"
+        await self._do(act, DeskSilence(act.at_ms, name, matchers, until_ms, act.who, act.comment))
         return name
+
+    async def acts(self, incident: str) -> list[Act]:
+        """What was done about one firing, oldest first."""
+        return await self._thread.run(self._store.acts, incident, limits.ACTS_SHOWN)
+
+    async def audit(self, limit: int) -> list[Act]:
+        """What was done last, newest first."""
+        return await self._thread.run(self._store.audit, min(limit, limits.AUDIT_MAX))
+
+    async def standings(self) -> list[Standing]:
+        """What people thought of each rule's alerts of late."""
+        return await self._thread.run(self._store.standings, self._clock.now_ms() - limits.STANDING_MS)
+
+    def _open(self, alert_id: str, incident: str) -> Alert | None:
+        desk = self._desk_loop.desk
+        alert = desk.books.alerts.get(alert_id) if desk else None
+        if alert is None or alert.over or incident not in ("", alert.incident):
+            return None
+        return alert
+
+    async def _do(self, act: Act, *inputs: Ack | DeskSilence) -> None:
+        await self._thread.run(self._store.record, act, inputs)
+        self._desk_loop.wake()
+
+
+def _with(by: str, comment: str) -> str:
+    return f"{by}: {comment}" if comment else by

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import TYPE_CHECKING
 
 from alerting.ports import Person, RuleInfo, ShopInfo
@@ -12,6 +13,8 @@ from rules.rule import target
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from alerting.links import Links
+    from alerting.policy.records import Intent
     from monitor.directory import Person as KnownPerson
     from monitor.directory import Shop
     from rules.pack import Pack
@@ -38,6 +41,7 @@ class Names:
         public_url: str = "",
     ) -> None:
         self._rules, self._shops, self._url = rules, shops, public_url.rstrip("/")
+        self.links: Links | None = None
         self._packs = {versions[-1].platform or name: versions[-1] for name, versions in packs.items()}
         self._by_id = {name: versions[-1] for name, versions in packs.items()}
         zones = Counter(pack.timezone for pack in self._by_id.values())
@@ -83,9 +87,15 @@ class Names:
         """Who an agent is, known by ``platform:shop_id:agent_id`` or by the id alone."""
         return self._agents.get(f"{shop}:{agent_id}") or self._agents.get(agent_id) or Person(agent_id)
 
-    def alert_url(self, alert: str) -> str:  # noqa: ARG002 - the first page shows all open alerts
-        """Where the alert is shown."""
-        return self.alerts_url()
+    def signing(self, links: Links) -> Names:
+        """The same, with links by which an alert may be acknowledged."""
+        names = copy(self)
+        names.links = links
+        return names
+
+    def alert_url(self, intent: Intent) -> str:
+        """Where the alert is shown, and acknowledged by who has the link."""
+        return self.links.url(intent) if self.links else self.alerts_url()
 
     def alerts_url(self) -> str:
         """Where all open alerts are shown."""

@@ -36,7 +36,12 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
     """
     with _listening(host, port) as listener:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE_S
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            timeout_graceful_shutdown=GRACE_S,
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]), name="http")

@@ -12,7 +12,8 @@ from alerting.about import About, Style
 from monitor import limits as monitor_limits
 from monitor.runtime import limits
 from monitor.runtime.show import both, nearness, shop_health, shop_view, waiting_views
-from monitor.web.ports import AlertView, SourceStatus
+from monitor.web.ports import AlertView, Headline, SourceStatus
+from rules.transition import Transition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from alerting.ports import Directory
     from monitor.runtime.ports import Figures
     from monitor.web.ports import ShopView, Status, WaitingView
-    from rules.transition import Transition
+
+
+BOTH = ("zh", "en")
 
 
 class View:
@@ -77,6 +80,17 @@ class View:
         self._alerts = {alert.key: (alert.transition, self._told(alert)) for alert in alerts}
         found = [self._alert_view(alert, desk) for alert in alerts] if desk else []
         return sorted(found, key=lambda a: (a.severity != "crit", a.since_ms, a.id))
+
+    def headline(self, rule: str, subject: dict[str, str]) -> Headline:
+        """What an alert is about, be it open or long over."""
+        abouts = {
+            language: About(_bare(rule, subject), self._directory, _style(language)) for language in BOTH
+        }
+        return Headline(
+            {language: one.title for language, one in abouts.items()},
+            {language: one.name for language, one in abouts.items()},
+            abouts["zh"].shop.timezone if "shop" in subject else "",
+        )
 
     def status(self) -> Status:
         """How the daemon is."""
@@ -178,8 +192,7 @@ class View:
         known, view = self._alerts.get(alert.key, (None, None))
         if view is not None and known is t:
             return view
-        styles = {language: Style(language, "text", 0, t.at_ms) for language in ("zh", "en")}
-        abouts = {language: About(t, self._directory, style) for language, style in styles.items()}
+        abouts = {language: About(t, self._directory, _style(language, t.at_ms)) for language in BOTH}
         about = abouts["zh"]
         return AlertView(
             id=alert.key,
@@ -195,3 +208,13 @@ class View:
             name={language: one.name for language, one in abouts.items()},
             timezone=about.shop.timezone if "shop" in t.subject else "",
         )
+
+
+def _style(language: str, now_ms: int = 0) -> Style:
+    """Plain words of any length."""
+    return Style(language, "text", 0, now_ms)
+
+
+def _bare(rule: str, subject: dict[str, str]) -> Transition:
+    """A transition that says no more than what it is about."""
+    return Transition(0, rule, subject, "ok", "ok", "warn", "ok", "")

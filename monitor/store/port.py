@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from alerting.policy.acts import Act, Standing
+    from alerting.policy.records import Input
     from rules.transition import Transition
 
 
@@ -82,3 +84,25 @@ class ShardStore(Protocol):
 
     def close(self) -> None:
         """Let go of the database."""
+
+
+class ActStore(Protocol):
+    """What people did. Sync, called from one thread; a write is one transaction."""
+
+    def record(self, act: Act, inputs: Sequence[Input] = ()) -> None:
+        """Keep what somebody did, together with what the desk is to fold of it, or neither.
+
+        An opinion replaces the same person's former one on the same firing.
+        """
+
+    def acts(self, incident: str, limit: int) -> list[Act]:
+        """What was done about one firing, oldest first; the last ``limit``."""
+
+    def audit(self, limit: int) -> list[Act]:
+        """What was done last, newest first."""
+
+    def standings(self, since_ms: int) -> list[Standing]:
+        """What people thought of each rule's alerts since then, the most false alarms first."""
+
+    def secret(self, name: str, fresh: bytes) -> bytes:
+        """The secret of that name, which all processes on this store share; ``fresh`` if there was none."""

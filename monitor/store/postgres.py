@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting.errors import StoreError
+from monitor.store.acts import ActTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
 from monitor.store.postgres_database import PostgresDatabase
@@ -59,8 +60,8 @@ select 1 from held
 _NOW = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
-class PostgresStore(ShardTables, DeskTables, DeliveryTables, Retention):
-    """``ShardStore``, ``DeskStore`` and ``SenderStore`` on one PostgreSQL database.
+class PostgresStore(ShardTables, DeskTables, DeliveryTables, ActTables, Retention):
+    """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one PostgreSQL database.
 
     Used by the thread that opened it; another thread opens its own on the same address.
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerting.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
 from monitor.store import database
+from monitor.store.acts import ActTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
 from monitor.store.retention import Retention
@@ -100,8 +101,8 @@ class SqliteDatabase:
         self.connection.close()
 
 
-class SqliteStore(ShardTables, DeskTables, DeliveryTables, Retention):
-    """``ShardStore``, ``DeskStore`` and ``SenderStore`` on one SQLite file.
+class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, Retention):
+    """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one SQLite file.
 
     Used by the thread that opened it; another thread opens its own on the same path.
     """

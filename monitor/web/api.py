@@ -8,11 +8,14 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerting import limits as desk_limits
+from alerting.policy.acts import Opinion
 from monitor import limits
 from monitor.sinks.metrics import CONTENT_TYPE
 from monitor.sources.times import parse_duration_ms, parse_time
 from monitor.web import API
-from monitor.web.ports import AlertView, Silence, UnknownError
+from monitor.web.desk_port import Silence
+from monitor.web.ports import AlertView, UnknownError
 from monitor.web.problems import ApiError
 
 if TYPE_CHECKING:
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.web.access import Access
-    from monitor.web.ports import DeskPort, ReasonsPort, ShopView, Status, ViewPort, WaitingView
+    from monitor.web.desk_port import DeskPort
+    from monitor.web.ports import ReasonsPort, ShopView, Status, ViewPort, WaitingView
     from monitor.web.tokens import Grant
 
 
@@ -37,6 +41,12 @@ class Comment(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comment: str = Field(default="", max_length=500)
+
+
+class OpinionRequest(Comment):
+    """What an alert was worth."""
+
+    opinion: Opinion
 
 
 class SilenceRequest(BaseModel):
@@ -146,6 +156,28 @@ def _add_actions(
         await acknowledge(view, desk, grant, alert_id, body.comment if body else "")
         return as_json({"acknowledged": alert_id, "by": grant.name})
 
+    @routes.post("/alerts/{alert_id:path}/feedback", summary="Say whether an alert was worth it")
+    async def post_feedback(request: Request, alert_id: str, body: OpinionRequest) -> Response:
+        """Who calls it a false alarm has acknowledged it, too."""
+        grant = access.require(request, "lead")
+        if not sees(view, grant, alert_id) or not await desk.judge(
+            alert_id, body.opinion, grant.name, body.comment
+        ):
+            raise _no_alert(alert_id)
+        return as_json({"alert": alert_id, "opinion": body.opinion, "by": grant.name})
+
+    @routes.get("/feedback", summary="What people thought of each rule's alerts, the last 30 days")
+    async def get_feedback(request: Request) -> Response:
+        access.require(request, "viewer")
+        return as_json({"rules": [msgspec.structs.asdict(one) for one in await desk.standings()]})
+
+    @routes.get("/audit", summary="Who did what about alerts, newest first")
+    async def get_audit(
+        request: Request, limit: Annotated[int, Query(ge=1, le=desk_limits.AUDIT_MAX)] = 100
+    ) -> Response:
+        access.require(request, "admin")
+        return as_json({"acts": [msgspec.structs.asdict(one) for one in await desk.audit(limit)]})
+
     @routes.post("/silences", status_code=201, summary="Mute alerts for a while")
     async def post_silence(request: Request, body: SilenceRequest) -> Response:
         grant = access.require(request, "lead")
@@ -199,11 +231,17 @@ async def acknowledge(view: ViewPort, desk: DeskPort, grant: Grant, alert_id: st
     Raises:
         ApiError: 404 when there is no such open alert for the grant.
     """
-    known = grant.covers_all or any(one.id == alert_id for one in scoped_alerts(view, grant))
-    if not known or not await desk.acknowledge(alert_id, grant.name, comment):
-        raise ApiError(
-            404, "not_found", f"no open alert {alert_id!r}", "GET /api/v1/alerts lists the open ones"
-        )
+    if not sees(view, grant, alert_id) or not await desk.acknowledge(alert_id, grant.name, comment):
+        raise _no_alert(alert_id)
+
+
+def sees(view: ViewPort, grant: Grant, alert_id: str) -> bool:
+    """Whether an open alert, if there is one of that id, is within the grant."""
+    return grant.covers_all or any(one.id == alert_id for one in scoped_alerts(view, grant))
+
+
+def _no_alert(alert_id: str) -> ApiError:
+    return ApiError(404, "not_found", f"no open alert {alert_id!r}", "GET /api/v1/alerts lists the open ones")
 
 
 def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: DeadLetters) -> APIRouter:

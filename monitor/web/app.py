@@ -17,7 +17,8 @@ from monitor.web.body import Bodies
 from monitor.web.callbacks import callback_routes
 from monitor.web.evidence import evidence_routes
 from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
-from monitor.web.pages import Pages, add_documents, page_routes, stream_routes
+from monitor.web.pages import Pages, add_documents, add_static, page_routes, stream_routes
+from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
 from monitor.web.shell import Shell
 from monitor.web.stream import Streams
@@ -25,12 +26,14 @@ from monitor.web.stream import Streams
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from alerting.links import Links
     from alerting.ports import TapReader
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
+    from monitor.web.desk_port import DeskPort
     from monitor.web.evidence import EvidencePort
-    from monitor.web.ports import DeskPort, EntrancePort, ReasonsPort, ViewPort
+    from monitor.web.ports import EntrancePort, ReasonsPort, ViewPort
     from monitor.web.tokens import Tokens
     from monitor.web.words import Language
 
@@ -45,6 +48,7 @@ class WebOptions:
     body_bytes: int = limits.BODY_BYTES
     webhooks: Mapping[str, ChatwootSource] = field(default_factory=dict)
     callbacks: Mapping[str, TapReader] = field(default_factory=dict)
+    links: Links | None = None  # None: messages carry none
     stream_interval_s: float = limits.STREAM_INTERVAL_S
 
 
@@ -115,6 +119,9 @@ def build_app(
         app.include_router(routes)
     app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    if options.links:
+        app.include_router(phone_routes(pages, Phone(options.links, view, desk, clock_ms), view, bodies))
+    add_static(app)
     add_documents(app, pages)
     app.add_middleware(Shell, metrics=metrics)
     return app

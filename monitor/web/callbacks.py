@@ -9,15 +9,14 @@ from fastapi import APIRouter, Request, Response
 from alerting.errors import AlertingError
 from monitor import limits
 from monitor.web.problems import ApiError
+from monitor.web.taps import act_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alerting.ports import TapReader
     from monitor.web.body import Bodies
-    from monitor.web.ports import DeskPort
-
-TAKEN, OVER = "已认领", "已结束"
+    from monitor.web.desk_port import DeskPort
 
 
 def callback_routes(callbacks: Mapping[str, TapReader], desk: DeskPort, bodies: Bodies) -> APIRouter:
@@ -46,10 +45,9 @@ def callback_routes(callbacks: Mapping[str, TapReader], desk: DeskPort, bodies: 
             tap = callback.read(request.query_params, body)
         except AlertingError as error:
             raise ApiError(401, "forged", str(error), "see the app's page") from error
-        action, _, alert = tap.key.partition(" ") if tap else ("", "", "")
-        if tap is None or action != "ack":
+        said = await act_on(desk, tap.user, tap.key) if tap else ""
+        if tap is None or not said:
             return Response(b"")  # something else that WeCom tells, or a card of another making
-        taken = await desk.acknowledge(alert, f"wecom:{tap.user}", "")
-        return Response(callback.reply(tap.user, TAKEN if taken else OVER), media_type="text/xml")
+        return Response(callback.reply(tap.user, said), media_type="text/xml")
 
     return routes

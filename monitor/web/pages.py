@@ -21,7 +21,7 @@ from monitor.web import API
 from monitor.web.access import COOKIE, Access, require_own_page
 from monitor.web.api import acknowledge, as_json, scoped_alerts, scoped_shops, scoped_waiting
 from monitor.web.problems import ApiError
-from monitor.web.words import Language, duration, moment, word, zone_name
+from monitor.web.words import Language, duration, moment, person, word, zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from monitor.web.body import Bodies
-    from monitor.web.ports import DeskPort, LineView, ViewPort
+    from monitor.web.desk_port import DeskPort
+    from monitor.web.ports import LineView, ViewPort
     from monitor.web.stream import Streams
     from monitor.web.tokens import Grant
 
@@ -77,6 +78,7 @@ class Pages:
         words = partial(word, language)
         shared: dict[str, Any] = {"lang": language, "w": words, "duration": partial(duration, language)}
         shared |= {"zone": self._zone, "zone_name": zone_name(language, self._zone)}
+        shared["person"] = person
         shared["moment"] = partial(moment, language, self._zone)
         return self._environment.get_template(template).render(**shared, **values)
 
@@ -201,9 +203,13 @@ def stream_routes(view: ViewPort, access: Access, streams: Streams) -> APIRouter
     return routes
 
 
-def add_documents(app: FastAPI, pages: Pages) -> None:
-    """Serve our own files, and the API's description as a page that needs no script."""
+def add_static(app: FastAPI) -> None:
+    """Serve our own files."""
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+
+
+def add_documents(app: FastAPI, pages: Pages) -> None:
+    """Serve the API's description as a page that needs no script."""
 
     @app.get("/openapi.json", include_in_schema=False)
     async def get_openapi() -> Response:

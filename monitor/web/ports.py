@@ -212,6 +212,15 @@ class AlertView:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """What an alert is about: the rule's title, the subject's name, zh and en; its zone, empty: of none."""
+
+    title: dict[str, str]
+    name: dict[str, str]
+    timezone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceStatus:
     """A source and whether it can be trusted."""
 
@@ -258,28 +267,10 @@ class ViewPort(Protocol):
         """Open alerts: crit first, then the oldest."""
         ...
 
+    def headline(self, rule: str, subject: dict[str, str]) -> Headline:
+        """What an alert is about, in words, be it open or long over."""
+        ...
+
     def status(self) -> Status:
         """How the daemon is."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A silence as asked for: every matcher must hold; ``ends_ms`` 0 is "until resolved"."""
-
-    matchers: dict[str, str]  # rule, shop, platform, source, severity → value or pattern with *
-    ends_ms: int
-    by: str
-    comment: str = ""
-
-
-class DeskPort(Protocol):
-    """What people do about alerts: rows of the desk's input table."""
-
-    async def acknowledge(self, alert_id: str, by: str, comment: str) -> bool:
-        """Acknowledge an open alert; False when there is none with that id."""
-        ...
-
-    async def silence(self, silence: Silence) -> str:
-        """Add a silence and return its id."""
         ...

@@ -71,6 +71,31 @@ WORDS: dict[str, tuple[str, str]] = {
     "state_pending": ("待定", "pending"),
     "state_firing": ("告警中", "firing"),
     "state_holding": ("恢复中", "recovering"),
+    "over": ("已结束", "Over"),
+    "take_it": ("我来处理", "I take it"),
+    "silence_1h": ("静默 1 小时", "Silence for 1 hour"),
+    "false_alarm": ("误报", "False alarm"),
+    "useful": ("有用", "Useful"),
+    "your_name": ("您的称呼", "Your name"),
+    "your_name_hint": ("可不填，会显示给同事", "optional; your colleagues see it"),
+    "what_was_done": ("处理记录", "What was done"),
+    "did_acknowledge": ("认领", "took it"),
+    "did_silence": ("静默", "silenced it"),
+    "did_unsilence": ("结束静默", "ended the silence"),
+    "did_resolve": ("标记为已解决", "resolved it"),
+    "did_false_alarm": ("标为误报", "called it a false alarm"),
+    "did_useful": ("标为有用", "found it useful"),
+    "standing": ("本规则近 30 天：", "This rule, 30 days:"),
+    "all_alerts": ("全部告警", "All alerts"),
+    "link_not_found": (
+        "链接无效，请从消息里完整打开",
+        "This is no link of ours: open it whole, from the message",
+    ),
+    "link_expired": (
+        "链接已过期，只能查看；请登录处理",
+        "This link has expired and only shows: sign in to act",
+    ),
+    "link_starting": ("正在启动，请稍后再试", "Starting: try again in a moment"),
     "period_day": ("今日", "today"),
     "period_7d": ("7天", "7 days"),
     "period_30d": ("30天", "30 days"),
@@ -82,6 +107,15 @@ def word(language: Language, key: str) -> str:
     if key not in WORDS:
         return key.partition("_")[2]
     return WORDS[key][0 if language == "zh" else 1]
+
+
+def person(who: str) -> str:
+    """Who did something, as people say it: ``link:managers 小李`` is 小李（managers）."""
+    way, _, rest = who.partition(":")
+    if way == "link":
+        receiver, _, name = rest.partition(" ")
+        return f"{name}（{receiver}）" if name else receiver
+    return rest if way == "wecom" else who
 
 
 ZONES = {"Asia/Shanghai": ("北京时间", "Beijing time"), "UTC": ("协调世界时", "UTC")}

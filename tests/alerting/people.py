@@ -36,7 +36,7 @@ class People:
     def agent(self, shop, agent_id):
         return Person("小李", "xiaoli") if agent_id == "a1" else Person(agent_id)
 
-    def alert_url(self, alert):
+    def alert_url(self, intent):
         return f"{self.pages}/alerts/1" if self.pages else ""
 
     def alerts_url(self):

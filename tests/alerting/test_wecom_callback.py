@@ -25,7 +25,7 @@ SAMPLE = {
     "nonce": "263014780",
     "echostr": "P9nAzCzyDtyTWESHep1vC5X9xho/qYX3Zpb4yKa9SKld1DsH3Iyt3tP3zNdtp+4RPcs8TgAE7OaBO+FZXvnaqQ==",
 }
-ALERT = {"kind": "fire", "alert": "pdd-reply-drift shop=pinduoduo:s1", "name": "旗舰店A"}
+ALERT = {"kind": "fire", "incident": "pdd-reply-drift|shop=pinduoduo:s1@1"}
 BODY = "严重 旗舰店A\n还可漏 3 个"
 
 
@@ -119,15 +119,17 @@ def cards(*messages, buttons=True):
     return asyncio.run(main())
 
 
-def test_a_card_of_one_open_alert_has_a_button_and_no_other():
+def test_a_card_of_one_open_alert_has_buttons_and_no_other():
     one, several, over, proof = cards(
         Message("k1", BODY, alerts=(ALERT,)),
         Message("k2", BODY, alerts=(ALERT, ALERT)),
         Message("k3", BODY, alerts=(ALERT | {"kind": "resolved"},)),
         Message("k4", BODY),
     )
-    assert one["button_list"] == [
-        {"text": "我来处理", "style": 1, "key": "ack pdd-reply-drift shop=pinduoduo:s1"}
+    assert [(button["text"], button["key"]) for button in one["button_list"]] == [
+        ("我来处理", f"acknowledge {ALERT['incident']}"),
+        ("静默1小时", f"silence {ALERT['incident']}"),
+        ("误报", f"false_alarm {ALERT['incident']}"),
     ]
     assert [card["card_type"] for card in (several, over, proof)] == ["text_notice"] * 3
     (plain,) = cards(Message("k1", BODY, alerts=(ALERT,)), buttons=False)

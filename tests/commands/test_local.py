@@ -45,6 +45,10 @@ LETTERS = [
 ]
 
 
+ACT = {"at_ms": 0, "who": "link:managers 小李", "what": "false_alarm", "alert": "drift|shop=pdd:s1"}
+ACT |= {"incident": "drift|shop=pdd:s1@5", "comment": "促销"}
+
+
 @pytest.fixture
 def daemon():
     """A daemon's API as these commands meet it; what it was asked, and its address."""
@@ -60,6 +64,8 @@ def daemon():
                 "/api/v1/why": {"steps": steps},
                 "/api/v1/dead-letters": {"kept": 2, "letters": found},
                 "/api/v1/alerts": {"alerts": []},
+                "/api/v1/feedback": {"rules": [{"rule": "drift", "useful": 3, "false_alarms": 1}]},
+                "/api/v1/audit": {"acts": [ACT]},
             }
             self._answer(known[path])
 
@@ -69,7 +75,7 @@ def daemon():
                 error = {"code": "not_found", "what": "no open alert 'x'", "mend": "list them"}
                 self._answer({"error": error}, 404)
             else:
-                self._answer({"id": "7", "replayed": 1, "kept": 1})
+                self._answer({"id": "7", "replayed": 1, "kept": 1, "by": "lead"})
 
         def _asked(self):
             parts = urlsplit(self.path)
@@ -138,6 +144,21 @@ def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
     done = slawatch("alerts", "ack", "x", "--url", url, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "slawatch: no open alert 'x'; list them\n")
     assert slawatch("alerts", "list", "--url", url, cwd=tmp_path).stdout == "no open alerts\n"
+
+
+def test_what_an_alert_was_worth_is_said_and_shown_and_who_did_what(daemon, tmp_path):
+    asked, url = daemon
+    key = "drift|shop=pdd:s1"
+    at = ("--url", url)
+    done = slawatch("alerts", "feedback", key, "--false-alarm", "--comment", "promo", *at, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"{key}: false alarm, says lead\n")
+    assert asked[-1][2] == {"opinion": "false_alarm", "comment": "promo"}
+    assert "drift  3       1" in slawatch("alerts", "feedback", *at, cwd=tmp_path).stdout
+    nothing = slawatch("alerts", "feedback", key, *at, cwd=tmp_path)
+    assert (nothing.returncode, "--false-alarm or --useful" in nothing.stderr) == (2, True)
+    shown = slawatch("alerts", "audit", *at, cwd=tmp_path).stdout
+    assert re.search(r"link:managers 小李 +false_alarm +drift\|shop=pdd:s1 +促销", shown)
+    assert json.loads(slawatch("alerts", "audit", "--format", "json", *at, cwd=tmp_path).stdout) == [ACT]
 
 
 def test_a_daemon_that_is_not_there_is_one_line(tmp_path):

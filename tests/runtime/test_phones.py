@@ -1,9 +1,10 @@
 """What people hold in their hands: a card that is acknowledged by a tap, and an SMS of the same alert."""
 
 import asyncio
+import re
 
 import httpx
-from scenes import TEN_MS, configured, folder, message, post
+from scenes import TEN_MS, configured, folder, living, message, post
 
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.wecom_app import FakeWecomApp
@@ -73,3 +74,42 @@ def test_an_alert_reaches_card_and_phone_and_a_tap_acknowledges_it(tmp_path):
     assert len(text) <= 70  # one SMS
     assert answer.status_code == 200
     assert alert["acknowledged_by"] == "wecom:xiaoli"
+
+
+def test_a_link_in_a_message_opens_a_page_that_acknowledges_and_says_so_ever_after(tmp_path):
+    """From the group's message to the end of the alert."""
+
+    async def scene():
+        clock, seen = ManualClock(TEN_MS), []
+        async with living(tmp_path, clock, "public_url: https://sla.example") as (it, client, wecom):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            (path,) = re.findall(r"https://sla\.example(/a/[^)\s]+)", wecom.texts()[0])
+
+            async def look():
+                await it.running.settled()
+                return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", (await client.get(path)).text))
+
+            seen.append(await look())
+            done = await client.post(path, data={"do": "acknowledge", "name": "小李"})
+            assert done.status_code == 303
+            seen.append(await look())
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            await post(client, message(1, TEN_MS + 1_000, "agent"))  # in time after all, it only came late
+            await pass_time(clock, clock.now_ms() + 60_000, it.running.settled)
+            assert (await client.get("/api/v1/alerts")).json()["alerts"] == []
+            await client.post(path, data={"do": "false_alarm", "name": "小李"})
+            seen.append(await look())
+            feedback = (await client.get("/api/v1/feedback")).json()["rules"]
+            audit = (await client.get("/api/v1/audit")).json()["acts"]
+        return seen, alert, feedback, audit
+
+    (first, taken, over), alert, feedback, audit = asyncio.run(scene())
+    assert "我来处理" in first
+    assert "已确认：小李（managers）" in taken
+    assert alert["acknowledged_by"] == "link:managers 小李"
+    assert "已结束" in over
+    assert "小李（managers） · 认领" in over
+    assert "小李（managers） · 标为误报" in over
+    assert feedback == [{"rule": alert["rule"], "false_alarms": 1, "useful": 0}]
+    assert [act["what"] for act in audit] == ["false_alarm", "acknowledge"]

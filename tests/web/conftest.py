@@ -9,11 +9,13 @@ import httpx
 import pytest
 import uvicorn
 
+from alerting.policy.acts import OPINIONS, Act, Standing
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.web.app import WebOptions, build_app
 from monitor.web.ports import (
     AlertView,
+    Headline,
     LineView,
     Receipt,
     Refused,
@@ -42,6 +44,8 @@ class StandIn:
     seen: dict = field(default_factory=dict)
     batches: list = field(default_factory=list)
     acknowledged: list = field(default_factory=list)
+    done: list = field(default_factory=list)
+    ready: bool = True
     silences: list = field(default_factory=list)
     failure: Exception | None = None
 
@@ -81,9 +85,42 @@ class StandIn:
     def status(self):
         return self.shown_status
 
-    async def acknowledge(self, alert_id, by, comment):
+    async def acknowledge(self, alert_id, by, comment, incident=""):
         self.acknowledged.append((alert_id, by, comment))
-        return any(one.id == alert_id for one in self.shown_alerts)
+        return self._do("acknowledge", alert_id, by, comment, incident)
+
+    async def judge(self, alert_id, opinion, by, comment, incident=""):
+        return self._do(opinion, alert_id, by, comment, incident)
+
+    async def mute(self, alert_id, by, incident):
+        return self._do("silence", alert_id, by, "", incident)
+
+    def _do(self, what, alert_id, by, comment, incident):
+        firing = {one.id: f"{one.id}@{one.since_ms}" for one in self.shown_alerts}.get(alert_id)
+        known = firing is not None and incident in ("", firing)
+        if known or (what in OPINIONS and incident):
+            self.done.append(Act(NOW_MS, by, what, alert_id, incident or firing, comment))
+            return True
+        return False
+
+    async def acts(self, incident):
+        return [act for act in self.done if act.incident == incident]
+
+    async def audit(self, limit):
+        return self.done[::-1][:limit]
+
+    async def standings(self):
+        said = [(act.rule, act.what) for act in self.done if act.what in OPINIONS]
+        return [
+            Standing(rule, said.count((rule, "false_alarm")), said.count((rule, "useful")))
+            for rule in dict(said)
+        ]
+
+    def headline(self, rule, subject):
+        shop = subject.get("shop", "")
+        return Headline(
+            {"zh": "3分钟回复率逼近红线", "en": rule}, {"zh": f"店铺 {shop}", "en": f"Shop {shop}"}, ""
+        )
 
     async def why(self, rule_id, subject):
         if rule_id == "none":
@@ -197,7 +234,7 @@ def alert(number, severity="crit", **fields):
         "timezone": "Asia/Shanghai",
     } | fields
     return AlertView(
-        f"pdd-reply-drift|pinduoduo:s{number}", "pdd-reply-drift", base.pop("title"),
+        f"pdd-reply-drift|shop=pinduoduo:s{number}", "pdd-reply-drift", base.pop("title"),
         {"shop": f"pinduoduo:s{number}"}, base.pop("state"), severity, NOW_MS - 300_000,
         {"zh": "余量 3，约 18 分钟后触线", "en": "3 misses left, line in 18 min"}, **base,
     )  # fmt: skip

@@ -46,7 +46,7 @@ def test_every_answer_has_the_security_headers(client):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
-        assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "no-referrer")
+        assert (headers["x-frame-options"], headers["referrer-policy"]) == ("DENY", "same-origin")
         assert headers["cache-control"]
 
 

@@ -54,7 +54,7 @@ def said(callback, answer):
 def test_who_taps_acknowledges_and_sees_it(client, house, wecom, callback):
     one = alert(1)
     house.behind.shown_alerts = [one]
-    query, body = tapped(wecom, f"ack {one.id}")
+    query, body = tapped(wecom, f"acknowledge {one.id}@{one.since_ms}")
     answer = client.post(PATH, params=query, content=body)
     assert answer.status_code == 200
     assert house.behind.acknowledged == [(one.id, "wecom:xiaoli", "")]
@@ -62,7 +62,7 @@ def test_who_taps_acknowledges_and_sees_it(client, house, wecom, callback):
 
 
 def test_what_is_over_says_so(client, house, wecom, callback):
-    query, body = tapped(wecom, "ack gone")
+    query, body = tapped(wecom, "acknowledge gone@1")
     assert "<ReplaceName>已结束</ReplaceName>" in said(
         callback, client.post(PATH, params=query, content=body)
     )
@@ -75,10 +75,10 @@ def test_a_button_of_another_making_does_nothing(client, house, wecom):
 
 
 def test_a_forged_or_old_tap_is_refused_and_does_nothing(client, house, wecom):
-    query, body = tapped(wecom, "ack a")
+    query, body = tapped(wecom, "acknowledge a@1")
     forged = client.post(PATH, params=query | {"nonce": "1"}, content=body)
     wecom.now_ms = lambda: NOW_MS - 301_000
-    query, body = tapped(wecom, "ack a")
+    query, body = tapped(wecom, "acknowledge a@1")
     old = client.post(PATH, params=query, content=body)
     assert [forged.status_code, old.status_code] == [401, 401]
     assert forged.json()["error"]["code"] == "forged"
