@@ -34,6 +34,7 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes
+from monitor.web.app import WebOptions
 from monitor.web.body import Bodies
 from monitor.web.callbacks import callback_routes
 from monitor.web.pages import Pages, add_static
@@ -45,10 +46,9 @@ from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from alerting.ports import TapReader
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -133,12 +133,9 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         )
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
-        door, pages = (
-            DeskDoor(loop, store, thread, clock),
-            Pages(view, clock.now_ms, settings.language, names.timezone),
-        )
-        web = _web(view, door, clock, tokens, metrics, letters, settings, callbacks)
-        web.include_router(phone_routes(pages, Phone(links, view, door, clock.now_ms), view, Bodies(metrics)))
+        options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=links)
+        door = DeskDoor(loop, store, thread, clock)
+        web = _web(view, door, clock, tokens, metrics, letters, settings, options)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(
             _running(Parts(leading, loop, sender, view, health, store, thread, clock))
@@ -202,7 +199,7 @@ def _web(
     metrics: Metrics,
     letters: DeadLetters,
     settings: Settings,
-    callbacks: Mapping[str, TapReader],
+    options: WebOptions,
 ) -> FastAPI:
     """Alerts, acknowledgements and silences, and what supervisors ask."""
     web = FastAPI(title="slawatch desk", docs_url=None, redoc_url=None, openapi_url=None)
@@ -212,6 +209,10 @@ def _web(
     add_static(web)
     web.add_middleware(Shell, metrics=metrics)
     web.include_router(api_routes(view, desk, access, clock.now_ms))
-    web.include_router(callback_routes(callbacks, desk, Bodies(metrics)))
+    web.include_router(callback_routes(options.callbacks, desk, Bodies(metrics)))
+    if options.links:
+        pages = Pages(view, clock.now_ms, options.language, options.timezone)
+        phone = Phone(options.links, view, desk, clock.now_ms)
+        web.include_router(phone_routes(pages, phone, view, Bodies(metrics)))
     web.include_router(probe_routes(view, access, metrics, letters))
     return web

@@ -79,14 +79,17 @@ def test_an_older_schema_is_refused_with_the_mend_until_told_to_migrate(address,
     old.close()
     shipped = database.migrations()
     monkeypatch.setattr(database, "migrations", lambda: [*shipped, "create table later (x integer);"])
-    with pytest.raises(SchemaOld, match=r"schema 2, this slawatch needs 3.*pg_dump.*say that it may be"):
+    needs = rf"schema {len(shipped)}, this slawatch needs {len(shipped) + 1}.*pg_dump.*say that it may be"
+    with pytest.raises(SchemaOld, match=needs):
         PostgresStore(address, "new")
     new = PostgresStore(address, "new", migrate=True)
     assert new.get_meta("k") == b"kept"
     assert new._db.read("select count(*) from later") == [(0,)]
     new.close()
     monkeypatch.setattr(database, "migrations", lambda: shipped)
-    with pytest.raises(SchemaTooNew, match=r"schema 3, this slawatch knows up to 2; install the newer"):
+    with pytest.raises(
+        SchemaTooNew, match=rf"schema {len(shipped) + 1}, .* knows up to {len(shipped)}; install"
+    ):
         PostgresStore(address, "old")
 
 
