@@ -101,8 +101,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         channels = configured.alerting.channels(client, clock, read)
         callbacks = configured.alerting.callbacks(client, clock, read)
         thread, store = await opened_store(configured, health, stack, name)
-        links = await links_of(store, thread, settings.public_url)
-        names = configured.names.signing(links)
+        names = configured.names.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
         policy = configured.alerting.policy(
@@ -133,9 +132,10 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         )
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
-        options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=links)
-        door = DeskDoor(loop, store, thread, clock)
-        web = _web(view, door, clock, tokens, metrics, letters, settings, options)
+        options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=names.links)
+        web = _web(
+            view, DeskDoor(loop, store, thread, clock), clock, tokens, metrics, letters, settings, options
+        )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(
             _running(Parts(leading, loop, sender, view, health, store, thread, clock))
