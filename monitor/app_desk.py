@@ -104,11 +104,8 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         names = configured.names.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
-        policy = configured.alerting.policy(
-            settings.source_of_shops(), frozenset(configured.plan.rules.rules)
-        )
         loop = DeskLoop(
-            policy,
+            configured.alerting.policy(settings.source_of_shops(), frozenset(configured.plan.rules.rules)),
             store,
             thread,
             clock,
