@@ -284,12 +284,12 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     judged_ms = shard.engine.judged_ms
     for state in watch.states.values():
         if state.due_ms:
-            shop.wheel.at(max(state.due_ms, judged_ms + 1), watch)
+            watch.at(max(state.due_ms, judged_ms + 1))
     if watch.states:
-        shop.wheel.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1), watch)
+        watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
     if row.next_ms:
         watch.next_ms = row.next_ms
-        shop.wheel.at(max(row.next_ms, judged_ms + 1), watch)
+        watch.at(max(row.next_ms, judged_ms + 1))
     if row.changed or watch.removed or any(lookout.watched.judge.timed for lookout in watch.lookouts):
         shop.touched()
     if ahead:

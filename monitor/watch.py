@@ -67,6 +67,7 @@ class ShopWatch(Timed):
         "moved_on",
         "next_ms",
         "removed",
+        "seconds",
         "shop",
         "states",
         "sums",
@@ -88,9 +89,18 @@ class ShopWatch(Timed):
         self.complete_from = -1  # from when its figures were complete then
         self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
+        self.seconds: list[int] = []  # those of the wheel on which it is set: a handful
+
+    def at(self, at_ms: int) -> None:
+        """Have the shop judged at the first whole second not before ``at_ms``, once."""
+        second = -(-at_ms // 1000)
+        if second not in self.seconds:
+            self.seconds.append(second)
+            self.shop.wheel.at(at_ms, self)
 
     def due(self, now_ms: int) -> None:
         """Have the shop judged at this second."""
+        self.seconds.remove(now_ms // 1000)
         if now_ms >= self.next_ms:
             self.next_ms = 0
         self.moved_on = True
@@ -122,12 +132,12 @@ class ShopWatch(Timed):
             if watched.timed:
                 due_ms = watched.judge.due_ms(reading)
                 if due_ms:
-                    shop.wheel.at(due_ms, self)
+                    self.at(due_ms)
             if watched.every_ms and (watched.always or reading.asked):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms and not self.next_ms:
             self.next_ms = (now_ms // every_ms + 1) * every_ms
-            shop.wheel.at(self.next_ms, self)
+            self.at(self.next_ms)
 
     def _judge(self, watched: Watched, reading: ShopReading, now_ms: int) -> None:
         state = self.states.get(watched.id)
@@ -197,12 +207,12 @@ class ShopWatch(Timed):
             return
         self.states[rule.id] = after
         if after.due_ms > now_ms:
-            self.shop.wheel.at(after.due_ms, self)
+            self.at(after.due_ms)
         self.look_at_midnight()
 
     def look_at_midnight(self) -> None:
         """Have the day's alerts ended, and longer periods read anew, when the day ends."""
-        self.shop.wheel.at(self.shop.zone.midnight(self.day + 1), self)
+        self.at(self.shop.zone.midnight(self.day + 1))
 
     def _enter(self, day: int, now_ms: int) -> None:
         """A service day begins: alerts on the day before end with its final figure."""

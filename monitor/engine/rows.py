@@ -73,9 +73,8 @@ class TallyRow(msgspec.Struct, array_like=True):
     units: dict[str, tuple[int, int, int]] = {}
     firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
     rest_keys: bytes = b""
-    rest_rounds: bytes = b""
     rest_asked: bytes = b""
-    rest_missed: bytes = b""
+    rest_more: dict[int, tuple[int, int]] = {}
 
 
 class DayRow(msgspec.Struct, array_like=True):

@@ -26,15 +26,13 @@ if TYPE_CHECKING:
     from monitor.engine.tallies import Tally
 
 FORMAT: Final = 3
-QUIET_WHOLE: Final = 16  # so many quiet conversations are one row; more are cut by their keys,
-QUIET_CHUNKS: Final = 8  # so that a few that come or go do not write all of them anew
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _shop: Final = msgspec.msgpack.Decoder(ShopRow).decode
 _day: Final = msgspec.msgpack.Decoder(DayRow).decode
 _live: Final = msgspec.msgpack.Decoder(list[LiveRow]).decode
-_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes]).decode
+_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
 
 
 def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
@@ -56,11 +54,8 @@ def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
     yield "shop", _encode(row)
     live = [_pack_live(conversation) for conversation in shop.conversations.values()]
     yield "live", _encode(live)
-    quiet = shop.quiet
-    quiet.compact()  # the same bytes for the same conversations, whatever holes there were
-    chunks = QUIET_CHUNKS if len(quiet) > QUIET_WHOLE else 1
-    for place, chunk in enumerate(quiet.cut(chunks)):
-        yield f"quiet {chunks} {place}", _encode(chunk)
+    for place, block in enumerate(shop.quiet.cut()):
+        yield f"quiet {place}", _encode(block)
     for number, day in sorted(shop.days.items()):
         yield f"day {number}", _encode(_pack_day(day))
 
@@ -94,9 +89,8 @@ def _pack_tally(tally: Tally) -> TallyRow:
     if isinstance(tally, UnitTally):
         row.units = {key: (unit.rounds, unit.ask_ms, unit.missed_ms) for key, unit in tally.units.items()}
         row.rest_keys = tally.at_rest.keys.tobytes()
-        row.rest_rounds = tally.at_rest.rounds.tobytes()
         row.rest_asked = tally.at_rest.asked.tobytes()
-        row.rest_missed = tally.at_rest.missed.tobytes()
+        row.rest_more = tally.at_rest.more
     if isinstance(tally, FirstTally):
         row.firsts = {unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()}
     return row
@@ -118,9 +112,8 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     for measure, width, floor_ms, buckets in row.waits:
         if (waits := shop.wait_windows.get((measure, width))) is not None:
             waits.floor_ms, waits.buckets = floor_ms, buckets
-    chunks = [_quiet(rows[part]) for part in sorted(rows) if part.startswith("quiet ")]
-    keys, sizes, data = (b"".join(column) for column in zip(*chunks, strict=True))
-    shop.quiet = Shelf(keys, sizes, data)
+    places = sorted(int(part[6:]) for part in rows if part.startswith("quiet "))
+    shop.quiet = Shelf.of([_quiet(rows[f"quiet {place}"]) for place in places])
     for live in _live(rows["live"]):
         _unpack_live(shop, live, now_ms)
 
@@ -145,7 +138,7 @@ def _unpack_tally(tally: Tally, row: TallyRow) -> None:
     tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
     if isinstance(tally, UnitTally):
         tally.units = {key: Unit(*packed) for key, packed in row.units.items()}
-        tally.at_rest = UnitTable(row.rest_keys, row.rest_rounds, row.rest_asked, row.rest_missed)
+        tally.at_rest = UnitTable(row.rest_keys, row.rest_asked, row.rest_more)
     if isinstance(tally, FirstTally):
         tally.firsts = {unit: (ask, order_of(*key)) for unit, (ask, key) in row.firsts.items()}
 

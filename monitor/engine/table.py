@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from bisect import bisect_left
-from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 import xxhash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+BLOCK_ROWS: Final = 16
+KEY_BYTES: Final = 8
+GONE: Final = bytes(KEY_BYTES)  # the key of a row that was taken out
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final[Callable[[bytes], list[bytes]]] = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 def key_of(text: str) -> int:
@@ -45,106 +58,126 @@ class Keys:
 
 
 class Shelf:
-    """Packed bytes by the key of a name: 16 bytes a row beside them, against about 100 in a dict.
+    """Packed rows by the key of a name, for some 65 bytes a row in place of 200 in a dict.
 
-    All lie behind one another in one block of bytes; what is taken out leaves a hole until a third is holes.
-    A shop has some hundred rows a day, so that the move at an insert costs less than a hash of the name.
-    Two names of one shop and day with the same hash would be taken for one: at 10 000 rows, 3 in a million
-    million.
+    Rows come to lie in blocks of ``BLOCK_ROWS``, compressed when full; what is taken out leaves a hole in its
+    block until half is holes. Two names of one shop and day with the same 64-bit hash would be taken for
+    one: at 10 000 rows, 3 in a million million.
     """
 
-    __slots__ = ("begins", "data", "holes", "keys", "sizes")
+    __slots__ = ("blocks", "holes", "keys", "last")
 
-    def __init__(self, keys: bytes = b"", sizes: bytes = b"", data: bytes = b"") -> None:
-        self._fill(array("Q", keys), array("I", sizes), data)
+    def __init__(self) -> None:
+        # By place; looked through for a name, which at 1,000 rows costs what the fold of one event does.
+        self.keys = bytearray()
+        self.blocks: list[bytes] = []
+        self.last: list[bytes] = []  # the rows of the block that is not full
+        self.holes = 0
+
+    @classmethod
+    def of(cls, blocks: list[tuple[bytes, bytes]]) -> Shelf:
+        """A shelf of what ``cut`` gave out."""
+        shelf = cls()
+        for keys, data in blocks:
+            shelf.keys += keys
+            if len(keys) == BLOCK_ROWS * KEY_BYTES:
+                shelf.blocks.append(data)
+            else:
+                shelf.last = _decode(zlib.decompress(data))
+        every = range(0, len(shelf.keys), KEY_BYTES)
+        shelf.holes = sum(shelf.keys.startswith(GONE, at) for at in every)
+        return shelf
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.keys) // KEY_BYTES - self.holes
 
     def pop(self, name: str) -> bytes | None:
         """Take what was put under a name out."""
-        keys = self.keys
-        if not keys:
+        place = self._place(_key(name))
+        if place < 0:
             return None
-        key = key_of(name)
-        index = bisect_left(keys, key)
-        if index == len(keys) or keys[index] != key:
-            return None
-        found = self.at(index)
-        del keys[index], self.begins[index], self.sizes[index]
-        self.holes += len(found)
-        if 3 * self.holes > len(self.data):
-            self.compact()
+        block = place // BLOCK_ROWS
+        found = self._rows(block)[place % BLOCK_ROWS]
+        self.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES] = GONE
+        self.holes += 1
+        if block == len(self.blocks):
+            self.last[place % BLOCK_ROWS] = b""
+        if self.holes > BLOCK_ROWS and self.holes > len(self):
+            self._fill(list(self._live()))
         return found
 
     def put(self, name: str, packed: bytes) -> None:
         """Put something under a name that has nothing."""
-        key = key_of(name)
-        index = bisect_left(self.keys, key)
-        self.keys.insert(index, key)
-        self.begins.insert(index, len(self.data))
-        self.sizes.insert(index, len(packed))
-        self.data += packed
-
-    def at(self, index: int) -> bytes:
-        """What lies at a place."""
-        begin: int = self.begins[index]
-        return bytes(self.data[begin : begin + self.sizes[index]])
+        self._append(_key(name), packed)
 
     def values(self) -> list[bytes]:
-        """All of it, by key."""
-        return [self.at(index) for index in range(len(self.keys))]
-
-    def compact(self) -> None:
-        """Put all in the order of the keys, without holes."""
-        kept = self.values()
-        self._fill(self.keys, self.sizes, b"".join(kept))
-
-    def cut(self, count: int) -> list[tuple[bytes, bytes, bytes]]:
-        """All of it in so many ranges of the keys, each ``(keys, sizes, data)``; there must be no holes."""
-        places = [bisect_left(self.keys, (place << 64) // count) for place in range(count)]
-        places.append(len(self.keys))
-        begins = [*self.begins, len(self.data)]
-        return [
-            (
-                self.keys[first:last].tobytes(),
-                self.sizes[first:last].tobytes(),
-                bytes(self.data[begins[first] : begins[last]]),
-            )
-            for first, last in pairwise(places)
-        ]
+        """All of it, in the order in which it was put."""
+        return [row for _, row in self._live()]
 
     def keep(self, kept: list[bool]) -> None:
-        """Leave out the places that are not to be kept."""
-        chosen = [index for index, wanted in enumerate(kept) if wanted]
-        keys = array("Q", [self.keys[index] for index in chosen])
-        sizes = array("I", [self.sizes[index] for index in chosen])
-        self._fill(keys, sizes, b"".join([self.at(index) for index in chosen]))
+        """Leave out those of ``values`` that are not to be kept."""
+        self._fill([row for row, wanted in zip(self._live(), kept, strict=True) if wanted])
 
-    def _fill(self, keys: array[int], sizes: array[int], data: bytes) -> None:
-        self.keys, self.sizes, self.data, self.holes = keys, sizes, bytearray(data), 0
-        self.begins = array("I")
-        begin = 0
-        for size in sizes:
-            self.begins.append(begin)
-            begin += size
+    def cut(self) -> list[tuple[bytes, bytes]]:
+        """All of it as blocks of ``(keys, data)``; one in which nothing changed stays the same."""
+        size = BLOCK_ROWS * KEY_BYTES
+        found = [(bytes(self.keys[n * size : (n + 1) * size]), data) for n, data in enumerate(self.blocks)]
+        found.append((bytes(self.keys[len(self.blocks) * size :]), _packed(self.last)))
+        return found
+
+    def _place(self, key: bytes) -> int:
+        at = self.keys.find(key)
+        while at % KEY_BYTES and at > 0:
+            at = self.keys.find(key, at + 1)
+        return at // KEY_BYTES
+
+    def _rows(self, block: int) -> list[bytes]:
+        return _decode(zlib.decompress(self.blocks[block])) if block < len(self.blocks) else self.last
+
+    def _live(self) -> list[tuple[bytes, bytes]]:
+        keys = bytes(self.keys)
+        rows = [row for block in range(len(self.blocks) + 1) for row in self._rows(block)]
+        cut = [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
+        return [(key, row) for key, row in zip(cut, rows, strict=True) if key != GONE]
+
+    def _fill(self, rows: list[tuple[bytes, bytes]]) -> None:
+        self.keys, self.blocks, self.last, self.holes = bytearray(), [], [], 0
+        for key, row in rows:
+            self._append(key, row)
+
+    def _append(self, key: bytes, row: bytes) -> None:
+        self.keys += key
+        self.last.append(row)
+        if len(self.last) == BLOCK_ROWS:
+            self.blocks.append(_packed(self.last))
+            self.last = []
+
+
+def _key(name: str) -> bytes:
+    return (key_of(name) or 1).to_bytes(KEY_BYTES, "little")  # 0 is that of a hole
+
+
+def _packed(rows: list[bytes]) -> bytes:
+    return zlib.compress(_encode(rows), 1)
 
 
 class UnitTable:
-    """Three integers by the key of a unit: 24 bytes a row, against about 300 as objects in a dict."""
+    """When a unit was first asked, by its key, and of a few what else there is to know.
 
-    __slots__ = ("asked", "keys", "missed", "rounds")
+    12 bytes for most, against about 300 as objects in a dict.
+    """
+
+    __slots__ = ("asked", "keys", "more")
 
     def __init__(
-        self, keys: bytes = b"", rounds: bytes = b"", asked: bytes = b"", missed: bytes = b""
+        self, keys: bytes = b"", asked: bytes = b"", more: dict[int, tuple[int, int]] | None = None
     ) -> None:
         self.keys = array("Q", keys)
-        self.rounds = array("Q", rounds)
-        self.asked = array("I", asked)  # ms since the day's midnight; 0 in `missed`: none was
-        self.missed = array("I", missed)
+        self.asked = array("I", asked)  # ms since the day's midnight
+        self.more: dict[int, tuple[int, int]] = more or {}
 
-    def pop(self, unit: str) -> tuple[int, int, int] | None:
-        """Take ``(rounds, asked, missed)`` of a unit out."""
+    def pop(self, unit: str) -> tuple[int, tuple[int, int] | None] | None:
+        """Take what was put of a unit out."""
         keys = self.keys
         if not keys:
             return None
@@ -152,15 +185,15 @@ class UnitTable:
         index = bisect_left(keys, key)
         if index == len(keys) or keys[index] != key:
             return None
-        found = (self.rounds[index], self.asked[index], self.missed[index])
-        del keys[index], self.rounds[index], self.asked[index], self.missed[index]
+        found = (self.asked[index], self.more.pop(key, None))
+        del keys[index], self.asked[index]
         return found
 
-    def put(self, unit: str, rounds: int, asked: int, missed: int) -> None:
+    def put(self, unit: str, asked: int, more: tuple[int, int] | None) -> None:
         """Put a unit in that is not there."""
         key = key_of(unit)
         index = bisect_left(self.keys, key)
         self.keys.insert(index, key)
-        self.rounds.insert(index, rounds)
         self.asked.insert(index, asked)
-        self.missed.insert(index, missed)
+        if more is not None:
+            self.more[key] = more

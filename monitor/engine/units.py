@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # How many rounds of a unit are in each state, packed in one integer: 20 bits each.
 _OPEN: Final = (1 << 20) - 1
 _LATE: Final = _OPEN << 20
+_USUAL: Final = 1 << 40  # one round, answered in time: what most units come to rest with
 
 
 def one(state: int) -> int:
@@ -127,18 +128,20 @@ class UnitTally(Tally):
         return unit
 
     def rest(self, key: str) -> None:
-        """Put a unit at rest: 24 bytes instead of 150."""
+        """Put a unit at rest: 12 bytes instead of 150."""
         unit = self.units.pop(key, None)
         if unit is not None and unit.rounds:
             start_ms, asked, missed = self.day.start_ms, 0, 0
             if self.paced:
                 asked = unit.ask_ms - start_ms
                 missed = unit.missed_ms - start_ms if unit.rounds & _LATE else 0
-            self.at_rest.put(key, unit.rounds, asked, missed)
+            usual = unit.rounds == _USUAL
+            self.at_rest.put(key, asked, None if usual else (unit.rounds, missed))
 
-    def _woken(self, packed: tuple[int, int, int]) -> Unit:
+    def _woken(self, packed: tuple[int, tuple[int, int] | None]) -> Unit:
         start_ms = self.day.start_ms
-        return Unit(packed[0], packed[1] + start_ms, packed[2] + start_ms if packed[2] else 0)
+        rounds, missed = packed[1] or (_USUAL, 0)
+        return Unit(rounds, packed[0] + start_ms, missed + start_ms if missed else 0)
 
 
 class FirstTally(UnitTally):
