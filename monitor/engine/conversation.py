@@ -37,7 +37,7 @@ class Conversation(Fold):
         super().__init__(shop, conversation_id)
         self.base: bytes | None = None
         self.base_last: tuple[int, int, str] | None = None  # order of the last entry in the base
-        self.entries: list[Entry] = []
+        self.entries: tuple[Entry, ...] = ()
         self.checkpoint: tuple[bytes, int] | None = None  # packed after so many of the entries
         self.latest_ms = 0  # the latest time or arrival of an entry: all is final lateness after it
 
@@ -73,9 +73,9 @@ class Conversation(Fold):
         self.latest_ms = max(self.latest_ms, latest_ms)
         last = entries[-1] if entries else self.base_last
         if last is None or entry[0] > last[0] or order_of_entry(entry) > order_of(last[0], last[1], last[2]):
-            entries.append(entry)
+            self.entries = (*entries, entry)
             self.fold(entry, now_ms)
-            if len(entries) >= CHECKPOINT:
+            if len(self.entries) >= CHECKPOINT:
                 self._move_base(now_ms)
             return True
         if self._is_dropped(entry, now_ms):
@@ -100,7 +100,9 @@ class Conversation(Fold):
         return False
 
     def _insert(self, entry: Entry, now_ms: int) -> None:
-        insort(self.entries, entry, key=order_of_entry)
+        entries = list(self.entries)
+        insort(entries, entry, key=order_of_entry)
+        self.entries = tuple(entries)
         day = self.day
         assert day is not None
         late = day.late()
@@ -112,7 +114,7 @@ class Conversation(Fold):
         if self.base is not None:
             rest.restore(self, rest.decode_row(self.base))
             for r in self.rounds:
-                r.marks = [0] * len(r.marks)
+                r.marks = 0
                 r.blame = None
                 r.book(now_ms)
                 if r.ask_ms >= 0 and r.answer_ms < 0:
@@ -135,13 +137,13 @@ class Conversation(Fold):
                 return
             last = self.entries[count - 1]
             self.base, self.base_last = packed, (last[0], last[1], last[2])
-            del self.entries[:count]
+            self.entries = self.entries[count:]
         self.checkpoint = (self.pack(), len(self.entries))
 
     def forget(self, day: Day) -> None:
         """A day is closed: its rounds are only totals now."""
-        self.rounds = [r for r in self.rounds if r.day is not day]
-        self.open = [r for r in self.open if r.day is not day]
+        self.rounds = tuple([r for r in self.rounds if r.day is not day])
+        self.open = tuple([r for r in self.open if r.day is not day])
 
     def due(self, now_ms: int) -> None:
         """Rest if nothing can change; else look again when it might."""

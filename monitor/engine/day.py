@@ -135,8 +135,8 @@ class Day(Timed):
         index = track.tallies.index(tally)
         for conversation in self.shop.every_conversation():
             for r in conversation.rounds:
-                if r.track is track and r.marks[index] != NONE and tally.unit_of(r) == key:
-                    yield r, r.marks[index]
+                if r.track is track and r.mark(index) != NONE and tally.unit_of(r) == key:
+                    yield r, r.mark(index)
 
     def responses_of(self, answers: Answers) -> Responses:
         """The day's responses with their maximum known."""

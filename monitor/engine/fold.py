@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.fields import order_of
+from monitor.engine.limits import MESSAGES_MAX
 from monitor.engine.rounds import AGENT, BACK, BOT, CUSTOMER, HANDOVER, OTHER, UNASSIGNED, Round
 from monitor.engine.wheel import Timed
 
@@ -25,6 +26,11 @@ NOBODY: Final = "\0"
 def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
     """An entry's place in the order of events."""
     return order_of(entry[0], entry[1], entry[2])
+
+
+def without(rounds: tuple[Round, ...], gone: Round) -> tuple[Round, ...]:
+    """The rounds but one."""
+    return tuple([r for r in rounds if r is not gone])
 
 
 class Fold(Timed):
@@ -57,9 +63,10 @@ class Fold(Timed):
         self.written = 0  # tracks in whose hours the customer wrote since agent or assist did
         self.first_ms = -1  # the customer's first message of the day
         self.excluded = False
-        self.holders: list[tuple[int, str, bool]] = []  # (since, agent, was assigned)
-        self.rounds: list[Round] = []
-        self.open: list[Round] = []  # those that may still be answered
+        # Most have none or one of each, and an empty tuple costs nothing.
+        self.holders: tuple[tuple[int, str, bool], ...] = ()  # (since, agent, was assigned)
+        self.rounds: tuple[Round, ...] = ()
+        self.open: tuple[Round, ...] = ()  # those that may still be answered
 
     def fold(self, entry: Entry, now_ms: int) -> None:
         """Fold one entry onto what stands; it is later in order than all before it."""
@@ -100,8 +107,8 @@ class Fold(Timed):
         self.excluded = False
         if self.rounds:
             keeps = self.shop.keeps
-            self.rounds = [r for r in self.rounds if keeps(r.day.number)]
-            self.open = [r for r in self.open if r.ask_ms >= 0 and keeps(r.day.number)]
+            self.rounds = tuple([r for r in self.rounds if keeps(r.day.number)])
+            self.open = tuple([r for r in self.open if r.ask_ms >= 0 and keeps(r.day.number)])
         return day
 
     def _ask(self, day: Day, entry: Entry, now_ms: int) -> None:
@@ -131,8 +138,9 @@ class Fold(Timed):
         if r.ask_ms < 0:
             if not track.session_start:
                 self._count(r, at, now_ms)
-        elif r.asks is not None:
-            r.asks.append(at)
+        elif track.messages and r.messages() < MESSAGES_MAX:
+            r.later = r.later or []
+            r.later.append(at)
             for position, tally in enumerate(r.track.tallies):
                 tally.joined(r, position, now_ms)
             self.shop.arm(r, now_ms)
@@ -146,7 +154,7 @@ class Fold(Timed):
             if r.track is track:
                 if arrival_ms <= day.settles_ms or not day.is_settled(r, arrival_ms):
                     return r
-                self.open.remove(r)
+                self.open = without(self.open, r)
                 break
         return None
 
@@ -156,16 +164,14 @@ class Fold(Timed):
         r.robot = not human
         if track.day.keyed:
             r.key = order_of_entry(entry)
-        self.rounds.append(r)
-        self.open.append(r)
+        self.rounds += (r,)
+        self.open += (r,)
         if counts:
             self._count(r, entry[0], now_ms)
 
     def _count(self, r: Round, ask_ms: int, now_ms: int) -> None:
         track = r.track
         r.ask_ms = ask_ms
-        if track.messages:
-            r.asks = [ask_ms]
         for index, tally in enumerate(track.tallies):
             tally.opened(r, index, now_ms)
         if track.waiting is not None:
@@ -219,7 +225,7 @@ class Fold(Timed):
                 if r.ask_ms >= 0:
                     r.book_answer()
                     self.shop.touched()
-        self.open = still_open
+        self.open = tuple(still_open)
 
     def _reaches(self, r: Round, at: int, arrival: int) -> bool:
         """Whether something at ``at`` still changes a round of an earlier day, or one that may be settled."""
@@ -243,7 +249,7 @@ class Fold(Timed):
         if r.day.late() < late:
             self.shop.retracted = True
         r.conversation = None
-        self.rounds.remove(r)
+        self.rounds = without(self.rounds, r)
         self.shop.touched()
 
     def _exclude(self, day: Day) -> None:
@@ -252,9 +258,7 @@ class Fold(Timed):
         for r in reversed(self.rounds):
             if r.day is day:
                 r.unbook()
-                r.ask_ms = -1
-                r.asks = None
-                r.marks = [0] * len(r.marks)
+                r.uncount()
         self.shop.touched()
 
     # who holds it
@@ -267,7 +271,7 @@ class Fold(Timed):
                 if holder == agent and since >= self.day.start_ms:
                     return
                 break
-        holders.append((at, agent, assigned))
+        self.holders = (*holders, (at, agent, assigned))
         if at < now_ms and self.open:
             for r in self.open:
                 if r.ask_ms >= 0:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class MessageTally(Tally):
     """Unit ``message``: each counted message of the customer is a unit, with a deadline of its own.
 
-    ``r.marks[index]`` is 1 + the number of late messages once the round counts here. Messages are in order,
+    The round's mark is 1 + the number of late messages once it counts here. Messages are in order,
     so the late ones come first.
     """
 
@@ -22,36 +22,33 @@ class MessageTally(Tally):
 
     def opened(self, r: Round, index: int, now_ms: int) -> None:
         """Count every message the round has so far."""
-        assert r.asks is not None
-        for ask in r.asks:
-            self._message(ask, NONE, OPEN)
-        r.marks[index] = 1
+        for place in range(r.messages()):
+            self._message(r.message_ms(place), NONE, OPEN)
+        r.set_mark(index, 1)
         for window in self.windows:
             window.shift(r.ask_ms, NONE, OPEN)
         self._lose(r, index, now_ms - self.within_ms)
 
     def joined(self, r: Round, index: int, now_ms: int) -> None:
         """Count the last message."""
-        assert r.asks is not None
-        self._message(r.asks[-1], NONE, OPEN)
+        self._message(r.last_ask_ms(), NONE, OPEN)
         self._lose(r, index, now_ms - self.within_ms)
 
     def passed(self, r: Round, index: int, now_ms: int) -> None:
         """The clock is at ``now_ms``."""
-        if r.marks[index]:
+        if r.mark(index):
             self._lose(r, index, now_ms - self.within_ms)
 
     def answered(self, r: Round, index: int) -> None:
         """Judge each message by the answer."""
-        assert r.asks is not None
         before = r.answer_ms - self.within_ms  # a message asked before it is late
-        late = sum(ask < before for ask in r.asks)
-        if r.marks[index] > late + 1:
+        late = r.asked_before(before)
+        if r.mark(index) > late + 1:
             self._find(r, index, late)
             self.day.taken_back()
         self._lose(r, index, before)
-        for ask in r.asks[late:]:
-            self._message(ask, OPEN, GOOD)
+        for place in range(late, r.messages()):
+            self._message(r.message_ms(place), OPEN, GOOD)
         if not late:
             for window in self.windows:
                 window.shift(r.ask_ms, OPEN, GOOD)
@@ -60,19 +57,16 @@ class MessageTally(Tally):
 
     def removed(self, r: Round, index: int) -> None:
         """Take every message back."""
-        if not r.marks[index]:
+        if not r.mark(index):
             return
-        assert r.asks is not None
-        late = r.marks[index] - 1
+        late = r.mark(index) - 1
         answered = self.answers(r)
         rest = GOOD if answered else OPEN
-        for ask in r.asks[:late]:
-            self._message(ask, LATE, NONE)
-        for ask in r.asks[late:]:
-            self._message(ask, rest, NONE)
+        for place in range(r.messages()):
+            self._message(r.message_ms(place), LATE if place < late else rest, NONE)
         for window in self.windows:
             window.shift(r.ask_ms, LATE if late else rest, NONE)
-        r.marks[index] = 0
+        r.set_mark(index, 0)
         if self.by_agent:
             if answered and r.by:
                 self.credit(r.by, 0, -1)
@@ -83,8 +77,8 @@ class MessageTally(Tally):
 
     def deadline_ms(self, r: Round, now_ms: int) -> int | None:
         """The deadline of the first message that the clock has not passed."""
-        oldest = now_ms - self.within_ms
-        return next((ask + self.within_ms for ask in r.asks or () if ask >= oldest), None)
+        place = r.asked_before(now_ms - self.within_ms)
+        return r.message_ms(place) + self.within_ms if place < r.messages() else None
 
     def last_deadline_ms(self, r: Round) -> int:
         """The deadline of its last message: the round is then changed as a whole."""
@@ -92,46 +86,45 @@ class MessageTally(Tally):
 
     def mark(self, r: Round) -> int:
         """One more than the number of late messages."""
-        return 1 + sum(r.answer_ms - ask > self.within_ms for ask in r.asks or ())
+        return 1 + r.asked_before(r.answer_ms - self.within_ms)
 
     def blamed(self, r: Round, index: int) -> list[str]:
         """Who is blamed for each late message."""
         assert r.conversation is not None
-        asks = (r.asks or [])[: max(0, r.marks[index] - 1)]
-        return [r.conversation.holder_at(ask + self.within_ms, r.day) for ask in asks]
+        late = range(r.mark(index) - 1)
+        return [r.conversation.holder_at(r.message_ms(place) + self.within_ms, r.day) for place in late]
 
     def _lose(self, r: Round, index: int, before_ms: int) -> None:
         """Messages asked before ``before_ms`` are late."""
-        assert r.asks is not None
-        first = r.marks[index]
-        for ask in r.asks[first - 1 :]:
-            if ask >= before_ms:
-                break
+        first = r.mark(index) - 1
+        late = r.asked_before(before_ms)
+        for place in range(first, late):
+            ask = r.message_ms(place)
             self._message(ask, OPEN, LATE)
-            r.marks[index] += 1
             if self.by_agent:
                 assert r.conversation is not None
                 if r.blame is None:
-                    r.blame = [[] for _ in r.marks]
+                    r.blame = [[] for _ in r.track.tallies]
                 holder = r.conversation.holder_at(ask + self.within_ms, r.day)
                 r.blame[index].append(holder)
                 self.credit(holder, 1, 1)
-        if first == 1 < r.marks[index]:
+        if late > first:
+            r.set_mark(index, late + 1)
+        if late > first == 0:
             for window in self.windows:
                 window.shift(r.ask_ms, OPEN, LATE)
 
     def _find(self, r: Round, index: int, late: int) -> None:
         """All but the first ``late`` messages were answered in time after all."""
-        assert r.asks is not None
-        for ask in r.asks[late : r.marks[index] - 1]:
-            self._message(ask, LATE, OPEN)
+        for place in range(late, r.mark(index) - 1):
+            self._message(r.message_ms(place), LATE, OPEN)
             if self.by_agent:
                 assert r.blame is not None
                 self.credit(r.blame[index].pop(), 1, -1)
         if not late:
             for window in self.windows:
                 window.shift(r.ask_ms, LATE, OPEN)
-        r.marks[index] = late + 1
+        r.set_mark(index, late + 1)
 
     def _message(self, ask_ms: int, old: int, new: int) -> None:
         self.move(old, new)
@@ -143,12 +136,11 @@ class MessageTally(Tally):
 
     def reblame(self, r: Round, index: int) -> None:
         """Ask again who held the conversation at each missed deadline."""
-        if not self.by_agent or r.marks[index] <= 1 or r.blame is None:
+        if not self.by_agent or r.mark(index) <= 1 or r.blame is None:
             return
-        assert r.asks is not None
         assert r.conversation is not None
         for position, holder in enumerate(r.blame[index]):
-            now = r.conversation.holder_at(r.asks[position] + self.within_ms, r.day)
+            now = r.conversation.holder_at(r.message_ms(position) + self.within_ms, r.day)
             if now != holder:
                 self.credit(holder, 1, -1)
                 self.credit(now, 1, 1)

@@ -55,8 +55,8 @@ def _pack_round(r: Round, day: Day, customer: str, is_open: bool) -> RoundRow:
         r.arrival_ms - opened_ms,
         r.robot | r.overnight << 1 | is_open << 2,
         r.served_ms - opened_ms if r.served_ms >= 0 else -1,
-        [ask - opened_ms for ask in r.asks] if r.asks is not None else None,
-        list(r.marks) if r.answer_ms < 0 or r.overnight else None,
+        [ask - opened_ms for ask in r.later] if r.later is not None else None,
+        r.marks if r.answer_ms < 0 or r.overnight else None,
         (r.key[0], r.key[1], r.key[4]) if r.key is not None else None,
     )
 
@@ -77,13 +77,13 @@ def restore(fold: Fold, row: ConversationRow) -> None:
     fold.human, fold.excluded = bool(row.flags & 1), bool(row.flags & 2)
     fold.written, fold.first_ms = row.written, row.first_ms
     start_ms = fold.day.start_ms
-    fold.holders = [(since + start_ms, who, given) for since, who, given in row.holders]
+    fold.holders = tuple([(since + start_ms, who, given) for since, who, given in row.holders])
     for packed in row.rounds:
         if shop.keeps(row.day + packed.day):
             r = _unpack_round(fold, shop.day(row.day + packed.day), packed)
-            fold.rounds.append(r)
+            fold.rounds += (r,)
             if packed.flags & 4:
-                fold.open.append(r)
+                fold.open += (r,)
 
 
 def _unpack_round(fold: Fold, day: Day, packed: RoundRow) -> Round:
@@ -96,11 +96,14 @@ def _unpack_round(fold: Fold, day: Day, packed: RoundRow) -> Round:
     r.arrival_ms = opened_ms + packed.arrival
     r.robot, r.overnight = bool(packed.flags & 1), bool(packed.flags & 2)
     r.served_ms = opened_ms + packed.served if packed.served >= 0 else -1
-    r.asks = [opened_ms + ask for ask in packed.asks] if packed.asks is not None else None
+    r.later = [opened_ms + ask for ask in packed.later] if packed.later is not None else None
     if r.ask_ms >= 0:
         tallies = r.track.tallies
-        marks = packed.marks
-        r.marks = list(marks) if marks is not None else [tally.mark(r) for tally in tallies]
+        if packed.marks is not None:
+            r.marks = packed.marks
+        else:
+            for index, tally in enumerate(tallies):
+                r.set_mark(index, tally.mark(r))
         blame = [tally.blamed(r, index) if tally.by_agent else [] for index, tally in enumerate(tallies)]
         r.blame = blame if any(blame) else None
     return r

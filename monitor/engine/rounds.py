@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, final
 
 from monitor.engine.limits import ANSWER_WITHIN_MS
 from monitor.engine.wheel import Timed
@@ -28,25 +29,29 @@ OTHER: Final = 6
 
 UNASSIGNED: Final = "unassigned"
 
+_MARK_BITS: Final = 20
+_MARK: Final = (1 << _MARK_BITS) - 1
 
+
+@final
 class Round(Timed):
     """One round of one track. ``ask_ms`` is -1 while it is not counted, ``answer_ms`` -1 while unanswered.
 
-    ``marks[i]`` is the round's state for the track's meter ``i`` (unit ``message``: how many of its
-    messages are late).
+    ``mark(i)`` is the round's state for the track's meter ``i`` (unit ``message``: one more than how many of
+    its messages are late).
     """
 
     __slots__ = (
         "answer_ms",
         "arrival_ms",
         "ask_ms",
-        "asks",
         "blame",
         "by",
         "conversation",
         "customer",
         "day",
         "key",
+        "later",
         "mark_ms",
         "marks",
         "opened_ms",
@@ -71,13 +76,44 @@ class Round(Timed):
         self.overnight = False  # answered after the midnight that ends its day
         self.served_ms = -1  # when, after that midnight, the robot alone served it
         self.mark_ms = 0  # when rules look at it next
-        self.marks = [0] * len(track.tallies)
-        self.asks: list[int] | None = None  # counted messages, where a meter counts them
+        self.marks = 0  # _MARK_BITS for each meter of the track
+        # Counted messages after the one it is judged from, in order, where a meter counts them:
+        self.later: list[int] | None = None
         self.blame: list[list[str]] | None = None  # per meter: who held it at each missed deadline
+
+    def mark(self, index: int) -> int:
+        """The state of the round for a meter."""
+        return self.marks >> _MARK_BITS * index & _MARK
+
+    def set_mark(self, index: int, mark: int) -> None:
+        """Change it."""
+        self.marks += (mark - self.mark(index)) << _MARK_BITS * index
+
+    def messages(self) -> int:
+        """How many counted messages it has, where a meter counts them."""
+        return 1 + (len(self.later) if self.later is not None else 0)
+
+    def message_ms(self, place: int) -> int:
+        """When the counted message at a place was asked."""
+        if not place:
+            return self.ask_ms
+        assert self.later is not None
+        return self.later[place - 1]
+
+    def asked_before(self, at_ms: int) -> int:
+        """How many of its counted messages were asked before a moment."""
+        later = self.later
+        return int(self.ask_ms < at_ms) + (bisect_left(later, at_ms) if later is not None else 0)
 
     def last_ask_ms(self) -> int:
         """The last counted message of the round."""
-        return self.asks[-1] if self.asks else self.ask_ms
+        return self.later[-1] if self.later is not None else self.ask_ms
+
+    def uncount(self) -> None:
+        """It is no longer counted, and what it counted was taken back."""
+        self.ask_ms = -1
+        self.later = None
+        self.marks = 0
 
     def due(self, now_ms: int) -> None:
         """A deadline is past, or near enough for a rule to look."""

@@ -44,8 +44,8 @@ class RoundRow(msgspec.Struct, array_like=True):
     arrival: int
     flags: int  # 1 robot, 2 overnight, 4 in the open list
     served: int
-    asks: list[int] | None
-    marks: list[int] | None  # of a round whose answer does not tell them
+    later: list[int] | None  # counted messages after the ask
+    marks: int | None  # of a round whose answer does not tell them
     key: tuple[int, int, str] | None
 
 
@@ -94,7 +94,7 @@ class LiveRow(msgspec.Struct, array_like=True):
     head: bytes
     base: bytes | None
     base_last: tuple[int, int, str] | None
-    entries: list[Entry]
+    entries: tuple[Entry, ...]
     checkpoint: tuple[bytes, int] | None
     latest_ms: int
 

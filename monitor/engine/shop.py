@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -241,15 +240,15 @@ class Shop:
     def arm_marks(self, r: Round, now_ms: int) -> None:
         """Look at a round when a rule next counts the seconds it has left, or has waited."""
         next_ms = 0
-        asks = r.asks or [r.ask_ms]  # in order
+        messages = r.messages()
         for tally in r.track.tallies:
             for mark_ms in tally.spec.marks_ms:
                 after_ms = tally.within_ms - mark_ms
-                place = bisect_right(asks, now_ms - after_ms)
+                place = r.asked_before(now_ms - after_ms + 1)
                 if place:
                     self.near[r] = None
-                if place < len(asks) and (not next_ms or asks[place] + after_ms < next_ms):
-                    next_ms = asks[place] + after_ms
+                if place < messages and (not next_ms or r.message_ms(place) + after_ms < next_ms):
+                    next_ms = r.message_ms(place) + after_ms
         if next_ms and (r.mark_ms <= now_ms or next_ms < r.mark_ms):
             r.mark_ms = next_ms
             self.wheel.at(next_ms, Mark(r))

@@ -60,13 +60,13 @@ class Tally:
 
     def passed(self, r: Round, index: int, now_ms: int) -> None:
         """The clock is at ``now_ms``."""
-        if r.marks[index] == OPEN and now_ms > r.ask_ms + self.within_ms:
+        if r.mark(index) == OPEN and now_ms > r.ask_ms + self.within_ms:
             self._to(r, index, LATE)
 
     def answered(self, r: Round, index: int) -> None:
         """The round was answered, at ``r.answer_ms`` by ``r.by``."""
         new = GOOD if r.answer_ms - r.ask_ms <= self.within_ms else LATE
-        old = r.marks[index]
+        old = r.mark(index)
         if new != old:
             self._to(r, index, new)
             if old == LATE:
@@ -78,7 +78,7 @@ class Tally:
         """The round no longer counts."""
         if self.by_agent and r.by and self.answers(r):
             self.credit(r.by, 0, -1)
-        if r.marks[index]:
+        if r.mark(index):
             self._to(r, index, NONE)
 
     def deadline_ms(self, r: Round, now_ms: int) -> int | None:
@@ -101,14 +101,14 @@ class Tally:
     def blamed(self, r: Round, index: int) -> list[str]:
         """Who is blamed for a round whose marks are known."""
         assert r.conversation is not None
-        missed = r.marks[index] == LATE
+        missed = r.mark(index) == LATE
         return [r.conversation.holder_at(r.ask_ms + self.within_ms, r.day)] if missed else []
 
     # how it is counted
 
     def _to(self, r: Round, index: int, new: int) -> None:
-        old = r.marks[index]
-        r.marks[index] = new
+        old = r.mark(index)
+        r.set_mark(index, new)
         self.shift(r, old, new)
         for window in self.windows:
             window.shift(r.ask_ms, old, new)
@@ -158,7 +158,7 @@ class Tally:
 
     def _blame(self, r: Round, index: int, *, late: bool) -> None:
         if r.blame is None:
-            r.blame = [[] for _ in r.marks]
+            r.blame = [[] for _ in r.track.tallies]
         if late:
             assert r.conversation is not None
             holder = r.conversation.holder_at(r.ask_ms + self.within_ms, r.day)
@@ -169,7 +169,7 @@ class Tally:
 
     def reblame(self, r: Round, index: int) -> None:
         """The holder at a deadline that is past may have become another: an event arrived late."""
-        if self.by_agent and r.marks[index] == LATE:
+        if self.by_agent and r.mark(index) == LATE:
             self._blame(r, index, late=False)
             self._blame(r, index, late=True)
 

@@ -93,11 +93,11 @@ def _reply_rate(witness: Witness, day: Day, tally: Tally) -> Explained:
     for conversation, r in _rounds(day, track):
         if r.ask_ms < 0:
             continue
-        mark = r.marks[index]
+        mark = r.mark(index)
         if mark == NONE:
             left_out.append(_wait(conversation, r, r.ask_ms, now_ms, why=ROBOT))
         elif isinstance(tally, MessageTally):
-            for place, ask_ms in enumerate(r.asks or ()):
+            for place, ask_ms in enumerate(map(r.message_ms, range(r.messages()))):
                 answered = GOOD if tally.answers(r) else OPEN
                 state = LATE if place < mark - 1 else answered
                 wait = _judged(conversation, r, tally, ask_ms, state, now_ms)
