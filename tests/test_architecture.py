@@ -44,8 +44,8 @@ IMPURE = {"rules/load.py"}  # reads the files that hold packs and rules
 PURE_IMPORTS = {
     *("__future__", "abc", "collections", "copy", "dataclasses", "enum", "types", "typing"),
     *("array", "bisect", "fractions", "functools", "heapq", "itertools", "math", "operator", "struct"),
+    *("msgspec", "xxhash", "zlib"),
     *("datetime", "difflib", "hashlib", "json", "re", "string", "unicodedata"),
-    *("msgspec", "xxhash"),
 }
 ALSO_IMPORTS = {("rules/yaml_marks.py", "yaml")}  # parses a text it is given; reads nothing
 # Values only: limits, and a time zone as the table of offsets that the pinned tzdata gives.
