@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import engine, ingest, latency, memory, replay
+from benchmarks import cluster, engine, ingest, latency, memory, replay
 from benchmarks.table import Row, print_rows
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "memory": memory.rows,
     "ingest": ingest.rows,
     "latency": latency.rows,
+    "cluster": cluster.rows,
 }
 # To see that they run, and roughly where they stand: bars that need the full size are not judged.
 SHORT: dict[str, Callable[[], list[Row]]] = {
@@ -29,6 +30,7 @@ SHORT: dict[str, Callable[[], list[Row]]] = {
     "memory": lambda: memory.rows(500),
     "ingest": lambda: ingest.rows(10),
     "latency": lambda: latency.rows(10),
+    "cluster": lambda: cluster.rows(200_000),
 }
 
 

@@ -16,25 +16,26 @@ import subprocess
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.waiting import eventually
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 VERSION = "4.3.1"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slawatch" / f"kafka-{VERSION}"
+HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slawatch"
 USER, PASSWORD = "shop-floor", "correct-horse-4"
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+LOG4J = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
+BROKER = (f"org.apache.kafka:kafka_2.13:{VERSION}", LOG4J)
 
-POM = f"""
+POM = """
 <project><modelVersion>4.0.0</modelVersion>
 <groupId>tests</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-<dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-<version>{VERSION}</version></dependency>
-<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId>
-<version>2.25.4</version></dependency>
-</dependencies></project>
+<dependencies>{}</dependencies></project>
 """
+DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 
 LOGGING = """
 Configuration:
@@ -88,30 +89,42 @@ def missing() -> str:
     for tool in ("java", "keytool"):
         if shutil.which(tool) is None:
             return f"no {tool}: install a Java runtime of version 17 or newer (Debian: default-jre-headless)"
-    if not (CACHE / "complete").exists() and shutil.which("mvn") is None:
+    if not (HOME / f"kafka-{VERSION}" / "complete").exists() and shutil.which("mvn") is None:
         return "no mvn to fetch Kafka's artifacts with (Debian: maven)"
     return ""
 
 
-def installed() -> Path:
-    """Where the jars are; fetched at the first call on a machine, by one process at a time."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
+def installed(name: str = "kafka", artifacts: Sequence[str] = BROKER) -> Path:
+    """Where the jars are; fetched at the first call on a machine, by one process at a time.
+
+    Args:
+        name: Of the folder in the cache, before the version.
+        artifacts: ``group:artifact:version``; what they need comes with them.
+    """
+    cache = HOME / f"{name}-{VERSION}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (CACHE / "complete").exists():
-            (CACHE / "pom.xml").write_text(POM)
+        if not (cache / "complete").exists():
+            wanted = "".join(DEPENDENCY.format(*artifact.split(":")) for artifact in artifacts)
+            (cache / "pom.xml").write_text(POM.format(wanted))
             copy = ["dependency:copy-dependencies", "-DincludeScope=runtime"]
-            where = f"-DoutputDirectory={CACHE / 'jars'}"
-            _run(["mvn", "-q", "-B", "-f", str(CACHE / "pom.xml"), *copy, where], within_s=600)
-            (CACHE / "complete").touch()
-    return CACHE / "jars"
+            where = f"-DoutputDirectory={cache / 'jars'}"
+            _run(["mvn", "-q", "-B", "-f", str(cache / "pom.xml"), *copy, where], within_s=600)
+            (cache / "complete").touch()
+    return cache / "jars"
 
 
 class Kafka:
-    """One broker in ``folder``; as a context manager it leaves no process behind."""
+    """One broker in ``folder``; as a context manager it leaves no process behind.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._jars = folder, installed()
+    Args:
+        folder: Where it keeps all of its own.
+        java: Options of its machine; those of tests make it start early, not run fast.
+    """
+
+    def __init__(self, folder: Path, java: Sequence[str] = HEAP) -> None:
+        self._folder, self._jars, self._java = folder, installed(), java
         self._process: subprocess.Popen[bytes] | None = None
         with ExitStack() as probes:  # held together, so that the three differ
             ports = [_bound(probes.enter_context(socket.socket())) for _ in range(3)]
@@ -141,10 +154,16 @@ class Kafka:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def pid(self) -> int:
+        """Of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until this very process answers."""
         log4j = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.yaml'}"
-        command = ["java", *HEAP, log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
+        command = ["java", *self._java, log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         eventually(self._answers, within_s=90, what="the broker's answer")

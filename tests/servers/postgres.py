@@ -10,11 +10,16 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PASSWORD = "not-a-secret"
 SETTINGS = {
@@ -40,9 +45,14 @@ def missing() -> str:
 
 
 class PostgresServer:
-    """One server on a folder and a port of its own; the port stays the same when it starts again."""
+    """One server on a folder and a port of its own; the port stays the same when it starts again.
 
-    def __init__(self) -> None:
+    Args:
+        settings: Beside, or in place of, those of tests.
+    """
+
+    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._settings = SETTINGS | dict(settings)
         bin_folder = binaries()
         assert bin_folder is not None, missing()
         self.bin = bin_folder
@@ -73,7 +83,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it and return when it takes connections."""
-        settings = [f"--{name}={value}" for name, value in (SETTINGS | {"port": str(self.port)}).items()]
+        settings = [
+            f"--{name}={value}" for name, value in (self._settings | {"port": str(self.port)}).items()
+        ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(self.bin / "postgres"), "-D", str(self.folder / "data"), *settings],
@@ -84,6 +96,12 @@ class PostgresServer:
                 start_new_session=True,
             )
         eventually(self._ready, within_s=30, what=f"PostgreSQL in {self.folder}")
+
+    @property
+    def pid(self) -> int:
+        """Of its first process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
 
     def _ready(self) -> bool:
         assert self._process is not None
