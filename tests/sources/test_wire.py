@@ -64,6 +64,26 @@ def test_a_bad_line_is_refused_by_index_and_reason_and_the_others_are_taken(code
     assert "; " in decoded.rejected[0].reason  # what; the mend
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [GOOD[0], GOOD[1]],
+        [GOOD[0], b"", GOOD[1]],
+        [GOOD[0] + b"\n" + GOOD[1], b"", GOOD[0]],  # as many events as values, and not one each
+        [GOOD[0].replace(b", ", b",\n"), GOOD[1]],
+        [GOOD[0], BAD["bad_time"], GOOD[1]],
+    ],
+)
+def test_values_are_decoded_one_by_one_whatever_line_ends_are_in_them(values):
+    decoded = decode_lines(values, NOW_MS)
+    alone = {n: decode_line(value, NOW_MS) for n, value in enumerate(values) if value}
+    assert dict(zip(decoded.indexes, decoded.events, strict=True)) == {
+        n: found for n, found in alone.items() if isinstance(found, Event)
+    }
+    refused = {n: found.code for n, found in alone.items() if isinstance(found, Rejected)}
+    assert {one.index: one.code for one in decoded.rejected} == refused
+
+
 @pytest.mark.parametrize("code", sorted(set(BAD) - {"not_json"}))
 def test_a_bad_element_of_an_array_is_refused_by_index_and_reason_and_the_others_are_taken(code):
     decoded = decode_body(b"[" + b",\n".join([GOOD[0], BAD[code], GOOD[1]]) + b"]", NOW_MS)

@@ -58,6 +58,8 @@ class Read(NamedTuple):
     ticks: list[Tick]
 
 
+SHOPS_KNOWN_MAX = 200_000
+_shops: dict[bytes | None, tuple[str, str]] = {}  # keys of records that were found to be their shops'
 _encode = msgspec.json.Encoder().encode
 _tick = msgspec.json.Decoder(Tick).decode
 
@@ -129,10 +131,19 @@ def _read_array(value: bytes, key: bytes | None, record: Record, found: Read) ->
 
 def _put(event: Event, key: bytes | None, place: int, record: Record, found: Read) -> None:
     """Give an event to its record, if this partition is its shop's."""
-    shop = f"{event.platform}:{event.shop_id}"
-    if event.type != "heartbeat" and key != shop.encode():
-        named = "no key" if key is None else f"the key {key[:200]!r}"
-        reason = f"the record has {named} and the event is of {shop}; key each record by platform:shop_id"
-        found.unread.append((record, Rejected(place, "wrong_key", reason, _encode(event))))
-    else:
-        record.events.append(event)
+    shop = _shops.get(key)
+    if shop is None or event.shop_id != shop[1] or event.platform != shop[0]:
+        shop_key = f"{event.platform}:{event.shop_id}".encode()
+        if event.type != "heartbeat" and key != shop_key:
+            named = "no key" if key is None else f"the key {key[:200]!r}"
+            shown = shop_key.decode()
+            reason = (
+                f"the record has {named} and the event is of {shown}; key each record by platform:shop_id"
+            )
+            found.unread.append((record, Rejected(place, "wrong_key", reason, _encode(event))))
+            return
+        if key == shop_key:
+            if len(_shops) >= SHOPS_KNOWN_MAX:
+                _shops.clear()
+            _shops[key] = (event.platform, event.shop_id)
+    record.events.append(event)
