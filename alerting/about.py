@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alerting import limits
 from alerting.compared import compared
 from alerting.policy.route import OWN_RULES
+from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
 
@@ -36,6 +37,7 @@ class Style:
     limit_bytes: int
     now_ms: int
     unrecorded: bool = False
+    templates: Templates = OURS
 
     @property
     def markdown(self) -> bool:
@@ -114,7 +116,7 @@ class About:
         if names & _OF_RATE:
             parts += [text for _, text in self.value()]
         if names & _OF_BUDGET:
-            parts += [text for _, text in self.budget()]
+            parts += [text for _, text in (*self.budget(), *self.breach())]
         parts += self._in_words()
         if names & {"at_risk"} or not parts:
             parts.append(self.figure())
@@ -197,32 +199,37 @@ class About:
             found.append((1, self.style.say(name, now=self._left(f.budget_left), today=today)))
         elif f.budget_left is not None:
             found.append((1, self._now(f.budget_left)))
-        if f.breach_in_s:
-            at = clock(self.t.at_ms + f.breach_in_s * 1000, self.shop.timezone)
-            found.append((2, self.style.say("breach", minutes=-(-f.breach_in_s // 60), clock=at)))
         return found
 
-    def items(self) -> list[tuple[int, str]]:
-        """The conversations about to be lost, the most urgent first."""
+    def breach(self) -> list[tuple[int, str]]:
+        """When the line is reached at this pace."""
+        in_s = self.t.facts.breach_in_s
+        if not in_s:
+            return []
+        at = clock(self.t.at_ms + in_s * 1000, self.shop.timezone)
+        return [(2, self.style.say("breach", minutes=-(-in_s // 60), clock=at))]
+
+    def items(self) -> tuple[list[tuple[int, str]], list[dict[str, Any]], list[tuple[int, str]]]:
+        """The conversations about to be lost: how many, the most urgent ones, how many more."""
         items = self.t.items
         if not items:
-            return []
-        found = [(1, self.style.say("items", n=len(items)))]
+            return [], [], []
+        heading = [(1, self.style.say("items", n=len(items)))]
         quote = "> " if self.style.markdown else "· "
-        found += [(3, quote + self._item(item)) for item in items[: limits.ITEMS_SHOWN]]
-        if len(items) > limits.ITEMS_SHOWN:
-            found.append((3, quote + self.style.say("items_more", n=len(items) - limits.ITEMS_SHOWN)))
-        return found
+        shown = [self._item(item, quote) for item in items[: limits.ITEMS_SHOWN]]
+        more = len(items) - len(shown)
+        return heading, shown, [(3, quote + self.style.say("items_more", n=more))] if more else []
 
-    def _item(self, item: Item) -> str:
+    def _item(self, item: Item, quote: str) -> dict[str, Any]:
         left_s = self._seconds_left(item)
-        values = {
+        values: dict[str, Any] = {
             "customer": mask(self._clean(item.customer_id or item.conversation_id)),
-            "seconds": left_s,
             "clock": clock(item.deadline_ms, self.shop.timezone, seconds=True),
             "agent": self._agent(item),
         }
-        return self.style.say("item" if left_s else "item_past", **values).rstrip()
+        line = self.style.say("item" if left_s else "item_past", seconds=left_s, **values).rstrip()
+        deadline = values.pop("clock")
+        return values | {"line": quote + line, "seconds_left": left_s, "deadline": deadline}
 
     def _seconds_left(self, item: Item) -> int:
         return max(0, (item.deadline_ms - self.style.now_ms) // 1000)
@@ -239,12 +246,15 @@ class About:
         wecom_id = self._directory.agent(self._key, item.agent_id).wecom_id if item.agent_id else ""
         return wecom_id if all(char.isalnum() or char in "_-@." for char in wecom_id) else ""
 
-    def what_to_do(self) -> list[tuple[int, str]]:
-        """What crossing the line costs, and the rule's advice."""
+    def penalty(self) -> list[tuple[int, str]]:
+        """What crossing the line costs."""
         penalty = self._text(self.rule.line.penalty) if self.rule.line else ""
+        return [(4, self.style.say("penalty", penalty=penalty))] if penalty else []
+
+    def advice(self) -> list[tuple[int, str]]:
+        """The rule's advice."""
         advice = self._text(self.rule.advice)
-        found = [(4, self.style.say("penalty", penalty=penalty))] if penalty else []
-        return found + ([(2, self.style.say("advice", advice=advice))] if advice else [])
+        return [(2, self.style.say("advice", advice=advice))] if advice else []
 
     def over(self) -> list[tuple[int, str]]:
         """How long it lasted, and at the end of a day whether the line was held."""

@@ -10,11 +10,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from alerting.account import Duration, Model
 from alerting.accounts import AnyAccount
 from alerting.policy.route import Policy, Receiver
+from alerting.template import Templates
+from alerting.tried import tried
 from alerting.ways import Ways
 from rules.problems import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import httpx
 
@@ -26,6 +28,15 @@ _NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 _Name = Annotated[str, Field(pattern=_NAME)]
 _DAY_MS = 86_400_000
 _GROUP_BY = {"rule", "severity", "platform", "shop", "source", "agent", "team"}
+
+
+class MessageSettings(Model):
+    """Templates of a receiver's messages; `slawatch messages words` lists what they may say."""
+
+    alert: str | None = None
+    """The message of one alert."""
+    row: str | None = None
+    """An alert's row where several share a message."""
 
 
 class ReceiverSettings(Model):
@@ -43,6 +54,8 @@ class ReceiverSettings(Model):
     """When (1m to 30d) an alert that still fires and that nobody has taken is told again."""
     language: Literal["zh", "en"] | None = None
     """Of its messages, unless the file's."""
+    messages: MessageSettings | None = None
+    """Its own words, in place of ours."""
 
 
 class Alerting(Model):
@@ -71,7 +84,7 @@ class Alerting(Model):
             ValidationError: All mistakes, each with its location.
         """
         found = cls.model_validate(values)
-        errors = list(found.unknown_names())
+        errors = [*found.unknown_names(), *found.wrong_templates()]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return found
@@ -100,6 +113,21 @@ class Alerting(Model):
         yield from check("receiver", self.default, self.receivers, "default")
         if self.self_alerts:
             yield from check("receiver", self.self_alerts, self.receivers, "self_alerts")
+
+    def wrong_templates(self) -> Iterator[InitErrorDetails]:
+        """Mistakes in templates, each with its place in the template."""
+        for name, receiver in self.receivers.items():
+            for part in ("alert", "row"):
+                source = getattr(receiver.messages, part, None)
+                for wrong in tried(source) if source else ():
+                    place = {"text": wrong.text, "line": wrong.line, "column": wrong.column}
+                    error = PydanticCustomError("template", "{text}", place)
+                    yield InitErrorDetails(type=error, loc=("receivers", name, "messages", part), input=None)
+
+    def templates(self) -> dict[str, Templates]:
+        """How each receiver's messages are written, of those that have their own way."""
+        own = {name: one.messages for name, one in self.receivers.items() if one.messages}
+        return {name: Templates.of(one.alert, one.row) for name, one in own.items()}
 
     def names(self) -> frozenset[str]:
         """What a rule's ``notify`` may say."""
@@ -147,6 +175,11 @@ class Alerting(Model):
             ConfigError: Secrets that cannot be read, one line each.
         """
         return Ways(client, clock, read_secret, write).open(self.accounts)
+
+    def previews(self, clock: Clock, read_secret: ReadSecret, names: Iterable[str]) -> dict[str, Channel]:
+        """Channels of some accounts that write messages and have nothing to send them over."""
+        wanted = {name: self.accounts[name] for name in names}
+        return Ways(None, clock, read_secret, print).open(wanted)  # type: ignore[arg-type]
 
     def callbacks(
         self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret

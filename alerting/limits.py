@@ -30,7 +30,10 @@ FAILS_MAX = 3  # refusals of a message as bad before its intents have failed
 UNRECORDED_MAX = 10_000  # alerts remembered as told without record; beyond it they may be told again
 
 # Messages
+ROW_BYTES = 300  # of a row that a receiver's own template writes
 ROW_NAME_BYTES = 24  # a shop's name in a digest row
+TEMPLATE_BYTES = 4_096  # of a template; a longer one is a mistake
+TEMPLATE_CHARS_OUT = 65_536  # written by a template; the rest is cut
 ITEMS_SHOWN = 5  # conversations named in a message; "N more" counts the rest
 WECOM_MARKDOWN_BYTES = 4_096
 WECOM_TEXT_BYTES = 2_048

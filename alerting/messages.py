@@ -6,7 +6,7 @@ channel's bytes by leaving out whole lines, the least important first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,16 +15,16 @@ import xxhash
 from alerting import limits
 from alerting.about import About, Style
 from alerting.channels.base import Message
-from alerting.policy.records import OVER, short_id
-from alerting.texts import clock, cut, mask
+from alerting.ports import ByIds
+from alerting.template import OURS
+from alerting.texts import cut, mask
+from alerting.words import COLOURS, badge, ranked, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from alerting.policy.compose import Draft, Ready
     from alerting.ports import Directory
-
-_COLOURS = {"crit": "warning", "warn": "comment", "over": "info"}  # orange, grey, green in WeCom
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,27 @@ def render(draft: Draft, directory: Directory, style: Style) -> Rendered:
     return Rendered(message, taken)
 
 
+def render_whatever(
+    draft: Draft,
+    directory: Directory,
+    style: Style,
+    account: str = "",
+    told: Callable[[str, Exception], object] | None = None,
+) -> Rendered:
+    """As ``render``; what fails is told of the account, and ids and our own template do: all are told.
+
+    Raises:
+        Exception: What failed, where there is nobody to tell.
+    """
+    try:
+        return render(draft, directory, style)
+    except Exception as error:
+        if told is None:
+            raise
+        told(account, error)
+        return render(draft, ByIds(), replace(style, templates=OURS))
+
+
 # One alert
 
 
@@ -63,31 +84,8 @@ def _single(ready: Ready, directory: Directory, style: Style) -> tuple[str, tupl
     t = ready.intent.transition
     about = About(t, directory, style)
     mentions = tuple(dict.fromkeys(person for item in t.items if (person := about.mention(item))))
-    lines = [(0, _first(ready, about, style)), *about.marks(ready)]
-    if ready.intent.kind in OVER:
-        lines += [*about.value(), *about.over()]
-    else:
-        lines += [*about.value(), *about.budget(), *about.items(), *about.what_to_do()]
-    foot = " ".join(
-        (clock(t.at_ms, about.shop.timezone, seconds=True), f"#{short_id(ready.intent.incident)}")
-    )
-    url = directory.alert_url(ready.intent)
-    lines.append(
-        (2, f"[{style.say('open')}]({url}) {foot}" if style.markdown and url else f"{url} {foot}".strip())
-    )
-    return fit(lines, style.limit_bytes), mentions
-
-
-def _first(ready: Ready, about: About, style: Style) -> str:
-    intent = ready.intent
-    over = intent.kind in OVER
-    words = {
-        "badge": style.say(_badge(ready)),
-        "shop": about.name,
-        "title": about.title,
-    }
-    line = style.say("first_over", **words) if over else style.say("first", figure=about.figure(), **words)
-    return style.strong(line, _COLOURS["over" if over else intent.severity])
+    text = style.templates.alert.write(words(ready, about, directory))
+    return fit(ranked(text), style.limit_bytes), mentions
 
 
 # Several alerts
@@ -98,13 +96,13 @@ def _digest(items: Sequence[Ready], directory: Directory, style: Style) -> tuple
     sections = _sections(items, directory, style)
     order = [ready for section in sections.values() for ready in section]
     titles = {id(ready): section for section, found in sections.items() for ready in found}
-    head = style.strong(_heading(order, style), _COLOURS["crit" if order[0].intent.urgent else "warn"])
+    head = style.strong(_heading(order, style), COLOURS["crit" if order[0].intent.urgent else "warn"])
     left = style.limit_bytes - len(head.encode()) - len(_rest(len(order), directory, style).encode()) - 2
     lines: list[str] = []
     taken = 0
     section = ""
     for ready in order:
-        rows = [About(ready.intent.transition, directory, style).row(ready)]
+        rows = [_row(ready, directory, style)]
         if section != titles[id(ready)]:
             rows.insert(0, style.strong(titles[id(ready)]))
         size = sum(len(row.encode()) + 1 for row in rows)
@@ -117,6 +115,14 @@ def _digest(items: Sequence[Ready], directory: Directory, style: Style) -> tuple
     return "\n".join([head, *lines]), tuple(order[:taken])
 
 
+def _row(ready: Ready, directory: Directory, style: Style) -> str:
+    about = About(ready.intent.transition, directory, style)
+    if style.templates.row is None:
+        return about.row(ready)
+    text = style.templates.row.write(words(ready, about, directory))
+    return cut(" ".join(" ".join(line for _, line in ranked(text)).split()), limits.ROW_BYTES)
+
+
 def _sections(items: Sequence[Ready], directory: Directory, style: Style) -> dict[str, list[Ready]]:
     """Items by heading, which several rules may share; headings and items in the order given."""
     titles: dict[str, str] = {}  # of a rule; a storm has many items and few rules
@@ -125,23 +131,15 @@ def _sections(items: Sequence[Ready], directory: Directory, style: Style) -> dic
         t = ready.intent.transition
         if t.rule not in titles:
             titles[t.rule] = About(t, directory, style).title
-        section = style.say("section", badge=style.say(_badge(ready)), title=titles[t.rule])
+        section = style.say("section", badge=style.say(badge(ready)), title=titles[t.rule])
         sections.setdefault(section, []).append(ready)
     return sections
-
-
-def _badge(ready: Ready) -> str:
-    """What a message says of the alert first: how it ended, else how bad it is."""
-    intent = ready.intent
-    if intent.kind == "resolved" and intent.transition.verdict == "too_few":
-        return "unjudged"
-    return intent.kind if intent.kind in OVER else intent.severity
 
 
 def _heading(order: Sequence[Ready], style: Style) -> str:
     counts: dict[str, int] = {}
     for ready in order:
-        counts[_badge(ready)] = counts.get(_badge(ready), 0) + 1
+        counts[badge(ready)] = counts.get(badge(ready), 0) + 1
     parts = style.say("comma").join(
         style.say("part", what=style.say(name), n=n) for name, n in counts.items()
     )
@@ -164,7 +162,7 @@ def _rest(n: int, directory: Directory, style: Style) -> str:
 
 def fit(lines: Sequence[tuple[int, str]], limit_bytes: int) -> str:
     """Join lines, leaving out whole ones: the highest rank first, of equal ones the last."""
-    kept = [(rank, text) for rank, text in lines if text]
+    kept = [(rank, text) for rank, text in lines if text.strip()]
     while len("\n".join(text for _, text in kept).encode()) > limit_bytes and len(kept) > 1:
         worst = max(range(1, len(kept)), key=lambda i: (kept[i][0], i))
         del kept[worst]

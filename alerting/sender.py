@@ -14,13 +14,14 @@ from alerting import limits
 from alerting.about import Style
 from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
 from alerting.line import Line
-from alerting.messages import Rendered, render
+from alerting.messages import Rendered, render_whatever
 from alerting.outcome import named, state_of, told_after_ms, traces_of
 from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
-from alerting.ports import ByIds, InPlace, NoMetrics
+from alerting.ports import InPlace, NoMetrics
+from alerting.template import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from alerting.policy.records import Queued
     from alerting.policy.route import Policy
     from alerting.ports import Clock, Directory, Metrics, Store, Worker
+    from alerting.template import Templates
     from rules.transition import Transition
 
 
@@ -48,6 +50,7 @@ class Sender:
         on_error: Told of what should not have happened while serving an account, which goes on after a
             pause; without it such an error ends ``run``.
         on_well: Told of an account that is served.
+        templates: Receiver → how its messages are written, of those that have their own way.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class Sender:
         metrics: Metrics | None = None,
         on_error: Callable[[str, Exception], object] | None = None,
         on_well: Callable[[str], object] = lambda _account: None,
+        templates: Mapping[str, Templates] | None = None,
     ) -> None:
         self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
         self._owner, self._call, self._on_result = owner, (worker or InPlace()).run, on_result
         self._on_error, self._on_well = on_error, on_well
-        self._metrics, self._finishing = metrics or NoMetrics(), False
+        self._metrics, self._templates, self._finishing = metrics or NoMetrics(), templates or {}, False
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
 
     def wake(self) -> None:
@@ -208,14 +212,9 @@ class Sender:
         language = receiver.language if receiver else "zh"
         # A provider that refused it as bad may count more than we do: try half the size each time.
         limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
-        style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded)
-        try:
-            return render(draft, self._directory, style)
-        except Exception as error:  # one alert's names must not keep the others from being told
-            if self._on_error is None:
-                raise
-            self._on_error(line.name, error)
-            return render(draft, ByIds(), style)
+        templates = self._templates.get(draft.receiver, OURS)
+        style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded, templates)
+        return render_whatever(draft, self._directory, style, line.name, self._on_error)
 
     async def _send(self, line: Line, draft: Draft, now_ms: int) -> None:
         rendered = self._render(line, draft, now_ms)

@@ -243,6 +243,7 @@ def _sender(
         metrics=SenderMetrics(metrics),
         on_error=partial(account_failed, running.health),
         on_well=partial(account_well, running.health),
+        templates=configured.alerting.templates(),
     )
     running.on_clock += len(sender.lines)
     running.intents_told.append(sender.wake)

@@ -126,6 +126,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
             metrics=SenderMetrics(metrics),
             on_error=partial(account_failed, health),
             on_well=partial(account_well, health),
+            templates=configured.alerting.templates(),
         )
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))

@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": ("doctor", "Check configuration and dependencies, and say what to do."),
     "rules": ("rules", "Check rules and show what they mean."),
     "notify-test": ("notify_test", "Prove that a receiver can be reached."),
+    "messages": ("messages", "Show what messages look like, byte for byte."),
     "replay": ("replay", "Figures and alerts of events from files, offline."),
     "explain": ("explain", "List what a figure is made of."),
     "why": ("why", "Say why somebody was told of an alert, or was not."),

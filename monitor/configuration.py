@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +14,6 @@ from rules.yaml_marks import Listing, Mapping, Node, Scalar, YamlMistake, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
@@ -20,6 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
 Places = dict[Location, tuple[int, int]]
 
+_BLOCK = re.compile(r":\s+\|[+-]?\s*(#.*)?$")
 _NOTHING = ("", "~", "null", "Null", "NULL")
 _NEVER_SHOWN = ("secret", "token", "password", "phone", "key")
 
@@ -148,9 +150,24 @@ def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Place
         plain = isinstance(one["input"], str | int | float)
         found = repr(one["input"])[:80] if plain and not hidden else ""
         shown = ""
+    if known and one["type"] == "template":
+        line, column = _inside(Path(file), line, column, one["ctx"]["line"], one["ctx"]["column"])
     if known:
         return str(Problem(file, line, column, what, found, shown, hint))
     return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", "configuration or environment", 1)
+
+
+def _inside(file: Path, line: int, column: int, inner_line: int, inner_column: int) -> tuple[int, int]:
+    """The place in the file of a place in a text whose key stands at ``line``, ``column``.
+
+    A text written as a block (``|``) begins on the next line, indented as its first line is; of one that is
+    written otherwise only the key's place can be told.
+    """
+    lines = file.read_text("utf-8-sig").splitlines()
+    if not _BLOCK.search(lines[line - 1]):
+        return line, column
+    indents = (len(text) - len(text.lstrip()) for text in lines[line:] if text.strip())
+    return line + inner_line, next(indents, 0) + inner_column
 
 
 def _walk(model: Any, at: Location) -> tuple[Location, list[str]]:

@@ -71,6 +71,8 @@ WIRES = {
 OPENS_ONE = {
     ("monitor/commands/tokens.py", "Tokens"),
     ("monitor/commands/notify_test.py", "SystemClock"),
+    ("monitor/commands/messages.py", "SystemClock"),
+    ("monitor/commands/messages.py", "SystemClock"),
     ("monitor/commands/doctor.py", "SystemClock"),
     ("monitor/commands/doctor.py", "Tokens"),
 }

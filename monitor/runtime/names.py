@@ -58,6 +58,14 @@ class Names:
         named = self._by_id.get(known.pack) if known and known.pack else None
         return named or self._packs.get(shop.partition(":")[0])
 
+    def shop_keys(self) -> list[str]:
+        """The shops that are named."""
+        return list(self._shops)
+
+    def agent_ids(self) -> list[str]:
+        """The agents that are somebody we know."""
+        return list(self._agents)
+
     def shop(self, key: str) -> ShopInfo:
         """A shop's name, where its chats are, and its zone."""
         known, pack = self._shops.get(key), self.pack(key)

@@ -1,0 +1,28 @@
+"""A template tried before it is used: what is wrong in it, then whether it can be written of any alert."""
+
+from __future__ import annotations
+
+from alerting import limits
+from alerting.about import About, Style
+from alerting.ports import ByIds
+from alerting.samples import bare, sample
+from alerting.template import Mistake, failure, mistakes
+from alerting.words import words
+
+_AT_MS = 1_795_399_200_000
+_TRIED = (
+    sample("fire", _AT_MS),
+    sample("resolved", _AT_MS),
+    sample("ended", _AT_MS),
+    bare("fire", _AT_MS),
+)
+
+
+def tried(source: str) -> list[Mistake]:
+    """Everything wrong in a template; if nothing is, the first thing that goes wrong with sample alerts."""
+    found = mistakes(source)
+    if found:
+        return found
+    directory, style = ByIds(), Style("zh", "markdown", limits.WECOM_MARKDOWN_BYTES, _AT_MS)
+    tries = (words(one, About(one.intent.transition, directory, style), directory) for one in _TRIED)
+    return [wrong for one in tries if (wrong := failure(source, one))][:1]
