@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerting import limits
 from alerting.compared import compared
-from alerting.policy.route import OWN_RULES
+from alerting.policy.rulings import OWN_RULES
 from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,7 @@ def _read_duration(value: Any) -> Any:
     return parsed
 
 
+Contact = Literal["", "wecom_id", "phone"]
 Duration = Annotated[int, BeforeValidator(_read_duration)]
 
 
@@ -54,6 +55,7 @@ class Account(Model):
 
     needs: ClassVar[tuple[str, ...]] = ()  # secrets without which it cannot be
     takes: ClassVar[tuple[str, ...]] = ()  # secrets it may have
+    contact: ClassVar[Contact] = ""  # by what of people.yaml one person can be told or mentioned on it
 
     @property
     def reaches(self) -> str:

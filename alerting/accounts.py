@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from alerting.account import Account, BaseUrl, Id, Phone, WithKey, WithSecret, WithUrl
+from alerting.account import Account, BaseUrl, Contact, Id, Phone, WithKey, WithSecret, WithUrl
 from alerting.channels import aliyun_sms, dingtalk, feishu, tencent_sms, wecom_bot
 from alerting.channels.sms_words import Word
 
@@ -48,6 +48,7 @@ class _Bot(WithKey, Account):
 class WecomBotAccount(_Bot):
     """A WeCom group bot; its key is what stands behind `key=` in its address."""
 
+    contact: ClassVar[Contact] = "wecom_id"  # of who is mentioned
     type: Literal["wecom_bot"]
     """What it is."""
     base_url: BaseUrl = wecom_bot.BASE_URL
@@ -89,6 +90,7 @@ class WecomAppAccount(WithSecret, Account):
 
     needs: ClassVar[tuple[str, ...]] = ("secret",)
     takes: ClassVar[tuple[str, ...]] = ("callback_token", "callback_key")
+    contact: ClassVar[Contact] = "wecom_id"
     type: Literal["wecom_app"]
     """What it is."""
     corp_id: str = Field(min_length=1, max_length=64)
@@ -140,6 +142,7 @@ class WecomAppAccount(WithSecret, Account):
 
 class _SmsAccount(WithSecret, Account):
     needs: ClassVar[tuple[str, ...]] = ("secret",)
+    contact: ClassVar[Contact] = "phone"
     access_id: str = Field(min_length=1, max_length=128)
     """The id that belongs to the secret: AccessKey ID of Aliyun, SecretId of Tencent Cloud."""
     phones: tuple[Phone, ...] = Field(min_length=1, max_length=20)

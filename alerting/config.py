@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerting.account import Duration, Model
 from alerting.accounts import AnyAccount
-from alerting.policy.route import Policy, Receiver
+from alerting.config_names import mistakes
+from alerting.duty import ScheduleSettings
+from alerting.policy.rulings import Policy, Receiver
+from alerting.routing import (
+    DAY_MS,
+    AcknowledgeSettings,
+    InhibitSettings,
+    Manner,
+    MuteSettings,
+    Name,
+    RouteSettings,
+    StepSettings,
+)
 from alerting.template import Templates
 from alerting.tried import tried
 from alerting.ways import Ways
-from rules.problems import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     import httpx
 
     from alerting.channels.base import Channel
     from alerting.ports import Clock, TapReader
     from alerting.ways import ReadSecret
-
-_NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
-_Name = Annotated[str, Field(pattern=_NAME)]
-_DAY_MS = 86_400_000
-_GROUP_BY = {"rule", "severity", "platform", "shop", "source", "agent", "team"}
 
 
 class MessageSettings(Model):
@@ -39,18 +45,20 @@ class MessageSettings(Model):
     """An alert's row where several share a message."""
 
 
-class ReceiverSettings(Model):
+class ReceiverSettings(Manner):
     """Somebody to tell, and how often."""
 
-    accounts: tuple[_Name, ...] = Field(min_length=1, max_length=10)
+    accounts: tuple[Name, ...] = Field(min_length=1, max_length=10)
     """Where they are told; each account is told by itself."""
+    to: tuple[Name, ...] = Field(default=(), max_length=20)
+    """People of people.yaml and schedules, where not all that an account reaches are meant."""
     group_by: tuple[str, ...] = Field(default=("rule",), max_length=5)
-    """What alerts of one message have in common: rule, severity, platform, shop, source, agent, team."""
+    """What alerts of one message have in common: rule, severity, platform, shop, team, `labels.NAME` …"""
     group_wait: Duration = Field(default=30_000, ge=0, le=600_000)
     """How long (0s to 10m) a warning waits for others of its group; a critical alert never does."""
-    group_interval: Duration = Field(default=120_000, ge=0, le=_DAY_MS)
+    group_interval: Duration = Field(default=120_000, ge=0, le=DAY_MS)
     """The least time (0s to 1d) between two messages of a group of warnings."""
-    repeat_interval: Duration = Field(default=14_400_000, ge=60_000, le=30 * _DAY_MS)
+    repeat_interval: Duration = Field(default=14_400_000, ge=60_000, le=30 * DAY_MS)
     """When (1m to 30d) an alert that still fires and that nobody has taken is told again."""
     language: Literal["zh", "en"] | None = None
     """Of its messages, unless the file's."""
@@ -61,58 +69,49 @@ class ReceiverSettings(Model):
 class Alerting(Model):
     """All of ``alerting.yaml``."""
 
-    accounts: dict[_Name, AnyAccount] = Field(min_length=1, max_length=100)
+    accounts: dict[Name, AnyAccount] = Field(min_length=1, max_length=100)
     """Ways out, by name."""
-    receivers: dict[_Name, ReceiverSettings] = Field(min_length=1, max_length=1_000)
+    receivers: dict[Name, ReceiverSettings] = Field(min_length=1, max_length=1_000)
     """Who is told, by the name that a rule's `notify` gives."""
-    default: _Name
+    default: Name
     """The receiver of rules that name nobody, or nobody we know."""
-    self_alerts: _Name | None = None
+    self_alerts: Name | None = None
     """The receiver of alerts about slawatch itself; unless given, the default one."""
-    routes: dict[_Name, tuple[_Name, ...]] = Field(default_factory=dict, max_length=1_000)
+    routes: dict[Name, tuple[Name, ...]] = Field(default_factory=dict, max_length=1_000)
     """Names for several receivers at once, for a rule's `notify`."""
-    digest_after: Duration = Field(default=32_400_000, ge=0, le=_DAY_MS)
+    route: RouteSettings = Field(default_factory=RouteSettings)
+    """The tree that every alert is led through: the first route takes all, those below it some."""
+    mute_times: dict[Name, MuteSettings] = Field(default_factory=dict, max_length=200)
+    """Times at which alerts are held for a digest, for `mute` of a route."""
+    inhibit: tuple[InhibitSettings, ...] = Field(default=(), max_length=100)
+    """Alerts that others explain; a blind source or platform mutes its shops without being named here."""
+    escalations: dict[Name, tuple[StepSettings, ...]] = Field(default_factory=dict, max_length=200)
+    """Who is told next while nobody has the alert, for `escalate` of a route."""
+    schedules: dict[Name, ScheduleSettings] = Field(default_factory=dict, max_length=200)
+    """Who is on call, for `to` of a receiver."""
+    acknowledge: AcknowledgeSettings = Field(default_factory=AcknowledgeSettings)
+    """How long an acknowledgement holds."""
+    digest_after: Duration = Field(default=32_400_000, ge=0, le=DAY_MS)
     """How long after midnight (0s to 1d) the days that ended are named, if no digest came before."""
     language: Literal["zh", "en"] = "zh"
     """Of messages."""
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Alerting:
+    def parse(cls, values: Mapping[str, Any], people: Collection[str] | None = None) -> Alerting:
         """Validate what the file says, and that every name in it means something.
+
+        Args:
+            values: As the file has them.
+            people: Names of people.yaml; None: not known, and none is taken for unknown.
 
         Raises:
             ValidationError: All mistakes, each with its location.
         """
         found = cls.model_validate(values)
-        errors = [*found.unknown_names(), *found.wrong_templates()]
+        errors = [*(one.error() for one in mistakes(found, people)), *found.wrong_templates()]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return found
-
-    def unknown_names(self) -> Iterator[InitErrorDetails]:
-        """Names of accounts, receivers and groups that there are none of, with their places."""
-
-        def check(
-            kind: str, name: str, known: Mapping[str, object], *loc: str | int
-        ) -> Iterator[InitErrorDetails]:
-            if name not in known:
-                meant = closest(name, known)
-                hint = f", did you mean {meant}?" if meant else f", there are {', '.join(sorted(known))}"
-                text = f"no {kind} {name}{hint}"
-                error = PydanticCustomError("unknown_name", "{text}", {"text": text})
-                yield InitErrorDetails(type=error, loc=loc, input=name)
-
-        for name, receiver in self.receivers.items():
-            for i, account in enumerate(receiver.accounts):
-                yield from check("account", account, self.accounts, "receivers", name, "accounts", i)
-            for i, by in enumerate(receiver.group_by):
-                yield from check("group", by, dict.fromkeys(_GROUP_BY), "receivers", name, "group_by", i)
-        for name, receivers in self.routes.items():
-            for i, receiver_name in enumerate(receivers):
-                yield from check("receiver", receiver_name, self.receivers, "routes", name, i)
-        yield from check("receiver", self.default, self.receivers, "default")
-        if self.self_alerts:
-            yield from check("receiver", self.self_alerts, self.receivers, "self_alerts")
 
     def wrong_templates(self) -> Iterator[InitErrorDetails]:
         """Mistakes in templates, each with its place in the template."""
@@ -133,34 +132,43 @@ class Alerting(Model):
         """What a rule's ``notify`` may say."""
         return frozenset((*self.receivers, *self.routes))
 
-    def policy(self, sources: Mapping[str, str] | None = None, rules: frozenset[str] | None = None) -> Policy:
+    def policy(
+        self,
+        sources: Mapping[str, str] | None = None,
+        rules: frozenset[str] | None = None,
+        shops: Mapping[str, Mapping[str, str]] | None = None,
+        now_ms: int = 0,
+    ) -> Policy:
         """What the desk decides by.
 
         Args:
             sources: Shop → the source its events come from.
             rules: Those in force; alerts of others end. None: not known.
+            shops: Shop → its labels as ``alerting.policy.match`` names them.
+            now_ms: Around which the tables of mute times and schedules are made.
         """
-        receivers = {
-            name: Receiver(
-                name,
-                given.accounts,
-                given.group_by,
-                given.group_wait,
-                given.group_interval,
-                given.repeat_interval,
-                given.language or self.language,
-            )
-            for name, given in self.receivers.items()
-        }
         return Policy(
-            receivers,
+            {name: self._receiver(name, given) for name, given in self.receivers.items()},
             self.default,
             self.routes,
             self.self_alerts or "",
             sources or {},
             rules,
             self.digest_after,
+            tree=self.route.node(),
+            shops=shops or {},
+            mutes={name: given.spans(now_ms) for name, given in self.mute_times.items()},
+            inhibitions=tuple(given.inhibition() for given in self.inhibit),
+            escalations={name: tuple(s.step() for s in steps) for name, steps in self.escalations.items()},
+            schedules={name: given.roster(now_ms) for name, given in self.schedules.items()},
+            contacts={name: account.contact for name, account in self.accounts.items()},
+            ack_holds_ms=self.acknowledge.holds,
+            ack_remind_ms=self.acknowledge.remind,
         )
+
+    def _receiver(self, name: str, given: ReceiverSettings) -> Receiver:
+        language = given.language or self.language
+        return Receiver(name, given.accounts, language=language, to=given.to, **given.manner())
 
     def channels(
         self,

@@ -7,6 +7,10 @@ INTENT_LIFE_MS = 86_400_000  # an intent not sent within a day of being due expi
 NEVER_MS = 1 << 52  # "not before": held until something releases it (about the year 144 000)
 FORGET_MS = 86_400_000  # ended silences and quiet groups are forgotten this long after their end
 
+CALENDAR_DAYS_BACK = 2  # tables of mute times and schedules begin so long before they are made …
+CALENDAR_DAYS = 800  # … and end so long after: then nothing is muted, and only a fallback is on call
+GAP_DAYS = 28  # gaps of schedules are reported so far ahead
+
 # The store: what is older goes at the next prune
 TRANSITIONS_KEPT_MS = 35 * 86_400_000
 DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents

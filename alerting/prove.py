@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alerting.channels.base import Channel, DeliveryResult
-    from alerting.policy.route import Receiver
+    from alerting.policy.rulings import Receiver
     from alerting.ports import Clock
 
 

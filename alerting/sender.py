@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from alerting.channels.base import Channel, DeliveryResult
     from alerting.policy.records import Queued
-    from alerting.policy.route import Policy
+    from alerting.policy.rulings import Policy
     from alerting.ports import Clock, Directory, Metrics, Store, Worker
     from alerting.template import Templates
     from rules.transition import Transition

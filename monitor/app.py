@@ -11,14 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import httpx
 
-from alerting.config import Alerting
 from alerting.sender import Sender
-from monitor.configuration import load_model
-from monitor.directory import load_people, load_shops
+from monitor.configured import configure, read_secret
 from monitor.logs import configure_logging
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
@@ -27,23 +25,19 @@ from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.evidence import Evidence
 from monitor.runtime.link_key import links_of
 from monitor.runtime.memory import collect_seldom
-from monitor.runtime.names import Names
 from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
-from monitor.runtime.plans import plan_of
 from monitor.runtime.reasons import Reasons
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
 from monitor.runtime.view import View
-from monitor.settings import secret_variable
 from monitor.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.journal import JournalLimits
 from monitor.web.app import WebOptions, build_app
 from monitor.web.tokens import Tokens
-from rules.load import load_packs, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -52,28 +46,10 @@ if TYPE_CHECKING:
     from alerting.channels.base import Channel
     from alerting.links import Links
     from alerting.ports import TapReader
-    from monitor.rulebook import Plan
+    from monitor.configured import Configured
     from monitor.runtime.clock import Clock
+    from monitor.runtime.names import Names
     from monitor.settings import Settings
-
-TERMINAL: dict[str, object] = {"accounts": {"console": {"type": "console"}}, "default": "console"}
-TERMINAL |= {"receivers": {"console": {"accounts": ["console"]}}}
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """Everything the files say, checked."""
-
-    settings: Settings
-    base: Path  # what relative paths in the settings start from
-    plan: Plan
-    names: Names
-    alerting: Alerting
-
-    @property
-    def data(self) -> Path:
-        """The directory of everything that is kept."""
-        return self.base / self.settings.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +61,6 @@ class Daemon:
     sender: Sender
     gauges: Gauges
     url: str
-
-
-def configure(settings: Settings, base: Path) -> Configured:
-    """Read every file that the settings name.
-
-    Raises:
-        ConfigurationError, RulesError: With every mistake, each at its place.
-    """
-    packs = load_packs(base / settings.packs if settings.packs else None)
-    alerting = load_alerting(base / settings.alerting, settings.language)
-    rules = load_rules([base / settings.rules], packs, alerting.names())
-    shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
-    names = Names(packs, rules, shops, people, settings.public_url)
-    return Configured(settings, base, plan_of(settings, packs, rules, shops), names, alerting)
-
-
-def load_alerting(path: Path, language: str) -> Alerting:
-    """Receivers and accounts; without such a file everything is told on the terminal.
-
-    Raises:
-        ConfigurationError: With every mistake, each at its place.
-    """
-    if not path.exists():
-        return Alerting.parse({"language": language, **TERMINAL})
-    return load_model(path, Alerting, lambda values: Alerting.parse({"language": language, **values}))
 
 
 async def run(
@@ -215,9 +166,7 @@ def _embedded(
     return Embedded(
         files,
         partial(Shard, configured.plan),
-        configured.alerting.policy(
-            configured.settings.source_of_shops(), frozenset(configured.plan.rules.rules)
-        ),
+        configured.policy(clock.now_ms()),
         clock,
         box,
         plan=configured.plan.name,
@@ -235,7 +184,7 @@ def _sender(
     sender = Sender(
         running.store,
         channels,
-        configured.alerting.policy(),
+        configured.policy(running.clock.now_ms()),
         configured.names,
         running.clock,
         worker=running.thread,
@@ -284,15 +233,3 @@ def _reasons(configured: Configured, running: Embedded) -> Reasons:
 def _shard(running: Embedded) -> Shard | None:
     found = running.shard_loop.shard
     return found if isinstance(found, Shard) else None
-
-
-def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
-    """The text of a secret: of a file, relative to the configuration, or of an environment variable.
-
-    Raises:
-        OSError: It cannot be read.
-        KeyError: No such variable is set.
-    """
-    if kind == "env":
-        return secret_variable(name)
-    return (base / name).read_text("utf-8")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from monitor.app import Configured, configure
+from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.link import link_of

@@ -17,8 +17,8 @@ import httpx
 from fastapi import FastAPI
 
 from alerting.sender import Sender
-from monitor.app import Configured, configure, read_secret
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
+from monitor.configured import Configured, configure, read_secret
 from monitor.logs import configure_logging
 from monitor.runtime import limits
 from monitor.runtime.clock import SystemClock
@@ -42,6 +42,7 @@ from monitor.web.phone import Phone, phone_routes
 from monitor.web.ports import Status
 from monitor.web.problems import add_handlers
 from monitor.web.shell import Shell
+from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
@@ -104,8 +105,9 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         names = configured.names.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
+        policy = configured.policy(clock.now_ms())
         loop = DeskLoop(
-            configured.alerting.policy(settings.source_of_shops(), frozenset(configured.plan.rules.rules)),
+            policy,
             store,
             thread,
             clock,
@@ -117,7 +119,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         sender = Sender(
             store,
             channels,
-            configured.alerting.policy(),
+            policy,
             names,
             clock,
             owner=name,
@@ -206,7 +208,8 @@ def _web(
     access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
     add_static(web)
     web.add_middleware(Shell, metrics=metrics)
-    web.include_router(api_routes(view, desk, access, clock.now_ms))
+    web.include_router(api_routes(view, desk, access))
+    web.include_router(silence_routes(view, desk, access, clock.now_ms))
     web.include_router(callback_routes(options.callbacks, desk, Bodies(metrics)))
     if options.links:
         pages = Pages(view, clock.now_ms, options.language, options.timezone)

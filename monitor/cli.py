@@ -20,6 +20,7 @@ COMMANDS = {
     "init": ("init", "Write a commented starter configuration."),
     "doctor": ("doctor", "Check configuration and dependencies, and say what to do."),
     "rules": ("rules", "Check rules and show what they mean."),
+    "routes": ("routes", "Try who would be told of an alert, and when."),
     "notify-test": ("notify_test", "Prove that a receiver can be reached."),
     "messages": ("messages", "Show what messages look like, byte for byte."),
     "replay": ("replay", "Figures and alerts of events from files, offline."),

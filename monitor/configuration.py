@@ -72,7 +72,7 @@ def load_model(
     try:
         made = make(values)
     except ValidationError as error:
-        found += (_problem(one, model, str(path), places) for one in error.errors())
+        found += (_problem(one, model, str(path), places) for one in _telling(error.errors()))
         raise ConfigurationError(found) from error
     if found:
         raise ConfigurationError(found)
@@ -127,6 +127,17 @@ def _values(node: Node, at: Location, places: Places, problems: list[str], file:
         places[*at, key.text] = (key.line, key.column)
         found[key.text] = _values(value, (*at, key.text), places, problems, file)
     return found
+
+
+def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short for no other reason than that what is in them is wrong."""
+    wrong = [one["loc"] for one in errors]
+
+    def follows(one: ErrorDetails) -> bool:
+        at = one["loc"]
+        return one["type"] == "too_short" and any(len(o) > len(at) and o[: len(at)] == at for o in wrong)
+
+    return [one for one in errors if not follows(one)]
 
 
 def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Places) -> str:
@@ -189,9 +200,10 @@ def _walk(model: Any, at: Location) -> tuple[Location, list[str]]:
         if part in allowed:
             model = _annotation(model, str(part))
             inner = _models(model)
-            model = inner[0] if inner and get_origin(model) is not dict else model
+            model = inner[0] if inner and get_origin(model) not in (dict, list, tuple) else model
         else:
-            model = get_args(model)[-1] if get_origin(model) in (dict, list) else None
+            of, parts = get_origin(model), get_args(model)
+            model = (parts[0] if of is tuple else parts[-1]) if of in (dict, list, tuple) else None
     return tuple(found), allowed
 
 

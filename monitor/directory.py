@@ -53,6 +53,13 @@ class Shop(_Model):
     conversation_url: str = Field(default="", max_length=500)
     """Where its chats are found: https://…/{conversation_id}."""
 
+    def told_by(self) -> dict[str, str]:
+        """Its labels as the desk's routes and silences name them."""
+        own = {"team": self.team, "tier": self.tier}
+        return {name: value for name, value in own.items() if value} | {
+            f"labels.{name}": value for name, value in self.labels.items()
+        }
+
     @field_validator("conversation_url")
     @classmethod
     def _check_url(cls, url: str) -> str:
@@ -77,6 +84,11 @@ class Person(_Model):
     """The teams they belong to."""
     agent_ids: tuple[str, ...] = ()
     """The agents they are, as `platform:shop_id:agent_id` or the agent's id."""
+
+    def contacts(self) -> frozenset[str]:
+        """The names of the contacts that are given."""
+        phone = "phone" if self.phone.get_secret_value() else ""
+        return frozenset(filter(None, ("wecom_id" if self.wecom_id else "", phone)))
 
     @field_validator("phone")
     @classmethod

@@ -31,37 +31,59 @@ def explain(books: Ledger, rule: str, subject: dict[str, str], now_ms: int, noti
         Trace(key, now_ms, "route", "routed" if alert.ways else "dropped", route(books.policy, t).reason),
     ]
     if alert.acked_by:
-        steps.append(Trace(key, now_ms, "acknowledge", "taken", f"by {alert.acked_by}"))
-    hold_ms, step, reason = books.hold(alert, now_ms)
-    if hold_ms:
-        until = "until it is over" if hold_ms == limits.NEVER_MS else f"until {hold_ms}"
-        steps.append(Trace(key, now_ms, step, "held", f"{reason}, {until}"))
-    return steps + [step for way in alert.ways for step in _way(alert, way, now_ms)]
-
-
-def _way(alert: Alert, way: Way, now_ms: int) -> list[Trace]:
-    to = f"{way.receiver} on {way.account}"
-    steps = [
-        Trace(
-            alert.key,
-            now_ms,
-            "intent",
-            "queued",
-            f"{waiting.kind} for {to}, not before {waiting.not_before_ms}",
-        )
-        for waiting in way.queued.values()
-        if waiting.not_before_ms < limits.NEVER_MS
+        until = f", until {alert.ack_until_ms}" if alert.ack_until_ms else ""
+        steps.append(Trace(key, now_ms, "acknowledge", "taken", f"by {alert.acked_by}{until}"))
+    for node in dict.fromkeys(way.node for way in alert.ways):
+        if held := books.hold(alert, node, now_ms):
+            until = "until it is over" if held.until_ms == limits.NEVER_MS else f"until {held.until_ms}"
+            steps.append(Trace(key, now_ms, held.step, "held", f"{held.reason}, {until}"))
+    return list(dict.fromkeys(steps)) + [
+        step for way in alert.ways for step in _way(books, alert, way, now_ms)
     ]
+
+
+def _way(books: Ledger, alert: Alert, way: Way, now_ms: int) -> list[Trace]:
+    to = f"{way.receiver} on {way.account}"
+    receiver = books.receiver(way)
+    steps = []
+    for waiting in way.queued.values():
+        if waiting.not_before_ms < limits.NEVER_MS:
+            people = books.policy.people(receiver, max(now_ms, waiting.not_before_ms))
+            whom = f" ({', '.join(people)})" if people else ""
+            reason = f"{waiting.kind} for {to}{whom}, not before {waiting.not_before_ms}"
+            steps.append(Trace(alert.key, now_ms, "intent", "queued", reason))
+    if way.failed_ms:
+        failed = f"{to} was not reached, as known at {way.failed_ms}"
+        return [*steps, Trace(alert.key, now_ms, "send", "failed", failed)]
     told = f"{to} was told at {way.told_ms}" if way.told_ms else f"{to} has not been told"
     return [*steps, Trace(alert.key, now_ms, "send", "told" if way.told_ms else "waiting", told)]
 
 
 def _would(books: Ledger, first: Trace, rule: str, subject: dict[str, str], notify: str) -> list[Trace]:
-    """What would become of the alert if it fired now."""
-    key, now_ms = first.alert, first.at_ms
-    t = Transition(now_ms, rule, subject, "ok", "firing", "warn", "warn", "", notify=notify)
-    steps = [first, Trace(key, now_ms, "route", "would", route(books.policy, t).reason)]
-    hold_ms, step, reason = books.would_hold(t, now_ms)
-    if hold_ms:
-        steps.append(Trace(key, now_ms, step, "would hold", reason))
+    """What would become of the alert if it fired now; once for both severities where that is the same."""
+    found: list[list[Trace]] = []
+    for severity in ("warn", "crit"):
+        t = Transition(first.at_ms, rule, subject, "ok", "firing", severity, severity, "", notify=notify)
+        steps = _would_be(books, first.alert, t)
+        if steps not in found:
+            found.append(steps)
+    if len(found) > 1:
+        marked = (("as a warning", found[0]), ("as a critical alert", found[1]))
+        found = [
+            [Trace(s.alert, s.at_ms, s.step, s.verdict, f"{mark}: {s.reason}") for s in steps]
+            for mark, steps in marked
+        ]
+    return [first, *(step for steps in found for step in steps)]
+
+
+def _would_be(books: Ledger, key: str, t: Transition) -> list[Trace]:
+    to, policy = route(books.policy, t), books.policy
+    steps = [Trace(key, t.at_ms, "route", "would", to.reason)]
+    for node in to.nodes:
+        if held := books.would_hold(t, node, t.at_ms):
+            steps.append(Trace(key, t.at_ms, held.step, "would hold", held.reason))
+        at = policy.nodes[node]
+        for step in policy.escalations.get(at.escalate, ()):
+            reason = f"{at.escalate}: {', '.join(step.receivers)} after {step.after_ms // 1000} s"
+            steps.append(Trace(key, t.at_ms, "escalate", "would", reason))
     return steps

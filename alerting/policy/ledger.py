@@ -1,7 +1,7 @@
 """The desk's books: alerts, silences and groups, and the entries that can be made in them.
 
-``alerting.desk`` decides what is to be told; here it is entered: an intent is queued, held, moved or
-voided, and every entry leaves its trace in the ``Changes``.
+Others decide what is to be told; here it is entered: an intent is queued, held, moved or voided, and every
+entry leaves its trace in the ``Changes``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from alerting import limits
+from alerting.policy import chain
 from alerting.policy.group import flush_ms, group_key, held_back
+from alerting.policy.hold import NONE, Hold, hold
+from alerting.policy.inhibit import Inhibitions
+from alerting.policy.match import labels_of
 from alerting.policy.records import Changes, Intent, Kind, Silence, Trace, alert_key
+from alerting.policy.route import manner
 from alerting.policy.silence import active
 from alerting.policy.state import Alert, Waiting, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from alerting.policy.route import Policy, Receiver
+    from alerting.policy.rulings import Policy, Receiver
     from rules.transition import Transition
 
 _alert = msgspec.msgpack.Decoder(Alert)
@@ -36,22 +40,19 @@ class Ledger:
         self.alerts: dict[str, Alert] = {}
         self.silences: dict[str, Silence] = {}
         self.groups: dict[str, int] = {}  # group → when its last planned message may leave
-        self._blind: dict[str, str] = {}  # source with a firing alert → that alert
-        self._by_source: dict[str, set[str]] = {}  # source → alerts of its shops
+        self.inhibitions = Inhibitions(policy.inhibitions)
         self._dirty: set[str] = set()
         self._changes = Changes()
         self._origin = ""
         self._made = 0
         for kind, key, body in rows:
             if kind == "alert":
-                alert = _alert.decode(body)
-                self._enter(alert)
-                self._watch(alert)
+                alert = self.alerts[key] = _alert.decode(body)
+                self.inhibitions.note(key, self.labels(alert.transition), firing=not alert.over)
             elif kind == "silence":
                 self.silences[key] = _silence.decode(body)
             elif kind == "group":
                 self.groups[key] = msgspec.msgpack.decode(body, type=int)
-        self._dirty.clear()
 
     def begin_item(self, origin: str) -> None:
         """Name what is folded next; the ids of its intents are made from that name."""
@@ -72,62 +73,37 @@ class Ledger:
 
     # Alerts
 
+    def labels(self, t: Transition) -> dict[str, str]:
+        """What an alert is told by."""
+        return labels_of(t, self.policy.shops, self.policy.sources)
+
     def enter(self, alert: Alert) -> None:
-        """Put an alert, new or in place of its former firing, into the books."""
-        self._enter(alert)
-        self.note_source(alert)
-
-    def _enter(self, alert: Alert) -> None:
+        """Put an alert into the books, new or in place of its former firing."""
         self.alerts[alert.key] = alert
-        self._dirty.add(alert.key)
-        if source := self._source_of(alert.transition):
-            self._by_source.setdefault(source, set()).add(alert.key)
+        self.changed(alert)
 
-    def touch(self, alert: Alert) -> None:
-        """Note that the alert has changed."""
+    def changed(self, alert: Alert) -> None:
+        """Note that an alert goes otherwise now; what it held or holds by that is released or held."""
         self._dirty.add(alert.key)
+        news = self.inhibitions.note(alert.key, self.labels(alert.transition), firing=not alert.over)
+        for key in sorted(news):
+            self.rehold(self.alerts[key], alert.transition.at_ms)
 
     def leave(self, alert: Alert) -> None:
         """Strike an alert that is over and of which nothing is left to tell."""
         self._dirty.add(alert.key)
         if alert.over and not any(way.queued for way in alert.ways):
             del self.alerts[alert.key]
-            if source := self._source_of(alert.transition):
-                self._by_source[source].discard(alert.key)
+            self.inhibitions.forget(alert.key)
 
-    def acknowledge(self, alert: Alert, who: str) -> None:
-        """Note who has the alert, on it and on what was sent of it."""
-        alert.acked_by = who
+    def acknowledged(self, alert: Alert) -> None:
+        """Note on what was sent of an alert that somebody has it."""
         self._dirty.add(alert.key)
         self._changes.acknowledged.append(alert.incident)
 
-    def note_source(self, alert: Alert) -> None:
-        """Hold or release the alerts of a source's shops when its own alert begins or ends."""
-        source = alert.transition.subject.get("source", "")
-        if self._watch(alert):
-            for key in sorted(self._by_source.get(source, ())):
-                self.rehold(self.alerts[key], alert.transition.at_ms)
-
-    def _watch(self, alert: Alert) -> bool:
-        """Note whether a source is blind; say whether that is news."""
-        source = alert.transition.subject.get("source", "")
-        if not source or "shop" in alert.transition.subject:
-            return False
-        known = source in self._blind
-        if alert.over:
-            if self._blind.get(source) == alert.key:
-                del self._blind[source]
-        else:
-            self._blind.setdefault(source, alert.key)
-        return (source in self._blind) != known
-
-    def _source_of(self, t: Transition) -> str:
-        shop = t.subject.get("shop", "")
-        return t.subject.get("source", "") or self.policy.sources.get(shop, "") if shop else ""
-
     def receiver(self, way: Way) -> Receiver:
-        """The receiver of a way; the default where the configuration no longer has it."""
-        return self.policy.receivers.get(way.receiver) or self.policy.receivers[self.policy.default]
+        """The receiver of a way, in the manner of its route."""
+        return manner(self.policy, way.receiver, way.node)
 
     # Silences and groups
 
@@ -138,7 +114,7 @@ class Ledger:
 
     def silenced(self, alert: Alert, at_ms: int) -> Silence | None:
         """The silence that holds the alert longest, if any does."""
-        return active(self.silences.values(), alert.transition, at_ms)
+        return active(self.silences.values(), self.labels(alert.transition), at_ms)
 
     def drop_silence(self, name: str) -> Silence | None:
         """Strike a silence; the one struck."""
@@ -154,10 +130,10 @@ class Ledger:
 
     def flush_ms(self, way: Way, t: Transition) -> int:
         """When the alert may leave with its group; at once when it must not be held back."""
-        receiver = self.receiver(way)
         if not held_back(t):
             return t.at_ms
-        key = group_key(receiver, t)
+        receiver = self.receiver(way)
+        key = group_key(receiver, self.labels(t))
         planned_ms = flush_ms(self.groups.get(key, 0), t.at_ms, receiver)
         self.groups[key] = planned_ms
         self._changes.rows["group", key] = _encode(planned_ms)
@@ -168,31 +144,40 @@ class Ledger:
 
     # Intents
 
-    def queue(self, alert: Alert, way: Way, kind: Kind, base_ms: int, at_ms: int) -> None:
-        """Make an intent that may go at ``base_ms``, or later when something holds it."""
-        hold_ms, step, reason = self.hold(alert, at_ms)
-        not_before_ms = max(base_ms, hold_ms)
-        t = alert.transition
+    def queue(
+        self, alert: Alert, way: Way, kind: Kind, base_ms: int, at_ms: int, *, missed: bool = False
+    ) -> int:
+        """Make an intent that may go at ``base_ms``, or later when something holds it; when that is."""
+        held = self.hold(alert, way.node, at_ms, base_ms)
+        not_before_ms = max(base_ms, held.until_ms)
+        t, receiver = alert.transition, self.receiver(way)
         intent = Intent(
             id=f"{self._origin}-{self._made}",
             alert=alert.key,
             incident=alert.incident,
             receiver=way.receiver,
             account=way.account,
-            group=group_key(self.receiver(way), t),
+            # What quiet hours held is one message in the morning.
+            group=f"{way.receiver}|{held.name}"
+            if held.step == "mute"
+            else group_key(receiver, self.labels(t)),
             kind=kind,
             severity=t.severity,
             created_ms=at_ms,
             not_before_ms=not_before_ms,
             transition=t,
+            stage=way.stage,
+            who=alert.acked_by if kind in ("remind", "lapsed") else "",
+            missed=missed,
         )
         self._made += 1
-        way.queued[intent.id] = Waiting(kind, base_ms, not_before_ms)
+        way.queued[intent.id] = Waiting(kind, base_ms, not_before_ms, held.step)
         self._dirty.add(alert.key)
         self._changes.intents.append(intent)
-        if hold_ms > base_ms:
-            self.trace(alert.key, at_ms, step, "held", reason)
+        if held:
+            self.trace(alert.key, at_ms, held.step, "held", held.reason)
         self.trace(alert.key, at_ms, "intent", "queued", f"{kind} for {way.receiver} on {way.account}")
+        return not_before_ms
 
     def void(self, alert: Alert, way: Way, at_ms: int, reason: str) -> list[Waiting]:
         """Withdraw what is queued on a way, if it has not left yet; what that was."""
@@ -212,31 +197,39 @@ class Ledger:
         self._dirty.add(alert.key)
 
     def rehold(self, alert: Alert, at_ms: int) -> None:
-        """Hold or release what is queued of an alert, by what holds it now."""
-        self._dirty.add(alert.key)
-        hold_ms, step, reason = self.hold(alert, at_ms)
+        """Hold or release what is queued of an alert, by what holds it now; its escalation counts anew."""
         for way in alert.ways:
             for intent, waiting in way.queued.items():
-                not_before_ms = max(waiting.base_ms, hold_ms)
-                if not_before_ms == waiting.not_before_ms:
-                    continue
-                held = not_before_ms > waiting.not_before_ms
-                waiting.not_before_ms = self._changes.moves[intent] = not_before_ms
-                verdict = "held" if held else "released"
-                self.trace(alert.key, at_ms, step, verdict, reason if held else "nothing holds it")
+                self.move(alert, way, intent, waiting, at_ms)
+        if alert.state == "firing":
+            chain.restart(self, alert, at_ms)
 
-    def hold(self, alert: Alert, at_ms: int) -> tuple[int, str, str]:
-        """Until when the alert is held (0: it is not), by which step, and why."""
+    def move(self, alert: Alert, way: Way, intent: str, waiting: Waiting, at_ms: int) -> None:
+        """Let a queued intent go when it may go as things stand."""
+        held = self.hold(alert, way.node, at_ms, waiting.base_ms)
+        not_before_ms = max(waiting.base_ms, held.until_ms)
+        if not_before_ms == waiting.not_before_ms:
+            return
+        later, by = not_before_ms > waiting.not_before_ms, held.step or waiting.by
+        waiting.not_before_ms, waiting.by = not_before_ms, held.step
+        self._changes.moves[intent] = not_before_ms
+        self._dirty.add(alert.key)
+        if by:
+            verdict = "held" if later else "released"
+            self.trace(alert.key, at_ms, by, verdict, held.reason or "nothing holds it")
+
+    def hold(self, alert: Alert, node: str, at_ms: int, base_ms: int = 0) -> Hold:
+        """What holds what is due of an alert at ``base_ms``, as it stands at ``at_ms``."""
         if alert.state == "holding":
-            return limits.NEVER_MS, "inhibit", "it has eased and is not clear yet"
-        return self.would_hold(alert.transition, at_ms)
+            return Hold.for_ever("inhibit", "it has eased and is not clear yet")
+        return self.would_hold(alert.transition, node, at_ms, base_ms)
 
-    def would_hold(self, t: Transition, at_ms: int) -> tuple[int, str, str]:
+    def would_hold(self, t: Transition, node: str, at_ms: int, base_ms: int = 0) -> Hold:
         """As ``hold``, for a transition alone."""
-        source = self._source_of(t)
-        if source in self._blind:
-            return limits.NEVER_MS, "inhibit", f"source {source} is blind: {self._blind[source]}"
-        silence = active(self.silences.values(), t, at_ms)
-        if silence:
-            return silence.until_ms, "silence", f"silence {silence.id} by {silence.who}"
-        return 0, "silence", ""
+        labels = self.labels(t)
+        if reason := self.inhibitions.by(alert_key(t.rule, t.subject), labels):
+            return Hold.for_ever("inhibit", reason)
+        muted = self.policy.nodes.get(node)
+        if not self.silences and not (muted and muted.mute):
+            return NONE
+        return hold(self.policy, self.silences.values(), labels, node, max(base_ms, at_ms))

@@ -14,7 +14,20 @@ import xxhash
 
 from rules.transition import Transition
 
-Kind = Literal["fire", "rise", "update", "repeat", "still", "resolved", "ended"]
+# Why somebody is told: it fires, rose, has other items, still fires (later, or after a silence), nobody took
+# it, somebody took it long ago, whose time is over; it is over, or its day is.
+Kind = Literal[
+    "fire",
+    "rise",
+    "update",
+    "repeat",
+    "still",
+    "escalate",
+    "remind",
+    "lapsed",
+    "resolved",
+    "ended",
+]
 # Of an intent and of a delivery (design §8). An intent that will never be sent is expired.
 State = Literal[
     "queued", "sending", "accepted", "delivered", "acknowledged", "failed", "expired", "ambiguous"
@@ -51,6 +64,9 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     created_ms: int
     not_before_ms: int
     transition: Transition
+    stage: int = 0  # of its escalation; 0: those who are told first
+    who: str = ""  # who had taken the alert, of a reminder and of what lapsed
+    missed: bool = False  # an end that stands for its beginning too, which quiet hours held
 
     @property
     def urgent(self) -> bool:
@@ -61,7 +77,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 class Trace(msgspec.Struct, frozen=True, array_like=True):
     """One step on an alert's way and why it went so; what ``slawatch why`` prints.
 
-    Steps in order: rule, route, acknowledge, inhibit, silence, group, intent, settle, throttle, send.
+    Steps in order: rule, route, escalate, acknowledge, inhibit, silence, mute, group, intent, settle,
+    throttle, send, receipt.
     """
 
     alert: str
@@ -72,18 +89,22 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack"):
-    """Somebody has the alert: no repeat and no update until it rises or is over."""
+    """Somebody has the alert: nothing more of it until it rises, is over, or the acknowledgement ends.
+
+    ``holds_ms`` is for how long, 0 as the configuration says.
+    """
 
     at_ms: int
     alert: str
     who: str
+    holds_ms: int = 0
 
 
 class Silence(msgspec.Struct, frozen=True, tag="silence"):
     """Hold what matches until ``until_ms``; what still fires then is told once.
 
-    ``matcher`` maps ``rule``, ``severity`` and names of the subject (``shop``, ``source`` …) to patterns
-    with ``*`` and ``?``; all must match.
+    ``matcher`` maps labels of alerts (``alerting.policy.match``) to patterns; all must match. One that is
+    ``until_resolved`` is over, too, when the last of what it matches is.
     """
 
     at_ms: int
@@ -92,6 +113,7 @@ class Silence(msgspec.Struct, frozen=True, tag="silence"):
     until_ms: int
     who: str
     comment: str = ""
+    until_resolved: bool = False
 
 
 class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
@@ -103,7 +125,10 @@ class Unsilence(msgspec.Struct, frozen=True, tag="unsilence"):
 
 
 class Result(msgspec.Struct, frozen=True, tag="result"):
-    """What became of intents, as the sender found: ``intents`` are intent id, alert key and kind."""
+    """What became of intents, as the sender found: ``intents`` are intent id, alert key and kind.
+
+    Of what was accepted a second one may follow, with what the carrier's receipt says.
+    """
 
     at_ms: int
     state: State

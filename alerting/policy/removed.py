@@ -1,4 +1,4 @@
-"""Alerts of rules that are in force no longer."""
+"""What the configuration has no longer: rules of alerts, receivers and accounts they were on their way to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from alerting.policy.route import OWN_RULES
+from alerting.policy import life
+from alerting.policy.rulings import OWN_RULES
 from rules.machine import Reason
 
 if TYPE_CHECKING:
@@ -37,3 +38,16 @@ def removals(books: Ledger, at_ms: int) -> list[Transition]:
         )
         for t in gone
     ]
+
+
+def reroute(books: Ledger, at_ms: int) -> None:
+    """Tell anew what was on its way to a receiver or account that is configured no longer."""
+    known = {(r.name, account) for r in books.policy.receivers.values() for account in r.accounts}
+    for alert in list(books.alerts.values()):
+        if all((way.receiver, way.account) in known for way in alert.ways):
+            continue
+        life.withdraw(books, alert, at_ms, "its receiver or account is configured no longer")
+        if alert.over:
+            books.leave(alert)
+        else:
+            life.begin(books, alert.key, alert, msgspec.structs.replace(alert.transition, at_ms=at_ms))

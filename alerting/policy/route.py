@@ -1,89 +1,108 @@
-"""Who is told of an alert: from a rule's ``notify`` to receivers and their accounts."""
+"""Who is told of an alert, and in what manner: from its labels through the tree of routes to accounts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from alerting.policy.group import group_key
+from alerting.policy.match import labels_of, matches
 from alerting.policy.records import Intent, alert_key
+from alerting.policy.rulings import CHANNEL_RULE, SELF_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from alerting.policy.rulings import Node, Policy, Receiver
     from rules.transition import Transition
 
-# The desk's own alert on an account that stopped working; its subject is {"account": name}.
-CHANNEL_RULE = "slawatch-channel"
-# The daemon's own alert that nothing is judged, since its log takes no tick; told without a record.
-JOURNAL_RULE = "slawatch-journal"
-OWN_RULES = frozenset({CHANNEL_RULE, JOURNAL_RULE})
+
+class To(NamedTuple):
+    """One way on which an alert is told: whom, over which account, by which node of the tree."""
+
+    receiver: Receiver
+    account: str
+    node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Somebody to tell, and how often. Durations in milliseconds.
-
-    Alerts whose ``group_by`` values are equal share a message: a warning waits ``group_wait_ms`` for
-    company, and the next message of its group comes ``group_interval_ms`` later at the earliest.
-    ``group_by`` names ``rule``, ``severity``, ``platform`` or a name of the subject.
-    """
-
-    name: str
-    accounts: tuple[str, ...]
-    group_by: tuple[str, ...] = ("rule",)
-    group_wait_ms: int = 30_000
-    group_interval_ms: int = 120_000
-    repeat_interval_ms: int = 14_400_000
-    language: str = "zh"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """All the desk decides by. ``routes`` give a ``notify`` label several receivers."""
-
-    receivers: Mapping[str, Receiver]
-    default: str
-    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    self_receiver: str = ""  # of alerts about slawatch itself; empty: the default receiver
-    sources: Mapping[str, str] = field(default_factory=dict)  # shop → the source its events come from
-    rules: frozenset[str] | None = None  # those in force; None: not known, and none is taken for removed
-    digest_after_ms: int = 32_400_000  # ended days are named 9 h after midnight, or in a digest before
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where an alert goes, and why there."""
 
-    ways: tuple[tuple[Receiver, str], ...]  # receiver, account
+    ways: tuple[To, ...]
     reason: str
+    nodes: tuple[str, ...] = ()  # of the tree that it was led to
 
 
-def route(policy: Policy, transition: Transition) -> Route:
-    """Find who is told of ``transition``.
+def route(policy: Policy, t: Transition) -> Route:
+    """Find who is told of ``t``.
 
-    A name that no receiver or route bears goes to the default receiver: nothing is lost by a typing error.
+    A route that names no receivers leaves that to the rule's ``notify``; a name that no receiver or label
+    bears goes to the default receiver: nothing is lost by a typing error.
     """
-    if transition.rule == CHANNEL_RULE:
-        return _round_about(policy, transition.subject["account"])
-    label = policy.self_receiver if transition.rule == JOURNAL_RULE else transition.notify
+    if t.rule == CHANNEL_RULE:
+        return _round_about(policy, t.subject["account"])
+    labels = labels_of(t, policy.shops, policy.sources)
+    label = policy.self_receiver if t.rule in SELF_RULES else t.notify
+    ways: dict[tuple[str, str], To] = {}
+    reasons: list[str] = []
+    nodes = list(walk(policy.tree, labels))
+    for node in nodes:
+        names, reason = (node.receivers, "") if node.receivers else _named(policy, label)
+        new = [
+            To(manner(policy, name, node.name), account, node.name)
+            for name in names
+            for account in policy.receivers[name].accounts
+            if (name, account) not in ways
+        ]
+        ways |= {(to.receiver.name, to.account): to for to in new}
+        said = ", ".join(part for part in (f"route {node.name}" if node.name else "", reason) if part)
+        shown = ", ".join(f"{to.receiver.name} on {to.account}" for to in new) or "nobody else"
+        reasons.append(f"{said or 'the first route'} → {shown}")
+    return Route(tuple(ways.values()), "; ".join(reasons), tuple(node.name for node in nodes))
+
+
+def walk(node: Node, labels: Mapping[str, str]) -> Iterator[Node]:
+    """The nodes that an alert is led to: of the routes below one the first that matches.
+
+    One that has ``continue`` lets those after it match too; where none matches, the node itself.
+    """
+    led = False
+    for below in node.routes:
+        if matches(below.match, labels):
+            yield from walk(below, labels)
+            led = True
+            if not below.goes_on:
+                break
+    if not led:
+        yield node
+
+
+def manner(policy: Policy, name: str, node: str) -> Receiver:
+    """A receiver with what a node of the tree says otherwise; the default one where it is known no longer."""
+    receiver = policy.receivers.get(name) or policy.receivers[policy.default]
+    at = policy.nodes.get(node)
+    if at is None or not at.manner:
+        return receiver
+    grouped = at.manner.keys() & {"group_by", "group_wait_ms", "group_interval_ms"}
+    return replace(receiver, **at.manner, scope=node if grouped else "")
+
+
+def _named(policy: Policy, label: str) -> tuple[tuple[str, ...], str]:
     names = policy.routes.get(label) or ((label,) if label in policy.receivers else ())
-    reason = f"notify: {label}"
-    if not names:
-        names = (policy.default,)
-        reason = f"no receiver {label!r}, so the default" if label else "the default receiver"
-    receivers = [policy.receivers[name] for name in names]
-    ways = tuple((receiver, account) for receiver in receivers for account in receiver.accounts)
-    return Route(ways, f"{reason} → {', '.join(f'{r.name} on {account}' for r, account in ways) or 'nobody'}")
+    if names:
+        return names, f"notify: {label}"
+    return (policy.default,), f"no receiver {label!r}, so the default" if label else "the default receiver"
 
 
 def _round_about(policy: Policy, broken: str) -> Route:
     """Tell of a broken account over the others: the operator's receiver first, else anybody's."""
     own = policy.receivers[policy.self_receiver or policy.default]
     for receiver in (own, *policy.receivers.values()):
-        ways = tuple((receiver, account) for account in receiver.accounts if account != broken)
+        ways = tuple(To(receiver, account, "") for account in receiver.accounts if account != broken)
         if ways:
-            return Route(ways, f"{broken} is broken → {receiver.name} on {', '.join(a for _, a in ways)}")
+            return Route(
+                ways, f"{broken} is broken → {receiver.name} on {', '.join(to.account for to in ways)}"
+            )
     return Route((), f"{broken} is broken and there is no other account")
 
 
@@ -94,20 +113,20 @@ def first_intents(policy: Policy, t: Transition) -> list[Intent]:
     """
     if t.to_state != "firing" or t.severity != "crit" or t.shadow or t.reason == "update":
         return []
-    key = alert_key(t.rule, t.subject)
+    key, labels = alert_key(t.rule, t.subject), labels_of(t, policy.shops, policy.sources)
     return [
         Intent(
             id=f"{t.shard}.{t.position}.{t.n}-{number}",
             alert=key,
             incident=f"{key}@{t.since_ms or t.at_ms}",
-            receiver=receiver.name,
-            account=account,
-            group=group_key(receiver, t),
+            receiver=to.receiver.name,
+            account=to.account,
+            group=group_key(to.receiver, labels),
             kind="fire",
             severity=t.severity,
             created_ms=t.at_ms,
             not_before_ms=t.at_ms,
             transition=t,
         )
-        for number, (receiver, account) in enumerate(route(policy, t).ways)
+        for number, to in enumerate(route(policy, t).ways)
     ]

@@ -27,7 +27,8 @@ def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
     """Judge a queued intent; ``siblings`` are the incident's intents on this account that say it fires.
 
     That an alert is over is told only where it was told that it fires. One that ended while its message
-    was already due but could not leave becomes one line for both; one that ended earlier is dropped.
+    was already due but could not leave becomes one line for both, and so does one that quiet hours held;
+    one that ended earlier is dropped.
     """
     intent = queued.intent
     if now_ms - intent.not_before_ms >= limits.INTENT_LIFE_MS:
@@ -36,6 +37,8 @@ def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
         return Verdict("expire", "all its conversations have run out")
     if intent.kind not in OVER or queued.again:
         return Verdict("send")
+    if intent.missed:
+        return Verdict("send", "its beginning was held by quiet hours", missed=True)
     states = [sibling.state for sibling in siblings]
     if any(state in TOLD for state in states):
         return Verdict("send")

@@ -100,6 +100,10 @@ class Daemon:
         """What the daemon answers to JSON posted to ``/api/v1`` + ``path``."""
         return self._ask("POST", path, json=body, params=query)
 
+    def delete(self, path: str) -> Any:
+        """What the daemon answers when ``/api/v1`` + ``path`` is to go."""
+        return self._ask("DELETE", path)
+
     def _ask(self, method: str, path: str, **request: Any) -> Any:
         import httpx  # noqa: PLC0415 - not every command asks a daemon
 

@@ -104,7 +104,7 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
     """The channels with their secrets; and the names rules may give, None where the file is wrong."""
     import httpx  # noqa: PLC0415
 
-    from monitor.app import load_alerting, read_secret  # noqa: PLC0415
+    from monitor.configured import load_alerting, read_secret  # noqa: PLC0415
     from monitor.runtime.clock import SystemClock  # noqa: PLC0415
 
     path = configuration.place(configuration.settings.alerting)

@@ -16,8 +16,8 @@ from rules.problems import closest
 if TYPE_CHECKING:
     from alerting.channels.base import Channel
     from alerting.policy.compose import Ready
-    from alerting.policy.route import Receiver
-    from monitor.app import Configured
+    from alerting.policy.rulings import Receiver
+    from monitor.configured import Configured
 
 KINDS = ("fire", "rise", "repeat", "resolved", "ended", "digest")
 
@@ -63,7 +63,7 @@ def preview(ctx: click.Context, name: str, kind: str, shop: str | None, warn: bo
     RULE shows what its receivers would be sent, RECEIVER what that one would be sent of the first rule.
     Figures and customers are made up; nothing is sent.
     """
-    from monitor.app import configure  # noqa: PLC0415 - the channels and all they need
+    from monitor.configured import configure  # noqa: PLC0415 - the channels and all they need
 
     configuration = load_configuration(ctx)
     configured = configure(configuration.settings, configuration.base)
@@ -116,7 +116,7 @@ def _items(
 
 def _channels(configured: Configured, receiver: Receiver) -> dict[str, Channel]:
     """The channels of a receiver; a secret that is not there yet does not matter for what is written."""
-    from monitor.app import read_secret  # noqa: PLC0415
+    from monitor.configured import read_secret  # noqa: PLC0415
     from monitor.runtime.clock import SystemClock  # noqa: PLC0415
 
     def read(kind: Any, name: str) -> str:

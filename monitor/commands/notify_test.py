@@ -35,7 +35,7 @@ def command(ctx: click.Context, receiver: str, form: str) -> None:
     RECEIVER is a name of alerting.yaml, a route's included. An HTTP 200 proves nothing: what counts is the
     code in the answer. Exit status 1 when an account did not take it.
     """
-    from monitor.app import load_alerting  # noqa: PLC0415 - the channels and all they need
+    from monitor.configured import load_alerting  # noqa: PLC0415 - the channels and all they need
 
     configuration = load_configuration(ctx)
     settings = configuration.settings
@@ -72,7 +72,7 @@ async def _send(
     import httpx  # noqa: PLC0415
 
     from alerting.channels.base import Message  # noqa: PLC0415
-    from monitor.app import read_secret  # noqa: PLC0415
+    from monitor.configured import read_secret  # noqa: PLC0415
     from monitor.runtime.clock import SystemClock  # noqa: PLC0415
 
     found = []

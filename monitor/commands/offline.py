@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.workbench.replay import Replayed
 
 
-def _read_time(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+def read_time(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
     """Epoch milliseconds of RFC 3339 with offset, or of milliseconds."""
     if text is None:
         return None
@@ -45,14 +45,14 @@ since_option = click.option(
     "--since",
     "since_ms",
     metavar="TIME",
-    callback=_read_time,
+    callback=read_time,
     help="--kafka: only what arrived from then on.",
 )
 at_option = click.option(
     "--at",
     "at_ms",
     metavar="TIME",
-    callback=_read_time,
+    callback=read_time,
     help="The clock at the end, as 2026-11-11T23:10:00+08:00 or in ms.  [default: the last arrival]",
 )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from alerting.policy.records import Cursor, Input, Intent
-    from alerting.policy.route import Policy
+    from alerting.policy.rulings import Policy
     from alerting.ports import DeskStore
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health

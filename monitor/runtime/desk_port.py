@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.policy.acts import Act, Opinion, Standing
-from alerting.policy.records import Ack
+from alerting.policy.muting import matched_by
+from alerting.policy.records import Ack, Unsilence
 from alerting.policy.records import Silence as DeskSilence
+from monitor.web.desk_port import Silence
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerting.policy.state import Alert
     from monitor.runtime.clock import Clock
     from monitor.runtime.desk_loop import DeskLoop
     from monitor.runtime.worker_thread import StoreThread
     from monitor.store.port import ActStore
-    from monitor.web.desk_port import Silence
 
 
 class DeskDoor:
@@ -55,12 +58,13 @@ class DeskDoor:
         return True
 
     async def silence(self, silence: Silence) -> str:
-        """Add a silence and return its id; one without an end is cut to the longest there is."""
+        """Add a silence and return its id; none is longer than ``limits.SILENCE_MS_MAX``."""
         now_ms = self._clock.now_ms()
         until_ms = silence.ends_ms or now_ms + limits.SILENCE_MS_MAX
         matchers = " ".join(f"{key}={value}" for key, value in sorted(silence.matchers.items()))
         act = Act(now_ms, silence.by, "silence", matchers, comment=silence.comment)
-        return await self._silence(act, dict(silence.matchers), until_ms)
+        resolved = not silence.ends_ms
+        return await self._silence(act, dict(silence.matchers), until_ms, until_resolved=resolved)
 
     async def mute(self, alert_id: str, by: str, incident: str) -> bool:
         """Silence one firing's rule on its subject for an hour; False when it is over."""
@@ -72,11 +76,34 @@ class DeskDoor:
         await self._silence(act, matchers, act.at_ms + limits.MUTE_MS)
         return True
 
-    async def _silence(self, act: Act, matchers: dict[str, str], until_ms: int) -> str:
+    async def _silence(
+        self, act: Act, matchers: dict[str, str], until_ms: int, *, until_resolved: bool = False
+    ) -> str:
         self._silences += 1
         name = f"{act.at_ms}-{self._silences}"
-        await self._do(act, DeskSilence(act.at_ms, name, matchers, until_ms, act.who, act.comment))
+        asked = DeskSilence(act.at_ms, name, matchers, until_ms, act.who, act.comment, until_resolved)
+        await self._do(act, asked)
         return name
+
+    async def unsilence(self, silence_id: str, by: str) -> None:
+        """End a silence now."""
+        act = Act(self._clock.now_ms(), by, "unsilence", silence_id)
+        await self._do(act, Unsilence(act.at_ms, silence_id, by))
+
+    def silences_in_force(self) -> list[Silence]:
+        """Those in force, the soonest to end first."""
+        desk, now_ms = self._desk_loop.desk, self._clock.now_ms()
+        known = desk.books.silences.values() if desk else ()
+        return [
+            Silence(s.matcher, 0 if s.until_resolved else s.until_ms, s.who, s.comment, s.id, s.at_ms)
+            for s in sorted(known, key=lambda s: (s.until_ms, s.id))
+            if now_ms < s.until_ms
+        ]
+
+    def matching(self, matchers: Mapping[str, str]) -> list[str]:
+        """The ids of the open alerts that a silence of these matchers would hold."""
+        desk = self._desk_loop.desk
+        return [alert.key for alert in matched_by(desk.books, matchers)] if desk else []
 
     async def acts(self, incident: str) -> list[Act]:
         """What was done about one firing, oldest first."""
@@ -97,7 +124,7 @@ class DeskDoor:
             return None
         return alert
 
-    async def _do(self, act: Act, *inputs: Ack | DeskSilence) -> None:
+    async def _do(self, act: Act, *inputs: Ack | DeskSilence | Unsilence) -> None:
         await self._thread.run(self._store.record, act, inputs)
         self._desk_loop.wake()
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.policy.records import Intent
-    from alerting.policy.route import Policy
+    from alerting.policy.rulings import Policy
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
     from monitor.sources.follow import FollowedDirectory

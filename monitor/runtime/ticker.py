@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from alerting.limits import NEVER_MS
-from alerting.policy.route import JOURNAL_RULE
+from alerting.policy.rulings import JOURNAL_RULE
 from monitor.runtime import limits
 from monitor.store.journal_reader import JournalError
 from rules.transition import Facts, Transition

@@ -12,15 +12,11 @@ from alerting import limits as desk_limits
 from alerting.policy.acts import Opinion
 from monitor import limits
 from monitor.sinks.metrics import CONTENT_TYPE
-from monitor.sources.times import parse_duration_ms, parse_time
 from monitor.web import API
-from monitor.web.desk_port import Silence
 from monitor.web.ports import AlertView, UnknownError
 from monitor.web.problems import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.web.access import Access
@@ -49,41 +45,6 @@ class OpinionRequest(Comment):
     opinion: Opinion
 
 
-class SilenceRequest(BaseModel):
-    """What to mute, and until when: `for` a duration, until `ends`, or `until_resolved`."""
-
-    model_config = ConfigDict(extra="forbid")
-    matchers: dict[str, str] = Field(min_length=1, max_length=10)
-    duration: str = Field(default="", alias="for", max_length=20)
-    ends: str = Field(default="", max_length=40)
-    until_resolved: bool = False
-    comment: str = Field(default="", max_length=500)
-
-    def ends_ms(self, now_ms: int) -> int:
-        """When it ends; 0 is until resolved.
-
-        Raises:
-            ApiError: Not exactly one end is given, or it is none.
-        """
-        given = [bool(self.duration), bool(self.ends), self.until_resolved]
-        if sum(given) != 1:
-            raise ApiError(
-                422, "invalid", "a silence needs one end", "give `for`, `ends` or `until_resolved`"
-            )
-        if self.until_resolved:
-            return 0
-        length_ms = parse_duration_ms(self.duration) if self.duration else None
-        ends_ms = parse_time(self.ends) if self.ends else (now_ms + length_ms if length_ms else None)
-        if ends_ms is None or ends_ms <= now_ms:
-            raise ApiError(
-                422,
-                "invalid",
-                "the end is none, or past",
-                "give `for` as 2h or `ends` as RFC 3339 with an offset",
-            )
-        return ends_ms
-
-
 def scoped_shops(view: ViewPort, grant: Grant) -> list[ShopView]:
     """The shops a grant may see, the nearest to a line first."""
     shops = view.shops()
@@ -106,7 +67,7 @@ def scoped_alerts(view: ViewPort, grant: Grant) -> list[AlertView]:
     )
 
 
-def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callable[[], int]) -> APIRouter:
+def api_routes(view: ViewPort, desk: DeskPort, access: Access) -> APIRouter:
     """The routes that read figures and act on alerts."""
     routes = APIRouter(prefix=API, tags=["figures and alerts"])
 
@@ -143,13 +104,11 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callabl
     async def get_alerts(request: Request) -> Response:
         return as_json({"alerts": scoped_alerts(view, access.require(request, "viewer"))})
 
-    _add_actions(routes, view, desk, access, clock_ms)
+    _add_actions(routes, view, desk, access)
     return routes
 
 
-def _add_actions(
-    routes: APIRouter, view: ViewPort, desk: DeskPort, access: Access, clock_ms: Callable[[], int]
-) -> None:
+def _add_actions(routes: APIRouter, view: ViewPort, desk: DeskPort, access: Access) -> None:
     @routes.post("/alerts/{alert_id:path}/ack", summary="Acknowledge an alert")
     async def post_ack(request: Request, alert_id: str, body: Comment | None = None) -> Response:
         grant = access.require(request, "lead")
@@ -177,20 +136,6 @@ def _add_actions(
     ) -> Response:
         access.require(request, "admin")
         return as_json({"acts": [msgspec.structs.asdict(one) for one in await desk.audit(limit)]})
-
-    @routes.post("/silences", status_code=201, summary="Mute alerts for a while")
-    async def post_silence(request: Request, body: SilenceRequest) -> Response:
-        grant = access.require(request, "lead")
-        if not grant.covers_all and not grant.covers(body.matchers.get("shop", "")):
-            raise ApiError(
-                403,
-                "forbidden",
-                "the silence reaches beyond this token's shops",
-                "match one of them as `shop`",
-            )
-        ends_ms = body.ends_ms(clock_ms())
-        silence_id = await desk.silence(Silence(body.matchers, ends_ms, grant.name, body.comment))
-        return as_json({"id": silence_id, "ends_ms": ends_ms}, 201)
 
 
 def why_routes(reasons: ReasonsPort, access: Access) -> APIRouter:

@@ -21,6 +21,7 @@ from monitor.web.pages import Pages, add_documents, add_static, page_routes, str
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
 from monitor.web.shell import Shell
+from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def build_app(
     for routes in (
         ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks),
         evidence_routes(evidence, access),
-        api_routes(view, desk, access, clock_ms),
+        api_routes(view, desk, access),
+        silence_routes(view, desk, access, clock_ms),
         why_routes(reasons, access),
         callback_routes(options.callbacks, desk, bodies),
         stream_routes(view, access, streams),

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerting.policy.acts import Act, Opinion, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A silence as asked for: every matcher must hold; ``ends_ms`` 0 is "until resolved"."""
+    """A silence, as asked for or in force: every matcher must hold; ``ends_ms`` 0 is "until resolved"."""
 
-    matchers: dict[str, str]  # rule, shop, platform, source, severity → value or pattern with *
+    matchers: dict[str, str]  # label of alerts → value or pattern with *
     ends_ms: int
     by: str
     comment: str = ""
+    id: str = ""  # of one in force
+    since_ms: int = 0
 
 
 class DeskPort(Protocol):
@@ -59,4 +63,16 @@ class DeskPort(Protocol):
 
     async def silence(self, silence: Silence) -> str:
         """Add a silence and return its id."""
+        ...
+
+    async def unsilence(self, silence_id: str, by: str) -> None:
+        """End a silence now."""
+        ...
+
+    def silences_in_force(self) -> list[Silence]:
+        """Those in force, the soonest to end first."""
+        ...
+
+    def matching(self, matchers: Mapping[str, str]) -> list[str]:
+        """The ids of the open alerts that a silence of these matchers would hold."""
         ...

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from alerting.config import Alerting
 from alerting.fakes.wecom import FakeWecom
-from monitor.app import Configured, daemon
+from monitor.app import daemon
+from monitor.configured import Configured
 from monitor.directory import Person, Shop
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
@@ -107,6 +108,7 @@ def _configure(world: World, settings: Settings, data: Path, wecom_url: str) -> 
         plan=plan_of(settings, packs, rules, shops),
         names=Names(packs, rules, shops, people),
         alerting=alerting,
+        shops=shops,
     )
 
 

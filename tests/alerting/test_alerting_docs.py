@@ -15,7 +15,7 @@ from alerting.channels.webhook import sign
 from alerting.channels.wecom_app import WecomApp
 from alerting.channels.wecom_bot import WecomBot
 from alerting.config import Alerting
-from alerting.policy.route import Receiver
+from alerting.policy.rulings import Receiver
 from alerting.policy.throttle import Allowance
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -82,3 +82,17 @@ def test_the_signature_is_as_described():
     headers = {"X-Slawatch-Timestamp": "12", "X-Slawatch-Signature": f"sha256={mac}"}
     assert sign(b"body", b"secret", 12_999) == headers
     assert all(name in page for name in headers for page in PAGES)
+
+
+@pytest.mark.parametrize("name", ["routing.md", "routing.zh.md"])
+def test_the_examples_of_routing_are_one_file_that_is_accepted(name):
+    page = (DOCS / name).read_text("utf-8")
+    values = {
+        "accounts": {"bot": {"type": "console"}, "sms": {"type": "console"}},
+        "receivers": {who: {"accounts": ["bot"]} for who in ("managers", "leads")},
+        "default": "managers",
+    }
+    for example in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
+        values |= yaml.load(example, Loader=yaml.BaseLoader)
+    made = Alerting.parse(values).policy()
+    assert "promotion/team=!east" in made.nodes

@@ -17,7 +17,7 @@ from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import _CODES, WecomBot
 from alerting.fakes.http import Answer, FakeServer
 from alerting.fakes.wecom import FakeWecom
-from alerting.policy.route import Receiver
+from alerting.policy.rulings import Receiver
 from alerting.prove import prove
 
 KEY = "693axxx6-7aoc-4bc4-97a0-0ec2sifa5aaa"

@@ -10,6 +10,8 @@ from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import WecomBot
 from alerting.config import Alerting
 from alerting.errors import ConfigError
+from alerting.policy.match import NAMES
+from alerting.routing import Match
 from monitor.configuration import ConfigurationError, load_model
 
 GOOD = """
@@ -135,3 +137,69 @@ def test_no_mistake_shows_a_secret(tmp_path):
     assert "hush" not in "".join(lines)
     shown = repr(read(tmp_path, GOOD.replace("key_file: night.key", "key: hush-hush")))
     assert "hush" not in shown
+
+
+TREE = """
+accounts: {bot: {type: console}}
+receivers:
+  managers: {accounts: [bot], to: [xiaoli]}
+default: managers
+mute_times: {nights: {when: [{hours: ["22:00-08:00"]}]}}
+inhibit: [{name: big, when: {rule: x}, mutes: {severity: warn}, equal: [team]}]
+escalations: {up: [{after: 3m, receivers: [managers]}, {after: 5m, receivers: [managers]}]}
+route:
+  routes:
+    - match: {tier: A}
+    - {match: {severity: crit}, mute: [nights], escalate: up, receivers: [managers], group_by: [labels.x]}
+schedules:
+  night: {rotations: [{people: [xiaoli], starts: 2026-11-02, hand_over: "09:00"}]}
+"""
+
+
+def read_tree(tmp_path, text):
+    path = tmp_path / "alerting.yaml"
+    path.write_text(text, "utf-8")
+    try:
+        return load_model(path, Alerting, lambda values: Alerting.parse(values, {"xiaoli"}))
+    except ConfigurationError as error:
+        return [line.removeprefix(f"{tmp_path}/") for line in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ("tier: A", "tire: A", "11:15: unknown key `route.routes.0.match.tire`, did you mean tier?"),
+        ("mute: [nights]", "mute: [nigths]", "12:40: `route.routes.1.mute.0`: no mute time nigths, did you"),
+        ("escalate: up", "escalate: upp", "`route.routes.1.escalate`: no escalation upp, did you mean up?"),
+        ("group_by: [labels.x]", "group_by: [labels]", "group_by.0`: no group labels, did you mean labels."),
+        ("equal: [team]", "equal: [teem]", "`inhibit.0.equal.0`: no label teem, did you mean team?"),
+        ("after: 5m", "after: 2m", "`escalations.up.1.after`: must be longer than that of the step before"),
+        (
+            "to: [xiaoli]",
+            "to: [nigth]",
+            "`receivers.managers.to.0`: no person or schedule nigth, did you mean",
+        ),
+        ("people: [xiaoli]", "people: [xiaole]", "people.0`: no person xiaole, did you mean xiaoli?"),
+        ("22:00-08:00", "22-08", 'hours.0`: not hours such as "08:00-23:00" or, past midnight,'),
+        ('"09:00"', '"9"', "hand_over`: not a time such as 09:00, found '9'"),
+        (
+            "route:",
+            "route:\n  match: {rule: x}",
+            "9:1: `route`: the first route takes all alerts: put `match`",
+        ),
+    ],
+)
+def test_mistakes_in_the_tree_and_in_schedules(tmp_path, before, after, problem):
+    """One line each, and nothing that only follows from it."""
+    assert before in TREE
+    (line,) = read_tree(tmp_path, TREE.replace(before, after))
+    assert problem in line
+
+
+def test_all_mistakes_are_told_in_one_run(tmp_path):
+    text = TREE.replace("escalate: up", "escalate: upp").replace("teem", "team").replace("[nights]", "[x]")
+    assert len(read_tree(tmp_path, text)) == 2
+
+
+def test_every_label_can_be_matched():
+    assert set(Match.model_fields) == {*NAMES, "labels"}

@@ -5,7 +5,7 @@ from worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, item, policy
 
 from alerting import limits
 from alerting.policy.records import Ack, Health, Silence, Tick, Unsilence
-from alerting.policy.route import Receiver
+from alerting.policy.rulings import Receiver
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ sys.path.insert(0, sys.argv[3])
 from people import People
 from alerting.channels.webhook import Webhook
 from alerting.desk import Desk
-from alerting.policy.route import Policy, Receiver
+from alerting.policy.rulings import Policy, Receiver
 from alerting.policy.throttle import Allowance
 from alerting.sender import Sender
 from monitor.store.sqlite import SqliteStore

@@ -595,7 +595,7 @@ def test_no_critical_alert_waits_behind_warnings(tmp_path):
 
 
 def test_a_digest_never_mixes_receivers(tmp_path):
-    from alerting.policy.route import Receiver
+    from alerting.policy.rulings import Receiver
 
     receivers = {
         "a": Receiver("a", ("bot",)),

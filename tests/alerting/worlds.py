@@ -4,7 +4,7 @@ import msgspec
 
 from alerting.desk import Desk
 from alerting.policy.records import Cursor
-from alerting.policy.route import Policy, Receiver
+from alerting.policy.rulings import Policy, Receiver
 from rules.transition import Facts, Item, Transition
 
 T0 = 1_795_399_200_000  # 2026-11-23T10:00:00+08:00

@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
 from alerting.policy.records import Cursor
-from monitor.app import configure
+from monitor.configured import configure
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.records import read
 from monitor.runtime.cluster.topics import create

@@ -127,7 +127,7 @@ def test_a_silence_ends_by_time_or_with_the_alerts(daemon, tmp_path):
     ]
     wrong = slawatch("silence", "colour=red", "--url", url, cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "'colour=red' is not NAME=VALUE with a name of rule, shop" in wrong.stderr
+    assert "'colour=red' is not NAME=VALUE with a name of rule, severity" in wrong.stderr
 
 
 def test_why_walks_the_steps_of_a_shop_or_a_source(daemon, tmp_path):

@@ -10,7 +10,8 @@ import httpx
 from live import ALERTING, PACK, RULES
 
 from alerting.fakes.wecom import FakeWecom
-from monitor.app import configure, daemon
+from monitor.app import daemon
+from monitor.configured import configure
 from monitor.runtime.clock import ManualClock
 from monitor.settings import load_settings
 

@@ -15,8 +15,9 @@ from scenes import TEN_MS, configured, folder, line_of, living, message, post
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
-from monitor.app import configure, daemon
+from monitor.app import daemon
 from monitor.configuration import ConfigurationError
+from monitor.configured import configure
 from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime import limits, packless

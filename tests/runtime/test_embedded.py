@@ -9,7 +9,7 @@ import pytest
 from standin import StandIn
 
 from alerting.policy.records import Ack
-from alerting.policy.route import Policy, Receiver
+from alerting.policy.rulings import Policy, Receiver
 from monitor.engine.events import Event
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock

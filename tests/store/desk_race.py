@@ -13,7 +13,7 @@ import time
 
 from alerting.desk import Desk
 from alerting.errors import Fenced, StoreDown
-from alerting.policy.route import Policy, Receiver
+from alerting.policy.rulings import Policy, Receiver
 from monitor.store.postgres import PostgresStore
 from tests.waiting import pass_real_time
 

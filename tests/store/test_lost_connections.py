@@ -10,7 +10,7 @@ import pytest
 from alerting.channels.base import DeliveryResult
 from alerting.desk import Desk
 from alerting.errors import StoreDown
-from alerting.policy.route import Policy, Receiver
+from alerting.policy.rulings import Policy, Receiver
 from alerting.policy.throttle import Allowance
 from alerting.sender import Sender
 from monitor.store import postgres_database

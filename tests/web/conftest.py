@@ -136,6 +136,15 @@ class StandIn:
         self.silences.append(silence)
         return f"s{len(self.silences)}"
 
+    async def unsilence(self, silence_id, by):
+        self.silences = [one for one in self.silences if one.id != silence_id]
+
+    def silences_in_force(self):
+        return self.silences
+
+    def matching(self, matchers):
+        return [one.id for one in self.shown_alerts if one.subject.get("shop") == matchers.get("shop")]
+
     @property
     def ids(self):
         return [event.id for _, events, _ in self.batches for event in events]

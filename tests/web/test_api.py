@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from conftest import NOW_MS, WELL, alert, shop, waiting
 
+from monitor.web.desk_port import Silence
+
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
@@ -78,9 +80,13 @@ def test_an_alert_is_acknowledged_with_who_and_why(house, client):
         ({"until_resolved": True}, 0),
     ],
 )
-def test_a_silence_has_one_end(house, client, end, ends_ms):
+def test_a_silence_has_one_end_and_says_what_it_mutes(house, client, end, ends_ms):
+    house.behind.shown_alerts = [alert(1), alert(2)]
     answer = client.post("/api/v1/silences", json={"matchers": {"shop": "pinduoduo:s1"}} | end)
-    assert (answer.status_code, answer.json()) == (201, {"id": "s1", "ends_ms": ends_ms})
+    assert (answer.status_code, answer.json()) == (
+        201,
+        {"id": "s1", "ends_ms": ends_ms, "alerts": [alert(1).id]},
+    )
     assert house.behind.silences[0].ends_ms == ends_ms
 
 
@@ -97,6 +103,37 @@ def test_a_silence_has_one_end(house, client, end, ends_ms):
 def test_a_silence_without_one_end_is_refused(house, client, end):
     answer = client.post("/api/v1/silences", json={"matchers": {"shop": "x:y"}} | end)
     assert (answer.status_code, house.behind.silences) == (422, [])
+
+
+def test_a_silence_can_be_tried_before_it_mutes_anything(house, client):
+    house.behind.shown_alerts = [alert(1), alert(2)]
+    answer = client.post("/api/v1/silences/preview", json={"matchers": {"shop": "pinduoduo:s2"}})
+    assert [one["id"] for one in answer.json()["alerts"]] == [alert(2).id]
+    assert house.behind.silences == []
+
+
+def test_silences_in_force_are_listed_and_ended(house, client):
+    house.behind.silences = [Silence({"shop": "pinduoduo:s1"}, 0, "li", "repair", "7", NOW_MS)]
+    (listed,) = client.get("/api/v1/silences").json()["silences"]
+    assert (listed["id"], listed["matchers"], listed["by"]) == ("7", {"shop": "pinduoduo:s1"}, "li")
+    assert client.delete("/api/v1/silences/7").json() == {"ended": "7", "by": "local"}
+    assert client.delete("/api/v1/silences/7").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "what", "mend"),
+    [
+        ({"matchers": {"tire": "A"}, "for": "1h"}, "no alert has a label 'tire'", "did you mean tier?"),
+        (
+            {"matchers": {"tier": "A"}, "until_resolved": True},
+            "nothing fires that it matches",
+            "give it an end, `for` or `ends`",
+        ),
+    ],
+)
+def test_a_silence_that_could_mute_nothing_is_refused(house, client, body, what, mend):
+    error = client.post("/api/v1/silences", json=body).json()["error"]
+    assert (error["what"], error["mend"], house.behind.silences) == (what, mend, [])
 
 
 def test_readiness_says_why_not(house, client):

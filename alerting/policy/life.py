@@ -1,0 +1,126 @@
+"""The life of an alert, from the transition that begins it to the one that ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from alerting.policy import chain, muting
+from alerting.policy.route import route
+from alerting.policy.state import Alert, Way
+from rules.machine import Reason
+
+if TYPE_CHECKING:
+    from alerting.policy.ledger import Ledger
+    from alerting.policy.records import Kind
+    from rules.transition import Transition
+
+_RANK = {"warn": 1, "crit": 2}
+
+
+def begin(books: Ledger, key: str, before: Alert | None, t: Transition) -> None:
+    """Start an alert, or go on with one whose end has not been told yet."""
+    to = route(books.policy, t)
+    books.trace(key, t.at_ms, "route", "routed" if to.ways else "dropped", to.reason)
+    since_ms = t.since_ms or t.at_ms
+    incident = before.incident if before else f"{key}@{since_ms}"
+    ways = [Way(way.receiver.name, way.account, node=way.node) for way in to.ways]
+    if before:
+        withdraw(books, before, t.at_ms, "fires again before its end was told")
+        for way in ways:
+            same = before.way(way.receiver, way.account)
+            way.told_ms = same.told_ms if same else 0
+    alert = Alert(key, incident, "firing", since_ms, t, ways)
+    for node in to.nodes:
+        chain.copy(books, alert, node, t.at_ms)
+    books.enter(alert)
+    for way in ways:
+        books.queue(alert, way, "fire", books.flush_ms(way, t), t.at_ms)
+    for node in to.nodes:
+        chain.begin(books, alert, node, t.at_ms)
+
+
+def go_on(books: Ledger, alert: Alert, t: Transition) -> None:
+    """Take a change of a firing alert: its severity, its items, or that its source is heard again."""
+    rise = _RANK[t.severity] > _RANK[alert.transition.severity]
+    alert.state, alert.transition = "firing", t
+    books.changed(alert)
+    lapse(alert, t.at_ms)
+    if rise:
+        _rise(books, alert, t)
+        return
+    for way in alert.ways:
+        for waiting in books.void(alert, way, t.at_ms, "newer figures"):
+            books.queue(alert, way, waiting.kind, waiting.base_ms, t.at_ms)
+        told = t.reason == "update" and not alert.acked_by and (way.told_ms or not way.stage)
+        if told and way.only_repeats:
+            books.void(alert, way, t.at_ms, "newer items")
+            books.queue(alert, way, "update", t.at_ms, t.at_ms)
+
+
+def _rise(books: Ledger, alert: Alert, t: Transition) -> None:
+    """Tell at once, also those who are told only of what is critical; the escalation begins anew."""
+    if alert.acked_by:
+        books.trace(alert.key, t.at_ms, "acknowledge", "voided", f"rose to {t.severity}")
+        alert.acked_by, alert.ack_until_ms = "", 0
+    to = route(books.policy, t)
+    first = {(way.receiver, way.account): way for way in alert.ways if not way.stage}
+    withdraw(books, alert, t.at_ms, f"rose to {t.severity}")
+    for receiver, account, node in to.ways:
+        if way := first.get((receiver.name, account)):
+            way.node = node
+        else:
+            alert.ways.append(Way(receiver.name, account, node=node))
+            books.trace(alert.key, t.at_ms, "route", "added", f"{receiver.name} on {account}: {to.reason}")
+    for node in to.nodes:
+        chain.copy(books, alert, node, t.at_ms)
+    for way in alert.each_once():
+        if way.told_ms or (not way.stage and way.node in to.nodes):
+            books.queue(alert, way, "rise" if way.told_ms else "fire", t.at_ms, t.at_ms)
+    for node in to.nodes:
+        chain.begin(books, alert, node, t.at_ms)
+
+
+def ease(books: Ledger, alert: Alert, t: Transition) -> None:
+    """It holds no longer but is not clear yet: what waits, waits for what comes of it."""
+    alert.state, alert.transition = "holding", t
+    books.changed(alert)
+    books.rehold(alert, t.at_ms)
+
+
+def end(books: Ledger, alert: Alert, t: Transition) -> None:
+    """The alert is over; who was told of it is told that too."""
+    kind: Kind = "ended" if t.to_state == "ended" else "resolved"
+    once = alert.transition.after_the_fact
+    alert.state = "ended" if kind == "ended" else "ok"
+    alert.transition = msgspec.structs.replace(t, since_ms=t.since_ms or alert.since_ms)
+    told_once = alert.each_once()
+    muting.resolved(books, alert, t.at_ms)
+    for way in alert.ways:
+        if t.reason == Reason.GONE:  # answered or lost: the figures tell which, and it is no recovery
+            books.void(alert, way, t.at_ms, "no conversation is near its deadline any more")
+        elif once:  # told once, after the fact: what is queued still goes, and nothing follows
+            way.queued.clear()
+        elif way.told_ms or way.queued:
+            gone = books.void(alert, way, t.at_ms, f"{kind} before it was sent")
+            if way in told_once:
+                wait_ms = (
+                    books.policy.digest_after_ms if kind == "ended" else books.receiver(way).group_wait_ms
+                )
+                missed = not way.told_ms and any(waiting.by == "mute" for waiting in gone)
+                books.queue(alert, way, kind, t.at_ms + wait_ms, t.at_ms, missed=missed)
+    books.changed(alert)
+    books.leave(alert)
+
+
+def withdraw(books: Ledger, alert: Alert, at_ms: int, reason: str) -> None:
+    """Withdraw all that is queued of an alert."""
+    for way in alert.ways:
+        books.void(alert, way, at_ms, reason)
+
+
+def lapse(alert: Alert, at_ms: int) -> None:
+    """An acknowledgement that has ended by itself is none."""
+    if alert.acked_by and alert.ack_until_ms and at_ms >= alert.ack_until_ms:
+        alert.acked_by, alert.ack_until_ms = "", 0

@@ -1,0 +1,48 @@
+"""What became of intents, and what follows from that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alerting.policy import chain
+from alerting.policy.life import lapse
+from alerting.policy.muting import follow_up
+from alerting.policy.records import OVER, TOLD
+
+if TYPE_CHECKING:
+    from alerting.policy.ledger import Ledger
+    from alerting.policy.records import Kind, Result
+    from alerting.policy.state import Alert, Way
+
+
+def take(books: Ledger, result: Result) -> None:
+    """Take in what a message carried and whether anybody has it."""
+    for intent, key, kind in result.intents:
+        alert = books.alerts.get(key)
+        way = alert.way(result.receiver, result.account, intent) if alert else None
+        if alert and way:
+            _one(books, alert, way, intent, kind, result)
+
+
+def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result: Result) -> None:
+    known = intent in way.queued
+    books.settled(alert, way, intent)
+    told, at_ms = result.state in TOLD, result.at_ms
+    if kind not in OVER:
+        if told:
+            way.told_ms, way.failed_ms = at_ms if known or not way.told_ms else way.told_ms, 0
+        elif result.state == "failed":
+            way.failed_ms = at_ms
+            if not known:  # it had been accepted, and the receipt says that nobody has it
+                way.told_ms = 0
+                books.trace(alert.key, at_ms, "receipt", "failed", f"{way.receiver}: {result.reason}")
+    lapse(alert, at_ms)
+    if alert.over:
+        books.leave(alert)
+    elif kind not in OVER:
+        if kind != "remind":
+            follow_up(books, alert, way, at_ms)
+        chain.replan(books, alert, at_ms)
+    elif told:  # its end was already leaving when it fired again: say that it fires
+        books.void(alert, way, at_ms, "its end was told while it fired again")
+        books.queue(alert, way, "fire", at_ms, at_ms)

@@ -1,0 +1,112 @@
+"""Everything the files say, read and checked: settings, packs, rules, shops, people, receivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from alerting.config import Alerting
+from monitor.configuration import load_model
+from monitor.directory import load_people, load_shops
+from monitor.runtime.names import Names
+from monitor.runtime.plans import plan_of
+from monitor.settings import secret_variable
+from rules.load import load_packs, load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from alerting.policy.rulings import Policy
+    from monitor.directory import Shop
+    from monitor.rulebook import Plan
+    from monitor.settings import Settings
+
+TERMINAL: dict[str, object] = {"accounts": {"console": {"type": "console"}}, "default": "console"}
+TERMINAL |= {"receivers": {"console": {"accounts": ["console"]}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """Everything the files say, checked."""
+
+    settings: Settings
+    base: Path  # what relative paths in the settings start from
+    plan: Plan
+    names: Names
+    alerting: Alerting
+    shops: Mapping[str, Shop]
+
+    def policy(self, now_ms: int) -> Policy:
+        """What desk and sender decide by; tables of local time are made around ``now_ms``."""
+        rules = frozenset(self.plan.rules.rules)
+        return _policy(self.alerting, self.settings, self.shops, rules, now_ms)
+
+    @property
+    def data(self) -> Path:
+        """The directory of everything that is kept."""
+        return self.base / self.settings.data
+
+
+def configure(settings: Settings, base: Path) -> Configured:
+    """Read every file that the settings name.
+
+    Raises:
+        ConfigurationError, RulesError: With every mistake, each at its place.
+    """
+    packs = load_packs(base / settings.packs if settings.packs else None)
+    shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
+    alerting = load_alerting(base / settings.alerting, settings.language, people)
+    rules = load_rules([base / settings.rules], packs, alerting.names())
+    names = Names(packs, rules, shops, people, settings.public_url)
+    return Configured(settings, base, plan_of(settings, packs, rules, shops), names, alerting, shops)
+
+
+def routing(settings: Settings, base: Path, now_ms: int) -> Policy:
+    """What desk and sender decide by, of the files that say so alone: no rule or pack need be right.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
+    alerting = load_alerting(base / settings.alerting, settings.language, people)
+    return _policy(alerting, settings, shops, None, now_ms)
+
+
+def _policy(
+    alerting: Alerting,
+    settings: Settings,
+    shops: Mapping[str, Shop],
+    rules: frozenset[str] | None,
+    now_ms: int,
+) -> Policy:
+    labels = {key: shop.told_by() for key, shop in shops.items()}
+    return alerting.policy(settings.source_of_shops(), rules, labels, now_ms)
+
+
+def load_alerting(path: Path, language: str, people: Collection[str] | None = None) -> Alerting:
+    """Receivers and accounts; without such a file everything is told on the terminal.
+
+    Args:
+        path: The file.
+        language: Of messages, where it says nothing.
+        people: Names of people.yaml; None: not known.
+
+    Raises:
+        ConfigurationError: With every mistake, each at its place.
+    """
+    if not path.exists():
+        return Alerting.parse({"language": language, **TERMINAL})
+    return load_model(path, Alerting, lambda values: Alerting.parse({"language": language, **values}, people))
+
+
+def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
+    """The text of a secret: of a file, relative to the configuration, or of an environment variable.
+
+    Raises:
+        OSError: It cannot be read.
+        KeyError: No such variable is set.
+    """
+    if kind == "env":
+        return secret_variable(name)
+    return (base / name).read_text("utf-8")
