@@ -26,13 +26,16 @@ class Watched:
     ``every_ms``: its figures move by time alone at multiples of this (0: they do not), ``always``: even on
     a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
     ``by_counts``: only units asked or late, or time, can change what it says; ``by_orders``: only orders, or
-    time; ``timed``: an alert of it may change by time alone, at a moment that its judge tells.
+    time; ``by_items``: only conversations near a deadline; ``counts``: what is counted is looked at first;
+    ``timed``: an alert of it may change by time alone, at a moment that its judge tells.
     """
 
     __slots__ = (
         "always",
         "by_counts",
+        "by_items",
         "by_orders",
+        "counts",
         "every_ms",
         "gate",
         "id",
@@ -55,6 +58,7 @@ class Watched:
         *,
         always: bool,
         by_counts: bool = False,
+        by_items: bool = False,
     ) -> None:
         self.rule = rule
         self.id = rule.id
@@ -67,6 +71,8 @@ class Watched:
         self.always = always
         self.by_counts = by_counts and self.span > 0
         self.by_orders = by_counts and gate == ORDERS
+        self.by_items = by_items and gate == NEAR
+        self.counts = self.by_counts or gate == LATE
         self.timed = judge.timed and rule.each != "conversation"
 
 

@@ -36,6 +36,7 @@ class ShopReading(Reading):
         "_open",
         "_responses",
         "_tally",
+        "_waiting",
         "measure",
         "period",
         "prefix",
@@ -64,6 +65,7 @@ class ShopReading(Reading):
         self.blind = blind
         self.complete = complete
         self._responses: Responses | None = None
+        self._waiting: figures.Waiting | None = None
         self._counted = counted  # what the rate is summed from, where the caller knows it
         self._asked = self._late = self._open = -1  # not read yet
         self._tally: Tally | None = counted.today if counted is not None else None
@@ -157,12 +159,17 @@ class ShopReading(Reading):
     @property
     def waiting(self) -> int:
         """Unanswered rounds now."""
-        return figures.waiting(self.shop, self.now_ms).open
+        return self._waits().open
 
     @property
     def oldest_wait_ms(self) -> int | None:
         """The oldest of them."""
-        return figures.waiting(self.shop, self.now_ms).oldest_ms
+        return self._waits().oldest_ms
+
+    def _waits(self) -> figures.Waiting:
+        if self._waiting is None:
+            self._waiting = figures.waiting(self.shop, self.now_ms)
+        return self._waiting
 
     def _times(self) -> Responses | None:
         if self._responses is None and self.measure is not None and self.measure.kind == "response_time":
@@ -217,7 +224,7 @@ class ShopReading(Reading):
     def items(self) -> tuple[Item, ...]:
         """Open counted rounds of the measure that a rule looks at, soonest deadline first."""
         measure = self.measure
-        return items_of(self.shop.near_rounds(), measure.id, self.now_ms) if measure is not None else ()
+        return items_of(self.shop.near, measure.id, self.now_ms) if measure is not None else ()
 
 
 def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, ...]:
@@ -225,9 +232,13 @@ def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, 
     found = []
     for r in rounds:
         conversation = r.conversation
-        for tally in r.track.tallies if conversation is not None and r.ask_ms >= 0 else ():
+        if conversation is None or r.ask_ms < 0:
+            continue
+        for tally in r.track.tallies:
+            if tally.spec.measure != measure:
+                continue
             deadline_ms = tally.deadline_ms(r, now_ms)
-            if tally.spec.measure == measure and deadline_ms is not None and conversation is not None:
+            if deadline_ms is not None:
                 holder = conversation.holder_at(now_ms, r.day)
                 found.append(
                     Item(
@@ -239,7 +250,8 @@ def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, 
                         not (isinstance(tally, UnitTally) and tally.is_late(r)),
                     )
                 )
-    found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
+    if len(found) > 1:
+        found.sort(key=lambda item: (item.deadline_ms, item.conversation_id))
     return tuple(found)
 
 

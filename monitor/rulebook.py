@@ -189,6 +189,7 @@ class Rulebook:
                     gate,
                     always=always,
                     by_counts=_by_counts(rule),
+                    by_items=_by_items(rule),
                 )
 
 
@@ -204,6 +205,15 @@ def _figures(rule: Rule) -> set[str]:
 def _by_counts(rule: Rule) -> bool:
     """Whether only units asked or late, or time, change what a rule on a reply rate says."""
     return rule.each == "shop" and _figures(rule) <= COUNTED
+
+
+def _by_items(rule: Rule) -> bool:
+    """Whether only conversations near a deadline, and how near they are, change what a rule says."""
+    levels = [level for level in (rule.warn, rule.crit, rule.clear) if level is not None]
+    plain = (
+        not rule.line and not rule.min_count and not any(level.min_count or level.during for level in levels)
+    )
+    return rule.each == "conversation" and plain and _figures(rule) <= ITEM_FIGURES | {"costs_budget"}
 
 
 def _gate(rule: Rule, kind: str, period: str) -> int:

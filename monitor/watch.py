@@ -120,8 +120,10 @@ class ShopWatch(Timed):
         dark, complete_from = host.is_dark(shop), host.complete_from(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
+        if shop.near:
+            shop.leave_out_gone()
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
-        shop.orders_changed = shop.agents_changed = self.moved_on = False
+        shop.orders_changed = shop.agents_changed = shop.near_moved = self.moved_on = False
         if not awake:
             return
         every_ms = 0
@@ -135,9 +137,14 @@ class ShopWatch(Timed):
                     self.at(due_ms)
             if watched.every_ms and (watched.always or reading.asked):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
-        if every_ms and not self.next_ms:
-            self.next_ms = (now_ms // every_ms + 1) * every_ms
-            self.at(self.next_ms)
+        if every_ms:
+            self._look_again((now_ms // every_ms + 1) * every_ms)
+
+    def _look_again(self, at_ms: int) -> None:
+        """Look when time alone moves a figure, if that is not to be sooner already."""
+        if not self.next_ms or at_ms < self.next_ms:
+            self.next_ms = at_ms
+            self.at(at_ms)
 
     def _judge(self, watched: Watched, reading: ShopReading, now_ms: int) -> None:
         state = self.states.get(watched.id)
@@ -166,15 +173,17 @@ class ShopWatch(Timed):
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched
         gate = watched.gate
-        moved = watched.span > 0 and lookout.read()
+        moved = watched.counts and lookout.read()
         if self.states and watched.id in self.states:
             if anew or self.moved_on:
                 return True
+            if watched.by_items:
+                return self.shop.near_moved
             return self.shop.orders_changed if watched.by_orders else moved or not watched.by_counts
         if gate == LATE and lookout.late <= 0:
             return False
         if gate == NEAR:
-            return bool(self.shop.near)
+            return bool(self.shop.near) and (anew or self.shop.near_moved or not watched.by_items)
         if gate == AGENTS:
             return self.shop.agents_changed or ((self.moved_on or anew) and bool(self.shop.agents))
         if gate == ORDERS:

@@ -52,11 +52,11 @@ class Terms(NamedTuple):
 
 
 def compile_level(level: Level, terms: Terms, *, absent: bool = False) -> Test:
-    """The test of a level: its condition, when it is looked at, and its least count."""
+    """The test of a level: its condition, its least count, and when it is looked at: the dearest last."""
     test = compile_condition(level.condition, terms, absent=absent)
     if level.min_count:
         test = _Both(_AtLeast(level.min_count), test)
-    return _Both(_InService(), test) if level.during else test
+    return _Both(test, _InService()) if level.during else test
 
 
 def compile_condition(condition: Condition, terms: Terms, *, absent: bool = False) -> Test:

@@ -197,8 +197,12 @@ def orders(shop: Shop, measure: str, period: str, now_ms: int) -> Orders:
 
 def waiting(shop: Shop, now_ms: int) -> Waiting:
     """How many rounds wait now, and how long the oldest has."""
-    asks = [ask for day in shop.days.values() for ask in day.waiting.values()]
-    return Waiting(len(asks), max(0, now_ms - min(asks)) if asks else None)
+    count, oldest = 0, now_ms
+    for day in shop.days.values():
+        for ask in day.waiting.values():
+            count += 1
+            oldest = min(oldest, ask)
+    return Waiting(count, now_ms - oldest if count else None)
 
 
 def agents(shop: Shop, measure: str, now_ms: int) -> dict[str, tuple[int, int]]:

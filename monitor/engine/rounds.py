@@ -120,6 +120,7 @@ class Round(Timed):
         conversation = self.conversation
         if conversation is not None and self.answer_ms < 0 and self.ask_ms >= 0:
             self.judge(now_ms)
+            conversation.shop.near_moved = True
             conversation.shop.arm(self, now_ms)
 
     def judge(self, now_ms: int) -> None:

@@ -64,6 +64,7 @@ class Shop:
         "measured",
         "moved_shops",
         "near",
+        "near_moved",
         "online_agents",
         "orders_changed",
         "pack",
@@ -111,6 +112,7 @@ class Shop:
         ] = {}  # agent → (at, seq, id, online | away | offline)
         self.online_agents = 0  # how many of them are online
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
+        self.near_moved = True  # what such a rule says of them may be other than at its last look
         self.orders_changed = False
         self.agents_changed = False
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
@@ -247,6 +249,7 @@ class Shop:
                 place = r.asked_before(now_ms - after_ms + 1)
                 if place:
                     self.near[r] = None
+                    self.near_moved = True
                 if place < messages and (not next_ms or r.message_ms(place) + after_ms < next_ms):
                     next_ms = r.message_ms(place) + after_ms
         if next_ms and (r.mark_ms <= now_ms or next_ms < r.mark_ms):
@@ -283,9 +286,9 @@ class Shop:
         """How many agents are online; None when no agent event was ever seen."""
         return self.online_agents if self.agents else None
 
-    def near_rounds(self) -> list[Round]:
-        """Open rounds near a deadline, those gone meanwhile left out."""
+    def leave_out_gone(self) -> None:
+        """Forget the rounds near a deadline that wait no longer."""
         gone = [r for r in self.near if r.conversation is None or r.answer_ms >= 0 or r.ask_ms < 0]
         for r in gone:
             del self.near[r]
-        return list(self.near)
+            self.near_moved = True

@@ -78,6 +78,8 @@ class UnitTally(Tally):
         after = unit.rounds = before + one(new) - one(old)
         if (was := state_of(before)) != (now := state_of(after)):
             self.move(was, now)
+            if was == LATE or now == LATE:
+                self.day.shop.near_moved = True  # another miss of the unit costs nothing now, or does again
         if self.paced:
             if old == NONE or new == NONE:
                 self._first_asked(r, unit, key, before, after)
@@ -185,6 +187,7 @@ class FirstTally(UnitTally):
     ) -> None:
         was, ask = unit.missed_ms, unit.ask_ms
         self.move(was, state)
+        self.day.shop.near_moved = True  # which round decides, or whether the unit is lost
         if self.paced:
             if was != NONE:
                 self.asked.add(ask, -1)
