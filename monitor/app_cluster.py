@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from monitor.configured import Configured, configure
+from monitor.errors import MonitorError
 from monitor.logs import configure_logging
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.link import link_of
@@ -176,3 +177,18 @@ def _probes(
 async def _untold(_transitions: list[Transition]) -> int:
     """A worker has no channel: while the store takes nothing, ``/readyz`` and the log say so."""
     return 0
+
+
+def migrate(settings: Settings, base: Path) -> None:
+    """Bring the shared database to the schema of this version; whoever says so has a copy.
+
+    Raises:
+        MonitorError, AlertingError: There is none, or it cannot be reached.
+    """
+    from monitor.store.postgres import PostgresStore  # noqa: PLC0415 - an extra
+
+    if not settings.postgres.url:
+        raise MonitorError(
+            "postgres.url: no database is named", mend="name the one of the cluster", code="postgres"
+        )
+    PostgresStore(settings.postgres.address(base), "migrate", migrate=True).close()

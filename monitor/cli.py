@@ -17,6 +17,7 @@ COMMANDS = {
     "worker": ("worker", "One of many: shards of a topic of Kafka, for more than one machine."),
     "desk": ("desk", "Tells people what the workers of a cluster found."),
     "topics": ("topics", "Make and check the topic that workers share."),
+    "migrate": ("migrate", "Bring the database of a cluster up to date."),
     "init": ("init", "Write a commented starter configuration."),
     "doctor": ("doctor", "Check configuration and dependencies, and say what to do."),
     "rules": ("rules", "Check rules and show what they mean."),

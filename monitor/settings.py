@@ -231,6 +231,11 @@ def secret_variable(name: str) -> str:
     return os.environ[name]
 
 
+def notify_socket() -> str:
+    """Where the service manager listens (sd_notify); empty: nowhere."""
+    return os.environ.get("NOTIFY_SOCKET", "")
+
+
 # Variables that the command line reads itself.
 _OTHER_VARIABLES = ("SLAWATCH_CONFIG", "SLAWATCH_TOKEN", "SLAWATCH_URL")
 

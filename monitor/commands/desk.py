@@ -8,6 +8,7 @@ import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
+from monitor.commands.supervised import announce_watched
 
 
 @click.command()
@@ -21,4 +22,4 @@ def command(ctx: click.Context) -> None:
     with needs("kafka", "postgres"):
         from monitor.app_desk import run_desk  # noqa: PLC0415 - the whole desk, and an extra
     configuration = load_configuration(ctx)
-    asyncio.run(run_desk(configuration.settings, configuration.base, announce=click.echo))
+    asyncio.run(run_desk(configuration.settings, configuration.base, announce=announce_watched))

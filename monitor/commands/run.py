@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from monitor.commands.context import load_configuration
+from monitor.commands.supervised import announce
 
 
 @click.command()
@@ -28,4 +29,4 @@ def command(ctx: click.Context, testing: bool, clock: Path | None) -> None:
     from monitor.app import run  # noqa: PLC0415 - the whole daemon
 
     configuration = load_configuration(ctx)
-    asyncio.run(run(configuration.settings, configuration.base, clock_file=clock, announce=click.echo))
+    asyncio.run(run(configuration.settings, configuration.base, clock_file=clock, announce=announce))

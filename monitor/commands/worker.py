@@ -8,6 +8,7 @@ import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
+from monitor.commands.supervised import announce
 
 
 @click.command()
@@ -22,4 +23,4 @@ def command(ctx: click.Context) -> None:
     with needs("kafka", "postgres"):
         from monitor.app_cluster import work  # noqa: PLC0415 - the whole worker, and an extra
     configuration = load_configuration(ctx)
-    asyncio.run(work(configuration.settings, configuration.base, announce=click.echo))
+    asyncio.run(work(configuration.settings, configuration.base, announce=announce))

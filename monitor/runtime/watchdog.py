@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import os
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime import limits
+from monitor.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,8 @@ class Watchdog:
         look: The mark that work moves, and whether work waits.
         beat: When the event loop last took a turn, ``time.monotonic`` seconds.
         end: What ends the process.
+        alive: Told at each look that finds it well; by default the service manager, so that it ends a
+            process in which not even this thread runs any more.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class Watchdog:
         look: Callable[[], tuple[object, bool]],
         beat: Callable[[], float],
         end: Callable[[int], None] = os._exit,
+        alive: Callable[[], None] | None = None,
     ) -> None:
         self._look, self._beat, self._end = look, beat, end
+        self._alive = alive or Supervisor().alive
         self._work, self._loop = Progress(), Progress()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -77,3 +83,19 @@ class Watchdog:
                 faulthandler.dump_traceback(all_threads=True)
                 self._end(STUCK_STATUS)
                 return
+            self._alive()
+
+
+def watch_loop() -> Watchdog:
+    """Watch the event loop that runs now, and nothing else, for as long as the process lives."""
+    loop, beat_s = asyncio.get_running_loop(), time.monotonic()
+
+    def turn() -> None:
+        nonlocal beat_s
+        beat_s = time.monotonic()
+        loop.call_later(1.0, turn)
+
+    turn()
+    watchdog = Watchdog(lambda: (None, False), lambda: beat_s)
+    watchdog.start()
+    return watchdog

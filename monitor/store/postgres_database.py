@@ -158,7 +158,7 @@ class PostgresDatabase:
             if 0 < version < len(steps) and not migrate:
                 raise SchemaOld(
                     f"{self.where}: schema {version}, this slawatch needs {len(steps)}; stop all on it, "
-                    "copy it (pg_dump --format=custom --file=COPY DATABASE), then say that it may be migrated"
+                    "copy it (pg_dump --format=custom --file=COPY DATABASE), then `slawatch migrate --copied`"
                 )
             run.execute("set local statement_timeout = 0")  # large tables may be copied
             for step in steps[version:]:

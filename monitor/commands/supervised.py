@@ -1,0 +1,21 @@
+"""What the commands that stay share: saying that they have started."""
+
+from __future__ import annotations
+
+import click
+
+
+def announce(url: str) -> None:
+    """Print the address, for people, and tell the service manager."""
+    from monitor.runtime.supervisor import Supervisor  # noqa: PLC0415 - settings are slow to import
+
+    click.echo(url)
+    Supervisor().ready()
+
+
+def announce_watched(url: str) -> None:
+    """The same for a process that has nothing of its own that watches its event loop."""
+    from monitor.runtime.watchdog import watch_loop  # noqa: PLC0415 - the same
+
+    watch_loop()
+    announce(url)
