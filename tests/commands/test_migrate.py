@@ -40,4 +40,4 @@ def test_an_older_database_is_migrated_once_somebody_says_that_it_is_copied(
 
 def test_without_a_database_it_says_which_setting_names_one(tmp_path):
     done = slawatch("migrate", "--copied", cwd=tmp_path)
-    assert (done.returncode, "postgres.url" in done.stderr) == (1, True)
+    assert (done.returncode, "postgres.url" in done.stderr) == (2, True)
