@@ -140,6 +140,20 @@ class WecomAppAccount(WithSecret, Account):
         return self
 
 
+class WecomSmartBotAccount(WithSecret, Account):
+    """A WeCom smart bot over its own connection; needs the extra `wecom`."""
+
+    needs: ClassVar[tuple[str, ...]] = ("secret",)
+    type: Literal["wecom_smart_bot"]
+    """What it is."""
+    bot_id: str = Field(min_length=1, max_length=128)
+    """The bot's id (Bot ID)."""
+    chats: tuple[Id, ...] = Field(min_length=1, max_length=20)
+    """1 to 20 ids of group chats or members; in each somebody must have written to the bot once."""
+    base_url: str = Field(default="wss://openws.work.weixin.qq.com", pattern=r"^wss?://\S+$", max_length=300)
+    """Where the provider is, for tests and gateways."""
+
+
 class _SmsAccount(WithSecret, Account):
     needs: ClassVar[tuple[str, ...]] = ("secret",)
     contact: ClassVar[Contact] = "phone"
@@ -194,6 +208,7 @@ _Some = (
     | DingtalkAccount
     | FeishuAccount
     | WecomAppAccount
+    | WecomSmartBotAccount
     | AliyunSmsAccount
     | TencentSmsAccount
     | AppriseAccount

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from alerting import limits
+from alerting.channels.base import Connected
 from alerting.policy.throttle import Window
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Line:
 
     def __post_init__(self) -> None:
         self.window = Window(self.channel.allowance)
+
+    def lease(self, ours: bool) -> None:
+        """Note whether the account is ours; what stands connected for it does so only then."""
+        self.held = ours
+        if isinstance(self.channel, Connected):
+            self.channel.hold(ours)
 
     def rest(self, result: DeliveryResult, delivery: int, now_ms: int) -> None:
         """Take in what an answer says about the account itself."""

@@ -102,7 +102,7 @@ class Sender:
                 self._metrics.count("sender_store_errors", account=name, error=type(error).__name__)
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
             except Fenced:
-                line.held = False
+                line.lease(False)
                 until_ms = self._clock.now_ms() + limits.LEASE_MS
             except Exception as error:
                 if self._on_error is None:
@@ -113,6 +113,7 @@ class Sender:
                 await self._clock.wait(line.wake, until_ms)
         if line.held and line.unsaved is None:  # whoever sends next need not wait for the lease to run out
             await self._call(self._store.lease, name, self._owner, 0, 0)
+            line.lease(False)
 
     async def turn(self, name: str) -> int:
         """Send at most one message of the account; when to look again, epoch ms.
@@ -170,7 +171,8 @@ class Sender:
             known = await self._call(self._store.account, line.name, since_ms)
             line.window.restore(known.sent)
             line.rest_until_ms = known.closed_until_ms
-        line.held, line.renew_ms = ours, now_ms + limits.LEASE_MS // 2
+        line.lease(ours)
+        line.renew_ms = now_ms + limits.LEASE_MS // 2
         return ours
 
     async def _due(self, line: Line, now_ms: int) -> list[Ready]:
@@ -228,7 +230,7 @@ class Sender:
             await self._tell_unrecorded(line, draft.items)
             raise
         except StoreDown:
-            line.held = False  # it may be written: taken anew, the account is recovered
+            line.lease(False)  # it may be written: taken anew, the account is recovered
             raise
         line.window.add(now_ms, draft.urgent)
         result = await line.channel.deliver(payload)

@@ -252,6 +252,16 @@ def cut(text: str, size: int) -> str:
     return raw[: size - 3].decode(errors="ignore") + "…"
 
 
+def whole_lines(text: str, size: int) -> str:
+    """The first lines that fit in ``size`` bytes; of a first line that does not, what fits."""
+    kept: list[str] = []
+    for line in text.split("\n"):
+        if kept and len("\n".join([*kept, line]).encode()) > size:
+            break
+        kept.append(line)
+    return cut("\n".join(kept), size)
+
+
 # What a mention or WeCom's markdown could be made of; a shop may be named anything.
 _PLAIN = str.maketrans({"<": "＜", ">": "＞"})
 _NO_MARKUP = str.maketrans({"<": "＜", ">": "＞", "*": "＊", "`": "'", "[": "［", "]": "］", "#": "＃"})

@@ -90,6 +90,8 @@ class Ways:
                 return self._feishu(account)
             case a.WecomAppAccount():
                 return self._wecom_app(account)
+            case a.WecomSmartBotAccount():
+                return self._smart_bot(account)
             case a.AliyunSmsAccount():
                 return self._aliyun(account)
             case a.TencentSmsAccount():
@@ -143,6 +145,15 @@ class Ways:
             card_url=account.card_url or "",
             buttons=account.buttons,
             base_url=account.base_url,
+        )
+
+    def _smart_bot(self, account: a.WecomSmartBotAccount) -> Channel:
+        try:
+            from alerting.channels.wecom_smart_bot import WecomSmartBot  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise _Unusable("needs websockets: pip install 'slawatch[wecom]'") from error
+        return WecomSmartBot(
+            account.bot_id, self._secret(account, "secret"), account.chats, base_url=account.base_url
         )
 
     def _aliyun(self, account: a.AliyunSmsAccount) -> AliyunSms:

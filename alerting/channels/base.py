@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from alerting.policy.throttle import Allowance
 
 Kind = Literal[
@@ -67,3 +69,13 @@ class Channel(Protocol):
 
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Send a payload once. Never raises for what the provider or the way to it does."""
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A channel over a connection that stands: an account has one, kept by who holds its lease."""
+
+    on_tap: Callable[[str, str], Awaitable[str]] | None  # who tapped which button; the button's new name
+
+    def hold(self, ours: bool) -> None:
+        """Keep the connection, or let go of it."""

@@ -20,6 +20,7 @@ from alerting.fakes.provider import Provider, Quota
 from alerting.fakes.tencent_sms import FakeTencentSms
 from alerting.fakes.wecom import FakeWecom
 from alerting.fakes.wecom_app import FakeWecomApp
+from alerting.fakes.wecom_smart import FakeSmartBot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,6 +191,18 @@ SIDES = [
             exact=form != "card",
         )
         for name, form in (("wecom_app", "markdown"), ("wecom_card", "card"))
+    ),
+    Side(
+        "wecom_smart_bot",
+        {"type": "wecom_smart_bot", "bot_id": "bot1", "secret": SECRET, "chats": ["wrA"]},
+        lambda now: FakeSmartBot(now, "bot1", SECRET, ["wrA"]),
+        lambda fake: setattr(fake, "secret", "another"),
+        30,
+        too_long=0,
+        exact=False,
+        secrets=(SECRET,),
+        after={"bad_gateway": "ambiguous"},  # whatever breaks the connection off leaves open what was taken
+        empty=clear("chats"),
     ),
     Side(
         "aliyun_sms",

@@ -9,16 +9,33 @@ import httpx
 import pytest
 from sides import SIDES, Clock
 
-from alerting.channels.base import Message
+from alerting import limits
+from alerting.channels.base import Connected, Message
 from alerting.fakes.http import Fault
 
 BODY = "旗舰店A 还可漏 3 个"
 ALERT = {
+    "kind": "fire",
+    "incident": "drift|shop=pinduoduo:s1@1",
     "title": "即将超时",
     "figure": "还可漏 3 个",
     "subject": {"shop": "pinduoduo:s1"},
     "severity": "crit",
 }
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Nobody waits as long as for a real provider; tests that lose an answer shorten it further."""
+    monkeypatch.setattr(limits, "CONNECT_S", 1.0)
+    monkeypatch.setattr(limits, "RECONNECT_S", 0.01)
+
+
+def answer_within(monkeypatch, seconds):
+    """How long a channel waits for an answer."""
+    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(seconds))
+    monkeypatch.setattr(limits, "ANSWER_S", seconds)
+
 
 every = pytest.mark.parametrize("side", SIDES, ids=lambda side: side.name)
 
@@ -37,6 +54,8 @@ def talk(side, scene, **kwargs):
             try:
                 return await scene(fake, channel, **kwargs), fake
             finally:
+                if isinstance(channel, Connected):
+                    channel.hold(False)
                 await fake.close()
 
     return asyncio.run(main())
@@ -145,7 +164,7 @@ def test_partial_where_some_receivers_are_unknown(side):
     ],
 )
 def test_what_is_known_after_a_fault(side, fault, kind, arrived, monkeypatch):
-    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.2))
+    answer_within(monkeypatch, 0.2)
 
     async def scene(fake, channel):
         fake.suffer(Fault(fault, seconds=0.01))
@@ -183,7 +202,7 @@ def test_duplicate_a_repeat_of_what_arrived_is_not_shown_again(side):
     "fault", ["bad_gateway", "reset", "lost", "silent", "html", "refused", "spoilt", "none"]
 )
 def test_no_result_log_or_error_ever_carries_a_secret(side, fault, monkeypatch, caplog):
-    monkeypatch.setattr("alerting.channels.http.TIMEOUT", httpx.Timeout(0.05))
+    answer_within(monkeypatch, 0.05)
     caplog.set_level("DEBUG")
 
     async def scene(fake, channel):
@@ -232,6 +251,8 @@ def test_what_the_allowance_lets_out_the_provider_takes(side):
             try:
                 return await scene(fake, channel), len(fake.inbox)
             finally:
+                if isinstance(channel, Connected):
+                    channel.hold(False)
                 await fake.close()
 
     results, seen = asyncio.run(main())
