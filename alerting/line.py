@@ -37,9 +37,9 @@ class Line:
     def __post_init__(self) -> None:
         self.window = Window(self.channel.allowance)
 
-    def lease(self, ours: bool) -> None:
-        """Note whether the account is ours; what stands connected for it does so only then."""
-        self.held = ours
+    def lease(self, ours: bool, renew_ms: int = 0) -> None:
+        """Note whether the account is ours, and until when; only then does its connection stand."""
+        self.held, self.renew_ms = ours, renew_ms
         if isinstance(self.channel, Connected):
             self.channel.hold(ours)
 

@@ -171,8 +171,7 @@ class Sender:
             known = await self._call(self._store.account, line.name, since_ms)
             line.window.restore(known.sent)
             line.rest_until_ms = known.closed_until_ms
-        line.lease(ours)
-        line.renew_ms = now_ms + limits.LEASE_MS // 2
+        line.lease(ours, now_ms + limits.LEASE_MS // 2)
         return ours
 
     async def _due(self, line: Line, now_ms: int) -> list[Ready]:

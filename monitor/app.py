@@ -37,6 +37,7 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.journal import JournalLimits
 from monitor.web.app import WebOptions, build_app
+from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ async def daemon(
         web = build_app(
             view=view,
             entrance=running.entrance,
-            desk=DeskDoor(running.desk_loop, running.store, running.thread, clock),
+            desk=hear_taps(channels, DeskDoor(running.desk_loop, running.store, running.thread, clock)),
             reasons=_reasons(configured, running),
             evidence=evidence,
             tokens=tokens,

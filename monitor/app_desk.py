@@ -44,6 +44,7 @@ from monitor.web.problems import add_handlers
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
+from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
         options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=names.links)
-        web = _web(
-            view, DeskDoor(loop, store, thread, clock), clock, tokens, metrics, letters, settings, options
-        )
+        door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
+        web = _web(view, door, clock, tokens, metrics, letters, settings, options)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(
             _running(Parts(leading, loop, sender, view, health, store, thread, clock))

@@ -309,6 +309,8 @@ EXTRAS = {
     "monitor/runtime/cluster": "kafka",
     "alerting/channels/apprise_url.py": "apprise",
     "alerting/channels/wecom_callback.py": "wecom",
+    "alerting/channels/wecom_smart_link.py": "wecom",
+    "alerting/fakes/wecom_smart.py": "wecom",
     "alerting/fakes/wecom_taps.py": "wecom",
 }
 

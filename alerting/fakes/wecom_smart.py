@@ -38,6 +38,7 @@ class FakeSmartBot:
         self.refused: list[tuple[int, str, int]] = []
         self.subscribed = 0
         self.kicked = 0
+        self.left = asyncio.Event()  # the connection that was subscribed last is gone
         self.faults: deque[Fault] = deque()
         self.port = 0
         self._active: ServerConnection | None = None
@@ -104,6 +105,8 @@ class FakeSmartBot:
             async for raw in connection:
                 frame = json.loads(raw)
                 await self._take(connection, frame, frame["headers"]["req_id"])
+        if connection is self._active:
+            self.left.set()
 
     async def _take(self, connection: ServerConnection, frame: dict[str, Any], req_id: str) -> None:
         cmd, body = frame["cmd"], frame.get("body", {})
@@ -124,6 +127,7 @@ class FakeSmartBot:
             return
         former, self._active = self._active, connection
         self.subscribed += 1
+        self.left.clear()
         await _answer(connection, req_id, 0, "ok")
         if former is not None and former is not connection:
             with contextlib.suppress(ConnectionClosed):

@@ -91,13 +91,15 @@ class Trace(msgspec.Struct, frozen=True, array_like=True):
 class Ack(msgspec.Struct, frozen=True, tag="ack"):
     """Somebody has the alert: nothing more of it until it rises, is over, or the acknowledgement ends.
 
-    ``holds_ms`` is for how long, 0 as the configuration says.
+    ``holds_ms`` is for how long, 0 as the configuration says; ``incident`` which firing is meant, empty: the
+    one there is.
     """
 
     at_ms: int
     alert: str
     who: str
     holds_ms: int = 0
+    incident: str = ""
 
 
 class Silence(msgspec.Struct, frozen=True, tag="silence"):

@@ -18,7 +18,7 @@ def acknowledge(books: Ledger, ack: Ack) -> None:
     The end of it is planned now: a reminder, that it ended, and the escalation from there.
     """
     alert = books.alerts.get(ack.alert)
-    if alert is None or alert.over:
+    if alert is None or alert.over or ack.incident not in ("", alert.incident):
         books.trace(ack.alert, ack.at_ms, "acknowledge", "refused", "it does not fire")
         return
     holds_ms = ack.holds_ms or books.policy.ack_holds_ms

@@ -35,12 +35,17 @@ class DeskDoor:
         return self._desk_loop.desk is not None
 
     async def acknowledge(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
-        """Acknowledge an open alert; False when there is none with that id, or it is another firing."""
+        """Acknowledge an open alert; False when there is none with that id, or it is another firing.
+
+        A desk that does not lead does not know what is open: it takes what names a firing, and who leads
+        folds it or refuses.
+        """
         alert = self._open(alert_id, incident)
-        if alert is None:
+        if alert is None and (self.ready or not incident):
             return False
-        act = Act(self._clock.now_ms(), by, "acknowledge", alert_id, alert.incident, comment)
-        await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment)))
+        firing = alert.incident if alert else incident
+        act = Act(self._clock.now_ms(), by, "acknowledge", alert_id, firing, comment)
+        await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment), incident=firing))
         return True
 
     async def judge(self, alert_id: str, opinion: Opinion, by: str, comment: str, incident: str = "") -> bool:
@@ -53,8 +58,9 @@ class DeskDoor:
             return False
         firing = alert.incident if alert else incident
         act = Act(self._clock.now_ms(), by, opinion, alert_id, firing, comment)
-        taken = alert is not None and opinion == "false_alarm" and not alert.acked_by
-        await self._do(act, *([Ack(act.at_ms, alert_id, _with(by, comment))] if taken else ()))
+        takes = opinion == "false_alarm" and (not alert.acked_by if alert else not self.ready)
+        ack = Ack(act.at_ms, alert_id, _with(by, comment), incident=firing)
+        await self._do(act, *([ack] if takes else ()))
         return True
 
     async def silence(self, silence: Silence) -> str:

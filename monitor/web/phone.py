@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 NAME_COOKIE = "slawatch_name"
 NAME_CHARS = 40
 WAITING_SHOWN = 3
+FOLDED_MS = 10_000  # by then the desk has folded what was done, or let go of it again
 _YEAR_S = 365 * 86_400
 # No search engine keeps what a link opens; the shell's headers keep it out of caches and referrers.
 _HEADERS = {"X-Robots-Tag": "noindex, nofollow"}
@@ -70,7 +71,11 @@ class Phone:
         if alert and link.incident != f"{link.alert}@{alert.since_ms}":
             alert = None
         acts = await self._desk.acts(link.incident)
-        taken = taken_by(acts, alert.reason_ms if alert and not alert.acknowledged_by else 0)
+        # Until the desk has folded it, what was just done is known from the audit alone.
+        just_now_ms = self.now_ms() - FOLDED_MS
+        taken = taken_by(
+            acts, max(alert.reason_ms, just_now_ms) if alert and not alert.acknowledged_by else 0
+        )
         return Case(link, alert, acts, taken, link.expired(self.now_ms()))
 
     async def act(self, case: Case, what: str, name: str) -> None:

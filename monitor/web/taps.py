@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
+from alerting.channels.base import Connected
 from alerting.channels.buttons import read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alerting.channels.base import Channel
     from monitor.web.desk_port import DeskPort
 
-OVER = "已结束"
+Acting = TypeVar("Acting", bound="DeskPort")
+
+OVER, LATER = "已结束", "请稍后再试"
 _DONE = {"acknowledge": "已认领", "silence": "已静默1小时", "false_alarm": "已标为误报"}
+
+
+def hear_taps(channels: Mapping[str, Channel], desk: Acting) -> Acting:
+    """Let taps that come in over the channels' own connections act on the desk, which is given back."""
+    for channel in channels.values():
+        if isinstance(channel, Connected):
+            channel.on_tap = partial(act_on, desk)
+    return desk
 
 
 async def act_on(desk: DeskPort, user: str, key: str) -> str:
@@ -26,6 +41,8 @@ async def act_on(desk: DeskPort, user: str, key: str) -> str:
     """
     what, alert, incident = read(key)
     by = f"wecom:{user}"
+    if what == "silence" and not desk.ready:
+        return LATER
     if what == "acknowledge":
         done = await desk.acknowledge(alert, by, "", incident)
     elif what == "silence":

@@ -14,6 +14,7 @@ from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import sign
 from alerting.channels.wecom_app import WecomApp
 from alerting.channels.wecom_bot import WecomBot
+from alerting.channels.wecom_smart_bot import WecomSmartBot
 from alerting.config import Alerting
 from alerting.policy.rulings import Receiver
 from alerting.policy.throttle import Allowance
@@ -60,7 +61,13 @@ def test_every_key_of_an_account_has_a_description():
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     ("kind", "channel"),
-    [("wecom_bot", WecomBot), ("wecom_app", WecomApp), ("dingtalk", DingtalkBot), ("feishu", FeishuBot)],
+    [
+        ("wecom_bot", WecomBot),
+        ("wecom_app", WecomApp),
+        ("wecom_smart_bot", WecomSmartBot),
+        ("dingtalk", DingtalkBot),
+        ("feishu", FeishuBot),
+    ],
 )
 def test_the_allowances_shown_are_the_channels(page, kind, channel):
     row = next(line for line in page.splitlines() if line.startswith(f"| `{kind}` |") and "61" in line)

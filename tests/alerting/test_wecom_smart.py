@@ -45,7 +45,7 @@ def send(channel, key="k1", body=BODY, alerts=(ALERT,), **fields):
 
 async def until(look):
     async with asyncio.timeout(5):
-        while not look():
+        while not look():  # noqa: ASYNC110 - what a fake has seen sets no event
             await asyncio.sleep(0.005)
 
 
@@ -153,10 +153,7 @@ def test_who_was_replaced_comes_back_later_and_waits_longer_each_time(monkeypatc
         await until(lambda: fake.subscribed == 1)
         second.hold(True)
         await until(lambda: fake.subscribed >= 4)
-        pauses = []
-        for channel in (first, second):
-            pauses.append(channel._link._kicks)
-        return pauses
+        return [channel._link._kicks for channel in (first, second)]
 
     assert min(play(scene, bots=2)) >= 1
 
@@ -165,7 +162,7 @@ def test_letting_go_ends_the_connection_so_that_another_process_can_have_the_bot
     async def scene(fake, first, second):
         assert (await send(first)).kind == "ok"
         first.hold(False)
-        await asyncio.sleep(0.05)
+        await fake.left.wait()
         second.hold(True)
         await until(lambda: fake.subscribed == 2)
         return fake.kicked, (await send(second, "k2")).kind

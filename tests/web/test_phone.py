@@ -8,6 +8,7 @@ import pytest
 from conftest import NOW_MS, alert, waiting
 
 from alerting.links import Link, Links
+from alerting.policy.acts import Act
 from monitor.web.app import WebOptions
 from tests.servers.browser import MISSING, browser
 from tests.waiting import eventually
@@ -235,3 +236,9 @@ def test_in_a_real_browser_the_first_pages_own_form_is_no_foreign_page(client, o
         tab.run("document.querySelector('.alert form button').click()")
         eventually(lambda: open_one.acknowledged, within_s=20, what="the acknowledgement")
     assert open_one.acknowledged == [(ONE.id, "local", "")]
+
+
+def test_an_acknowledgement_that_ended_can_be_given_again(client, open_one, house):
+    open_one.done.append(Act(NOW_MS - 60_000, "lead", "acknowledge", ONE.id, FIRING))
+    open_one.shown_alerts = [replace(ONE, reason_ms=NOW_MS - 120_000)]
+    assert "acknowledge" in buttons(client.get(link()))

@@ -1,0 +1,51 @@
+"""A card of a smart bot, tapped, acknowledges in the live daemon; at its end the bot is let go of."""
+
+import asyncio
+
+import httpx
+from scenes import TEN_MS, configured, folder, message, post
+
+from alerting.fakes.wecom_smart import FakeSmartBot
+from monitor.app import daemon
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.passing import pass_time
+
+ALERTING = """
+receivers:
+  managers: {{accounts: [bot], group_wait: 0s}}
+default: managers
+accounts:
+  bot: {{type: wecom_smart_bot, bot_id: bot1, secret: s, chats: [wrA], base_url: "{url}"}}
+"""
+
+
+def test_a_tap_on_a_smart_bots_card_acknowledges_without_any_public_address(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        bot = FakeSmartBot(clock.now_ms, "bot1", "s", ["wrA"])
+        url = await bot.start()
+        folder(tmp_path, url)
+        (tmp_path / "alerting.yaml").write_text(ALERTING.format(url=url), "utf-8")
+        try:
+            async with (
+                daemon(configured(tmp_path), clock) as it,
+                httpx.AsyncClient(base_url=it.url) as client,
+            ):
+                await it.running.settled()
+                await post(client, message(1, TEN_MS))
+                await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+                (task,) = bot.cards
+                renewed = await bot.tap("xiaoli", task)
+                await it.running.settled()
+                (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+                (act,) = (await client.get("/api/v1/audit")).json()["acts"]
+            async with asyncio.timeout(5):
+                await bot.left.wait()
+        finally:
+            await bot.close()
+        return bot.cards[task], renewed, alert, act
+
+    card, renewed, alert, act = asyncio.run(scene())
+    assert renewed
+    assert card["main_title"]["desc"] == "已认领：xiaoli"
+    assert (alert["acknowledged_by"], act["who"]) == ("wecom:xiaoli", "wecom:xiaoli")
