@@ -21,6 +21,7 @@ COMPILED = [
     "monitor/source_watch.py",
     "monitor/sources/checks.py",
     "monitor/sources/times.py",
+    "monitor/sources/wire.py",
     "rules/budget.py",
     "rules/conditions.py",
     "rules/figures.py",

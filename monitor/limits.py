@@ -7,7 +7,6 @@ from __future__ import annotations
 
 # One event.
 LINE_BYTES = 1 << 20  # a longer line or element is refused (too_long)
-NESTING = 32  # deeper is refused (too_deep); an event itself needs 2
 ID_BYTES = 200  # a longer id is refused (bad_field)
 LATEST_MS = 4_102_444_800_000  # 2100-01-01T00:00:00Z: the bound where no arrival is known yet
 

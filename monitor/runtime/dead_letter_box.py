@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.runtime.clock import Clock
     from monitor.sinks.dead_letters import DeadLetters
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 log = structlog.get_logger(__name__)
 

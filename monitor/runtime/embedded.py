@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
     from monitor.sources.follow import FollowedDirectory
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from rules.transition import Transition
 
 

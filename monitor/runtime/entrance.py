@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.runtime.ports import DeadLetters
     from monitor.runtime.worker_thread import WorkerThread
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from monitor.store.journal import Journal
     from monitor.store.journal_reader import Appended, Mark
 

@@ -15,7 +15,8 @@ from monitor.runtime import limits
 from monitor.runtime.followed_file import Batch, listed, news
 from monitor.runtime.worker_thread import WorkerThread
 from monitor.sources.follow import Place, Stamp
-from monitor.sources.wire import Rejected, decode_lines
+from monitor.sources.found import Rejected
+from monitor.sources.wire import decode_lines
 from monitor.store.journal_reader import Mark
 from monitor.web.ports import EntranceClosedError
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from monitor.checkpoint import Slice
     from monitor.engine.events import Event
     from monitor.engine.records import Record
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from rules.pack import Line, Measure
     from rules.reading import Reading
     from rules.transition import Transition

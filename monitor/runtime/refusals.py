@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from alerting.errors import StoreBusy, StoreFull
-from monitor.sources.wire import Rejected
+from monitor.sources.found import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

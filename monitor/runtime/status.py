@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.runtime.ports import Outputs
     from monitor.runtime.view import View
     from monitor.sinks.metrics import Metrics
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from monitor.web.ports import SourceStatus
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 _DAY_MS = 86_400_000
 # What customers and agents write, by the names that our own events and Chatwoot's webhooks give it. One list

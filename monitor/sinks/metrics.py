@@ -14,7 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 LABEL_VALUES = 200
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

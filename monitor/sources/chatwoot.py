@@ -21,8 +21,8 @@ from monitor.engine.events import Event
 from monitor.errors import MonitorError
 from monitor.limits import WEBHOOK_SKEW_S
 from monitor.sources.checks import check
+from monitor.sources.found import Decoded, Rejected
 from monitor.sources.times import parse_time
-from monitor.sources.wire import Decoded, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

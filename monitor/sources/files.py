@@ -24,9 +24,10 @@ import msgspec
 from monitor.engine.limits import AHEAD_MS
 from monitor.errors import MonitorError
 from monitor.limits import DEAD_LETTER_BYTES, LATEST_MS, LINE_BYTES, SORT_MEMORY_BYTES
+from monitor.sources.found import Decoded, Rejected
 from monitor.sources.framing import BOM
 from monitor.sources.times import format_time
-from monitor.sources.wire import Decoded, Rejected, decode_lines, unpack_events
+from monitor.sources.wire import decode_lines, unpack_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

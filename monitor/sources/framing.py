@@ -15,7 +15,6 @@ TOKENS_MAX = 2_000_000
 _LINE_TYPES = ("ndjson", "jsonl", "json-lines")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _TOKEN = re.compile(_STRING.pattern + rb"|[\[\]{},]", re.DOTALL)
-_DEEPER, _SHALLOWER = b"[{", b"]}"
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -60,18 +59,6 @@ def split_array(body: bytes) -> list[bytes] | None:
             elements.append(body[start : token.start()].strip())
             start = token.end()
     return None
-
-
-def depth_of(line: bytes) -> int:
-    """How deep brackets nest outside strings."""
-    depth = deepest = 0
-    for byte in _STRING.sub(b"", line):
-        if byte in _DEEPER:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in _SHALLOWER:
-            depth -= 1
-    return deepest
 
 
 def has_nul(line: bytes) -> bool:

@@ -3,6 +3,8 @@
 A body is one object, an array, or lines (NDJSON). What is bad is refused with its index and the rest is
 taken; only a body that cannot be framed is refused whole. ``text`` is not a field of ``Event``, so the
 decoder steps over it and no text is ever held; word lists, when they come, decode a subclass that has it.
+Fields that no event has are stepped over unread, whatever they hold; nesting is the decoder's to refuse, at
+some 1,000 levels.
 """
 
 from __future__ import annotations
@@ -15,29 +17,13 @@ import msgspec
 from monitor.engine.events import ACTIONS, Event
 from monitor.engine.limits import AHEAD_MS
 from monitor.errors import MonitorError
-from monitor.limits import BATCH_EVENTS, LATEST_MS, LINE_BYTES, NESTING
+from monitor.limits import BATCH_EVENTS, LATEST_MS, LINE_BYTES
 from monitor.sources.checks import Refusal, check
-from monitor.sources.framing import BOM, depth_of, framing_of, has_nul, split_array
+from monitor.sources.found import Decoded, Rejected
+from monitor.sources.framing import BOM, framing_of, has_nul, split_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A line or element that was refused. ``index`` counts from 0; ``raw`` may hold a message text."""
-
-    index: int
-    code: str
-    reason: str
-    raw: bytes
-
-
-class Decoded(msgspec.Struct, frozen=True):
-    """What a body held: events, the index of each in the body, and what was refused, by index."""
-
-    events: list[Event]
-    indexes: list[int]
-    rejected: list[Rejected]
 
 
 class BodyError(MonitorError):
@@ -92,7 +78,7 @@ def decode_lines(lines: list[bytes], arrival_ms: int | None = None) -> Decoded:
         good = _decode_good(_decoder.decode_lines, body, latest_ms)
         if good is not None and len(good.events) == len(lines):
             return good
-    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body, len(lines)))
+    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body))
 
 
 def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> Event | Rejected:
@@ -103,7 +89,7 @@ def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> E
     try:
         event = _decode(line)
     except _BAD_LINE as error:
-        return Rejected(index, *_explain(error), line)
+        return Rejected(index, *_explain(error, line), line)
     if refusal := check(event, latest_ms):
         return Rejected(index, *refusal, line)
     return event
@@ -120,7 +106,7 @@ def unpack_events(packed: bytes) -> list[Event]:
 
 
 def _decode_lines(lines: list[bytes], latest_ms: int, *, doubtful: bool) -> Decoded:
-    """Decode each line; ``doubtful`` lines are looked at for NUL, depth and encoding one by one."""
+    """Decode each line; ``doubtful`` lines are looked at for length and NUL one by one."""
     events: list[Event] = []
     indexes: list[int] = []
     rejected: list[Rejected] = []
@@ -134,7 +120,7 @@ def _decode_lines(lines: list[bytes], latest_ms: int, *, doubtful: bool) -> Deco
                 event = _decode(line)
                 refusal = check(event, latest_ms)
         except _BAD_LINE as error:
-            refusal = _explain(error)
+            refusal = _explain(error, line)
         if refusal is None:
             events.append(event)
             indexes.append(index)
@@ -152,7 +138,7 @@ def _decode_ndjson(body: bytes, latest_ms: int) -> Decoded:
     if good is not None and len(good.events) == count:
         return good
     lines = body.split(b"\n")
-    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body, len(lines)))
+    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body))
 
 
 def _decode_array(body: bytes, latest_ms: int) -> Decoded:
@@ -179,7 +165,7 @@ def _decode_good(decode_all: Callable[[bytes], list[Event]], body: bytes, latest
         events = decode_all(body)
     except _BAD_LINE:
         return None
-    if _doubtful(body, len(events)):
+    if _doubtful(body):
         return None
     for event in events:
         if check(event, latest_ms):
@@ -193,14 +179,9 @@ def _too_many() -> BodyError:
     )
 
 
-def _doubtful(body: bytes, events: int) -> bool:
-    """Whether each of the ``events`` of a body must be looked at before it is decoded.
-
-    One pass over the body instead of one a line. An event opens two brackets at most, itself and its
-    tags; texts full of brackets only cost the closer look.
-    """
-    opened = body.count(b"{") + body.count(b"[")
-    return opened > 2 * events + NESTING or has_nul(body) or not _is_utf8(body) or _may_be_long(body)
+def _doubtful(body: bytes) -> bool:
+    """Whether each event of a body must be looked at before it is decoded: one pass instead of one a line."""
+    return has_nul(body) or _may_be_long(body)
 
 
 def _may_be_long(body: bytes) -> bool:
@@ -214,8 +195,6 @@ def _may_be_long(body: bytes) -> bool:
 
 
 def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -224,15 +203,11 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _inspect(line: bytes) -> Refusal | None:
-    """Refuse what the decoder would accept or must not be given: length, NUL, depth, encoding."""
+    """Refuse what the decoder would accept or must not be given: length, NUL."""
     if len(line) > LINE_BYTES:
         return "too_long", f"{len(line)} bytes long, more than {LINE_BYTES}; send events of their fields only"
     if has_nul(line):
         return "nul", "holds a NUL; send text without it"
-    if line.count(b"{") + line.count(b"[") > NESTING and depth_of(line) > NESTING:
-        return "too_deep", f"nests deeper than {NESTING}; an event is a flat object"
-    if not _is_utf8(line):
-        return "not_utf8", "not UTF-8; send UTF-8"
     return None
 
 
@@ -244,12 +219,12 @@ _CHOICES = {
 }
 
 
-def _explain(error: Exception) -> Refusal:
+def _explain(error: Exception, line: bytes) -> Refusal:
     """A code and a sentence for what the decoder raised."""
-    if isinstance(error, UnicodeDecodeError):
+    if not _is_utf8(line):
         return "not_utf8", "not UTF-8; send UTF-8"
     if isinstance(error, RecursionError):
-        return "too_deep", f"nests deeper than {NESTING}; an event is a flat object"
+        return "too_deep", "nests too deep; an event is a flat object"
     if not isinstance(error, msgspec.ValidationError):
         detail = str(error).removeprefix("JSON is malformed: ")
         return "not_json", f"not JSON: {detail}; send one JSON object per event"

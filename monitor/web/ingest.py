@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from monitor import limits
 from monitor.engine.events import Event
 from monitor.sources import chatwoot
-from monitor.sources.wire import BodyError, Decoded, Rejected, decode_body, decode_line
+from monitor.sources.found import Decoded, Rejected
+from monitor.sources.wire import BodyError, decode_body, decode_line
 from monitor.web import API
 from monitor.web.problems import ApiError
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.engine.events import Event
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 Health = Literal["ok", "warn", "crit", "unknown", "partial", "too_few", "no_data"]
 """A verdict of the rules on a shop, the worst first shown; ``unknown`` is blind and never looks healthy."""

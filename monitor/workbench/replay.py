@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.shard import Outputs, Shard
     from monitor.sources.files import Progress
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from rules.transition import Transition
 
 BATCH_RECORDS = 1_000  # records of one step: a call costs nothing any more, and memory holds few events

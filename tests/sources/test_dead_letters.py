@@ -7,7 +7,7 @@ import pytest
 from monitor.errors import MonitorError
 from monitor.limits import DEAD_LETTER_BYTES
 from monitor.sinks.dead_letters import DeadLetters
-from monitor.sources.wire import Rejected
+from monitor.sources.found import Rejected
 
 DAY_MS = 86_400_000
 

@@ -27,7 +27,7 @@ def raw(event_id, **fields):
 BAD = {
     "not_json": b'{"type": "message", "id": ',
     "too_long": raw("long", text="x" * 10_000_000),
-    "too_deep": b'{"type": "message", "x": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "too_deep": b'{"type": "message", "x": ' + b"[" * 2000 + b"]" * 2000 + b"}",
     "before_2000": raw("old", at="1970-01-01T00:00:00Z"),
     "ahead": raw("next year", at="2027-11-11T10:20:30+08:00"),
     "no_shop": raw("no shop", shop_id=None),

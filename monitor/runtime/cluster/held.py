@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.records import Fetched, Tick
     from monitor.runtime.refusals import Refusals
     from monitor.shard import Shard
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
     from monitor.store.port import ShardLease
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,8 @@ import msgspec
 
 from monitor.engine.records import Record
 from monitor.limits import LATEST_MS
-from monitor.sources.wire import BodyError, Rejected, decode_body, decode_lines
+from monitor.sources.found import Rejected
+from monitor.sources.wire import BodyError, decode_body, decode_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

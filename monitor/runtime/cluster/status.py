@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.worker import Worker
     from monitor.runtime.ports import Outputs
     from monitor.sinks.metrics import Metrics
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 
 class WorkerStatus:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.records import Record
     from monitor.runtime.cluster.link import Link
-    from monitor.sources.wire import Rejected
+    from monitor.sources.found import Rejected
 
 POLL_MS = 10_000  # a topic that gives nothing for so long, though there is more, is given up
 POLL_RECORDS = 10_000
