@@ -73,7 +73,7 @@ class Conversation(Fold):
         self.latest_ms = max(self.latest_ms, latest_ms)
         last = entries[-1] if entries else self.base_last
         if last is None or entry[0] > last[0] or order_of_entry(entry) > order_of(last[0], last[1], last[2]):
-            self.entries = (*entries, entry)
+            self.entries += (entry,)
             self.fold(entry, now_ms)
             if len(self.entries) >= CHECKPOINT:
                 self._move_base(now_ms)

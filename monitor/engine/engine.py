@@ -6,8 +6,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from monitor.engine import limits
-from monitor.engine.events import HEAD, Event
-from monitor.engine.fields import content_of, fields_of
+from monitor.engine.fields import (
+    ACTION,
+    ACTOR,
+    AGENT_ID,
+    AT,
+    CONVERSATION_ID,
+    CUSTOMER_ID,
+    EXCLUDE,
+    ID,
+    PLATFORM,
+    SEQ,
+    SHOP_ID,
+    SOURCE,
+    TYPE,
+    content_of,
+    fields_of,
+)
 from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
 from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
@@ -15,6 +30,7 @@ from monitor.engine.shop import Shop
 from monitor.engine.wheel import Wheel
 
 if TYPE_CHECKING:
+    from monitor.engine.events import Event
     from monitor.engine.rows import Entry
     from monitor.engine.spec import EngineSpec
 
@@ -61,6 +77,7 @@ class Engine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self.spec = spec
+        self.lateness_ms = spec.lateness_ms
         self.now_ms = 0  # the shard's clock: the latest arrival
         self.judged_ms = 0  # the last whole second that was judged
         self.shops: dict[tuple[str, str], Shop] = {}
@@ -158,31 +175,27 @@ class Engine:
 
     def _take(self, event: Event, now_ms: int, source: str, position: int) -> str | None:
         fields = fields_of(event)
-        kind: str
-        event_id: str
-        at: int
-        platform: str
-        shop_id: str
-        kind, event_id, at, _, platform, shop_id = fields[:6]
+        kind: str = fields[TYPE]
+        at: int = fields[AT]
         if at > now_ms + limits.AHEAD_MS:
             return "ahead"
         if at < limits.EARLIEST_MS:
             return "before_2000"
-        name = event.source or source
+        name: str = fields[SOURCE] or source
         if kind == "heartbeat":
             self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
         if name not in self.heard:
             self.heard[name] = 0
-        shop = self.shops.get((platform, shop_id))
+        shop = self.shops.get((fields[PLATFORM], fields[SHOP_ID]))
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
-            shop = self.add_shop(platform, shop_id)
-        seen = self.ids.check(shop.key, event_id, content_of(fields), now_ms)
+            shop = self.add_shop(fields[PLATFORM], fields[SHOP_ID])
+        seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
-        late = at < now_ms - self.spec.lateness_ms
+        late = at < now_ms - self.lateness_ms
         if late:
             self.heard_old.add(name)
         if self.skips and self.skips.get(shop.key, -1) >= position:
@@ -194,18 +207,22 @@ class Engine:
             reason = self._count(shop, event, fields, now_ms)
             if reason is not None:
                 return reason
-        if name not in shop.sources:
+        if name is not shop.source and name not in shop.sources:
             shop.sources[name] = now_ms
             self.linked.append((name, shop))
+        shop.source = name
         shop.moved()
         return None
 
     def _count(self, shop: Shop, event: Event, fields: tuple[Any, ...], now_ms: int) -> str | None:
-        kind, event_id, at, seq, _, _, conversation_id = fields[:7]
-        if conversation_id and kind in OPERATIONS:
-            customer, actor, agent, action, exclude = fields[7:HEAD]
-            operation = OPERATIONS[kind].get(actor or action, OTHER)
-            entry = (at, seq, event_id, now_ms, operation, agent, customer, bool(exclude))
+        kind: str = fields[TYPE]
+        conversation_id: str = fields[CONVERSATION_ID]
+        operations = OPERATIONS.get(kind) if conversation_id else None
+        if operations is not None:
+            operation = operations.get(fields[ACTOR] or fields[ACTION], OTHER)
+            excludes = bool(fields[EXCLUDE])
+            agent, customer = fields[AGENT_ID], fields[CUSTOMER_ID]
+            entry = (fields[AT], fields[SEQ], fields[ID], now_ms, operation, agent, customer, excludes)
             return self._converse(shop, conversation_id, entry)
         if kind == "agent":
             shop.take_agent(event)

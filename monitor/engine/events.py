@@ -38,7 +38,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     the same id with another text is noticed; too few to tell a text by, decision 14), and drops it.
     """
 
-    # What every fold reads (``HEAD`` of them):
+    # What every fold reads (``fields`` has the places):
     type: EventType
     id: EventId
     at: Count | Name
@@ -71,7 +71,3 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     # What the way here added, and ``content_of`` leaves out:
     source: Name = ""
     received_at: Count | Name = ""  # files only: when it arrived
-
-
-HEAD: Final = 12  # fields that every fold reads
-ADDED: Final = 2  # fields that the way here added

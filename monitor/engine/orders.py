@@ -8,6 +8,7 @@ from monitor.engine.limits import ORDER_DAYS
 from monitor.engine.table import key_of
 
 if TYPE_CHECKING:
+    from monitor.engine.day import Day
     from monitor.engine.events import Event
     from monitor.engine.shop import Shop
 
@@ -18,18 +19,20 @@ def take_order(shop: Shop, event: Event) -> None:
     """Count an order as formed, or as having the event of an order rate, once a day each."""
     assert isinstance(event.at, int)
     what = f"{event.type}.{event.action}"
-    key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
-    if what in FORMING:
-        _form(shop, key, event.at)
     day = shop.day_at(event.at)
+    forms = what in FORMING
+    if not forms and what not in day.order_events:
+        return
+    key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
+    if forms:
+        _form(shop, day, key)
     for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
         if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
             shop.orders_changed = True
             shop.touched()
 
 
-def _form(shop: Shop, key: int, at_ms: int) -> None:
-    day = shop.day_at(at_ms)
+def _form(shop: Shop, day: Day, key: int) -> None:
     number = day.number
     for closed, keys in shop.formed.items():
         if number - ORDER_DAYS < closed and key in keys:

@@ -74,6 +74,7 @@ class Shop:
         "retracted",
         "shop_id",
         "since_ms",
+        "source",
         "sources",
         "spec",
         "state_windows",
@@ -116,6 +117,7 @@ class Shop:
         self.orders_changed = False
         self.agents_changed = False
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
+        self.source: str | None = None  # the one heard last
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
         self.since_ms = 0  # from when the figures are complete

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh32_intdigest
 
-from monitor.engine.events import ACTIONS, HEAD, Event
-from monitor.engine.fields import fields_of
+from monitor.engine.events import ACTIONS, Event
+from monitor.engine.fields import (
+    AT,
+    CONVERSATION_ID,
+    ID,
+    PLATFORM,
+    RECEIVED_AT,
+    SHOP_ID,
+    TEXT,
+    TYPE,
+    fields_of,
+)
 from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
 from monitor.limits import ID_BYTES, LATEST_MS
 from monitor.sources.times import format_time, parse_duration_ms, parse_time
@@ -42,22 +52,28 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         latest_ms: Its ``at`` may not be later.
     """
     fields = fields_of(event)
-    kind, event_id, at_ms, _, platform, shop_id, conversation_id = fields[:7]
-    if isinstance(at_ms, str):
-        parsed_ms = parse_time(at_ms)
+    at: object = fields[AT]
+    if isinstance(at, str):
+        parsed_ms = parse_time(at)
         if parsed_ms is None:
-            return _bad_time("at", at_ms)
+            return _bad_time("at", at)
         event.at = at_ms = parsed_ms
-    if not EARLIEST_MS <= at_ms <= latest_ms:
+    else:
+        assert isinstance(at, int)
+        at_ms = at
+    if at_ms < EARLIEST_MS or at_ms > latest_ms:
         return _out_of_bounds(at_ms, latest_ms)
-    text: str = fields[HEAD]
+    text: str = fields[TEXT]
     if text:
-        event.text_check = 1 + xxh3_64_intdigest(text.encode()) % TEXT_CHECKS
+        event.text_check = 1 + xxh32_intdigest(text.encode()) % TEXT_CHECKS
         event.text = ""
-    if fields[-1] != "" and (refusal := _read_received_at(event)):
+    if fields[RECEIVED_AT] != "" and (refusal := _read_received_at(event)):
         return refusal
-    if not event_id.isascii() and len(event_id.encode()) > ID_BYTES:
+    event_id: str = fields[ID]
+    if len(event_id) > ID_BYTES // 4 and len(event_id.encode()) > ID_BYTES:
         return "bad_field", f"`id` is longer than {ID_BYTES} bytes; send a shorter one"
+    kind: str = fields[TYPE]
+    conversation_id: str = fields[CONVERSATION_ID]
     if kind == "message":
         if event.actor is None:
             return "no_actor", "`actor` is missing; say who wrote: customer, agent, assist, bot or system"
@@ -67,10 +83,10 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         return _check_heartbeat(event)
     elif refusal := _check_parts(event):
         return refusal
-    if not shop_id:
+    if not fields[SHOP_ID]:
         return "no_shop", "`shop_id` is missing; every event but a heartbeat names its platform and shop"
-    if platform not in _known_platforms:
-        return _check_platform(platform)
+    if fields[PLATFORM] not in _known_platforms:
+        return _check_platform(fields[PLATFORM])
     return None
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.engine import fields
 from monitor.engine.events import Event
 from monitor.engine.fields import content_of, fields_of
 from monitor.limits import BATCH_EVENTS, LINE_BYTES
@@ -290,3 +291,10 @@ def test_any_json_at_all_is_refused_or_taken_alike_alone_in_lines_and_in_an_arra
     array = decode_body(b"[" + line + b"," + GOOD[0] + b"]", NOW_MS)
     assert [alone.code] == [one.code for one in lines.rejected] == [one.code for one in array.rejected]
     assert ["good-1"] == [one.id for one in lines.events] == [one.id for one in array.events]
+
+
+def test_the_places_of_fields_are_those_of_the_event():
+    names = Event.__struct_fields__
+    places = {name.lower(): at for name, at in vars(fields).items() if name.isupper() and type(at) is int}
+    assert len(places) == 15
+    assert {name: names[place] for name, place in places.items()} == {name: name for name in places}
