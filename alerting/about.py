@@ -38,6 +38,7 @@ class Style:
     now_ms: int
     unrecorded: bool = False
     templates: Templates = OURS
+    call: tuple[str, ...] = ()  # WeCom ids of who is to come
 
     @property
     def markdown(self) -> bool:
@@ -168,8 +169,9 @@ class About:
         found = [(0, self.style.marked(marks))] if marks else []
         if ready.missed:
             found.append((1, self.style.say("missed")))
-        elif kind in ("rise", "repeat", "still"):
-            found.append((1, self.style.say(kind, duration=lasted, clock=as_of)))
+        elif kind in ("rise", "repeat", "still", "escalate", "remind", "lapsed"):
+            who = self._clean(ready.intent.who)
+            found.append((1, self.style.say(kind, duration=lasted, clock=as_of, who=who)))
         return found
 
     def value(self) -> list[tuple[int, str]]:

@@ -56,6 +56,7 @@ class Account(Model):
     needs: ClassVar[tuple[str, ...]] = ()  # secrets without which it cannot be
     takes: ClassVar[tuple[str, ...]] = ()  # secrets it may have
     contact: ClassVar[Contact] = ""  # by what of people.yaml one person can be told or mentioned on it
+    mentions: ClassVar[bool] = False  # it reaches all of a group, and mentions the one
 
     @property
     def reaches(self) -> str:

@@ -48,7 +48,8 @@ class _Bot(WithKey, Account):
 class WecomBotAccount(_Bot):
     """A WeCom group bot; its key is what stands behind `key=` in its address."""
 
-    contact: ClassVar[Contact] = "wecom_id"  # of who is mentioned
+    contact: ClassVar[Contact] = "wecom_id"
+    mentions: ClassVar[bool] = True
     type: Literal["wecom_bot"]
     """What it is."""
     base_url: BaseUrl = wecom_bot.BASE_URL

@@ -9,6 +9,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerting.account import Duration, Model
 from alerting.accounts import AnyAccount
+from alerting.address import MENTION
 from alerting.config_names import mistakes
 from alerting.duty import ScheduleSettings
 from alerting.policy.rulings import Policy, Receiver
@@ -161,7 +162,7 @@ class Alerting(Model):
             inhibitions=tuple(given.inhibition() for given in self.inhibit),
             escalations={name: tuple(s.step() for s in steps) for name, steps in self.escalations.items()},
             schedules={name: given.roster(now_ms) for name, given in self.schedules.items()},
-            contacts={name: account.contact for name, account in self.accounts.items()},
+            contacts={name: MENTION if a.mentions else a.contact for name, a in self.accounts.items()},
             ack_holds_ms=self.acknowledge.holds,
             ack_remind_ms=self.acknowledge.remind,
         )

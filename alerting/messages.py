@@ -36,9 +36,15 @@ class Rendered:
 
 
 def render(draft: Draft, directory: Directory, style: Style) -> Rendered:
-    """Write the draft; several alerts become a digest of a row each."""
+    """Write the draft; several alerts become a digest of a row each.
+
+    Where mentions are part of the text, those who are called stand in its last line.
+    """
     taken: tuple[Ready, ...]
     mentions: tuple[str, ...]
+    call = " ".join(f"<@{who}>" for who in style.call) if style.markdown else ""
+    if call:
+        style = replace(style, limit_bytes=style.limit_bytes - len(call.encode()) - 1)
     if len(draft.items) == 1:
         body, mentions = _single(draft.items[0], directory, style)
         taken = draft.items
@@ -47,7 +53,7 @@ def render(draft: Draft, directory: Directory, style: Style) -> Rendered:
         mentions = ()
     message = Message(
         key=xxhash.xxh3_64_hexdigest("\n".join(r.intent.id for r in taken).encode()),
-        body=body,
+        body=f"{body}\n{call}" if call else body,
         mentions=mentions,
         alerts=tuple(_data(ready, directory, style) for ready in taken),
         again=draft.again,

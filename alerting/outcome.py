@@ -41,9 +41,15 @@ def told_after_ms(result: DeliveryResult, draft: Draft, now_ms: int) -> list[int
 
 
 def traces_of(
-    account: str, draft: Draft, number: int, state: State, result: DeliveryResult, now_ms: int
+    account: str,
+    draft: Draft,
+    people: str,
+    number: int,
+    state: State,
+    result: DeliveryResult,
+    now_ms: int,
 ) -> list[Trace]:
-    """Why each alert of a message was, or was not, told with it."""
+    """Why each alert of a message was, or was not, told with it; ``people`` are whom it was for."""
     with_others = f"in a digest of {len(draft.items)}" if len(draft.items) > 1 else "by itself"
     found: list[Trace] = []
     for ready in draft.items:
@@ -52,6 +58,7 @@ def traces_of(
         if late_ms > limits.COLLECT_MS:
             reason = f"{late_ms // 1000} s after it was due, by the limit or the state of {account}"
             found.append(Trace(intent.alert, now_ms, "throttle", "delayed", reason))
-        reason = f"{intent.kind} to {intent.receiver} on {account} {with_others}, delivery {number}: "
+        whom = f"{intent.receiver} ({people})" if people else intent.receiver
+        reason = f"{intent.kind} to {whom} on {account} {with_others}, delivery {number}: "
         found.append(Trace(intent.alert, now_ms, "send", state, reason + (result.detail or result.kind)))
     return found

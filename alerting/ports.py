@@ -254,6 +254,9 @@ class Directory(Protocol):
     def agent(self, shop: str, agent_id: str) -> Person:
         """An agent of the shop."""
 
+    def contact(self, person: str, kind: str) -> str:
+        """A person's ``wecom_id`` or ``phone``, by the short name of people.yaml; empty: none is known."""
+
     def alert_url(self, intent: Intent) -> str:
         """Where what an intent tells of is shown, and can be acknowledged; empty: there is no page."""
 
@@ -275,6 +278,10 @@ class ByIds:
     def agent(self, shop: str, agent_id: str) -> Person:  # noqa: ARG002 - the same
         """The agent by the id."""
         return Person(agent_id)
+
+    def contact(self, person: str, kind: str) -> str:  # noqa: ARG002 - the same
+        """None."""
+        return ""
 
     def alert_url(self, intent: Intent) -> str:  # noqa: ARG002 - there are no links
         """No page."""

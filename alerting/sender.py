@@ -11,21 +11,20 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from alerting import limits
-from alerting.about import Style
 from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
 from alerting.line import Line
-from alerting.messages import Rendered, render_whatever
 from alerting.outcome import named, state_of, told_after_ms, traces_of
 from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
 from alerting.ports import InPlace, NoMetrics
-from alerting.template import OURS
+from alerting.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from alerting.address import Address
     from alerting.channels.base import Channel, DeliveryResult
     from alerting.policy.records import Queued
     from alerting.policy.rulings import Policy
@@ -69,10 +68,11 @@ class Sender:
         on_well: Callable[[str], object] = lambda _account: None,
         templates: Mapping[str, Templates] | None = None,
     ) -> None:
-        self._store, self._policy, self._directory, self._clock = store, policy, directory, clock
+        self._store, self._policy, self._clock = store, policy, clock
         self._owner, self._call, self._on_result = owner, (worker or InPlace()).run, on_result
         self._on_error, self._on_well = on_error, on_well
-        self._metrics, self._templates, self._finishing = metrics or NoMetrics(), templates or {}, False
+        self._metrics, self._finishing = metrics or NoMetrics(), False
+        self._writer = Writer(policy, directory, templates or {}, on_error)
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
 
     def wake(self) -> None:
@@ -208,17 +208,8 @@ class Sender:
             draft = compose(due, await self._worth_sending(line, ended, now_ms), crowded=crowded)
         return draft
 
-    def _render(self, line: Line, draft: Draft, now_ms: int, *, unrecorded: bool = False) -> Rendered:
-        receiver = self._policy.receivers.get(draft.receiver)
-        language = receiver.language if receiver else "zh"
-        # A provider that refused it as bad may count more than we do: try half the size each time.
-        limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
-        templates = self._templates.get(draft.receiver, OURS)
-        style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded, templates)
-        return render_whatever(draft, self._directory, style, line.name, self._on_error)
-
     async def _send(self, line: Line, draft: Draft, now_ms: int) -> None:
-        rendered = self._render(line, draft, now_ms)
+        rendered, to = self._writer.write(line, draft, now_ms)
         draft = Draft(draft.receiver, rendered.taken)
         intents = tuple(ready.intent for ready in draft.items)
         payload = line.channel.payload(rendered.message)
@@ -233,9 +224,11 @@ class Sender:
             raise
         line.window.add(now_ms, draft.urgent)
         result = await line.channel.deliver(payload)
-        await self._record(line, draft, number, result)
+        await self._record(line, draft, to, number, result)
 
-    async def _record(self, line: Line, draft: Draft, number: int, result: DeliveryResult) -> None:
+    async def _record(
+        self, line: Line, draft: Draft, to: Address, number: int, result: DeliveryResult
+    ) -> None:
         now_ms = self._clock.now_ms()
         self._metrics.count("deliveries", account=line.name, kind=result.kind)
         self._metrics.told_after(told_after_ms(result, draft, now_ms), line.name)
@@ -255,7 +248,7 @@ class Sender:
                 provider_id=result.provider_id,
                 detail=result.detail[: limits.DETAIL_CHARS],
                 bad=result.kind == "bad_request",
-                traces=traces_of(line.name, draft, number, state, result, now_ms),
+                traces=traces_of(line.name, draft, to.said, number, state, result, now_ms),
             )
             line.unsaved = None
             line.unrecorded.difference_update(intent.id for intent in intents)
@@ -285,7 +278,7 @@ class Sender:
             draft = compose(left, (), crowded=True)
             if draft is None or now_ms < line.rest_until_ms or not line.window.free(now_ms, urgent=True):
                 break
-            rendered = self._render(line, draft, now_ms, unrecorded=True)
+            rendered, _ = self._writer.write(line, draft, now_ms, unrecorded=True)
             line.window.add(now_ms, urgent=True)
             result = await line.channel.deliver(line.channel.payload(rendered.message))
             line.rest(result, 0, self._clock.now_ms())

@@ -20,6 +20,9 @@ _ZH = {
     "rise": "由警告升级为严重",
     "repeat": "仍未恢复，已持续 {duration}（数据截至 {clock}）",
     "still": "静默结束，仍未恢复（数据截至 {clock}）",
+    "escalate": "已 {duration}，前面的人没有接手，请你处理（数据截至 {clock}）",
+    "remind": "{who} 已接手，仍未恢复，已持续 {duration}；到时没有再次接手会重新通知（数据截至 {clock}）",
+    "lapsed": "{who} 的接手已到期，仍未恢复，已持续 {duration}（数据截至 {clock}）",
     "unjudged": "不再判断",
     "too_few": "样本不足，暂不判断，并非已恢复",
     "section": "【{badge}】{title}",
@@ -93,6 +96,7 @@ _ZH = {
     "daemon": "监控程序 {of}",
     "slawatch-channel": "通知通道不可用",
     "slawatch-journal": "磁盘已满，暂停一切判断",
+    "slawatch-overdue": "通知没有按时发出",
     "prove": "slawatch 测试消息：{receiver} 通过 {account} 能收到告警（{clock}）",
 }
 _EN = {
@@ -105,6 +109,10 @@ _EN = {
     "rise": "Was a warning, now critical",
     "repeat": "Still firing, for {duration} (figures as of {clock})",
     "still": "The silence is over and it still fires (figures as of {clock})",
+    "escalate": "Nobody before you took it for {duration}: please do (figures as of {clock})",
+    "remind": "{who} has it, and it still fires, for {duration}; not taken again, it is told anew soon"
+    " (figures as of {clock})",
+    "lapsed": "{who} had it, whose time is over; it still fires, for {duration} (figures as of {clock})",
     "unjudged": "No longer judged",
     "too_few": "Too few to judge by, not recovered",
     "section": "[{badge}] {title}",
@@ -178,6 +186,7 @@ _EN = {
     "daemon": "daemon {of}",
     "slawatch-channel": "channel out of order",
     "slawatch-journal": "the disk is full and nothing is judged",
+    "slawatch-overdue": "alerts do not leave in time",
     "prove": "slawatch test message: {receiver} can be reached on {account} ({clock})",
 }
 TEXTS = {"zh": _ZH, "en": _EN}

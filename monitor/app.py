@@ -18,6 +18,7 @@ import httpx
 from alerting.sender import Sender
 from monitor.configured import configure, read_secret
 from monitor.logs import configure_logging
+from monitor.on_call import tell_on_call
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.desk_port import DeskDoor
@@ -152,6 +153,7 @@ async def daemon(
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
+        tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), running.health)
         running.part("sender", sender.run, finish=sender.finish)
         running.part("pages", view.run)
         running.part("metrics", gauges.run)

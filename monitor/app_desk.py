@@ -20,6 +20,7 @@ from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
 from monitor.configured import Configured, configure, read_secret
 from monitor.logs import configure_logging
+from monitor.on_call import tell_on_call
 from monitor.runtime import limits
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
@@ -131,6 +132,7 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
             on_well=partial(account_well, health),
             templates=configured.alerting.templates(),
         )
+        tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), health)
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
         options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=names.links)
@@ -188,6 +190,7 @@ def _status(
         lag_ms=0,
         sources=sources,
         problems=problems,
+        notices=tuple(health.notices.values()),
     )
 
 

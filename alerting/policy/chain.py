@@ -88,7 +88,7 @@ def due(alert: Alert, node: str) -> list[int]:
     for stage, (after_ms, unaccepted_ms) in enumerate(chain.steps, 1):
         at_ms = chain.start_ms + after_ms
         before = [way for way in alert.ways if way.node == node and way.stage == stage - 1]
-        if not any(_reached(way, chain.start_ms) for way in before):
+        if not any(map(_reached, before)):
             if before and all(way.failed_ms >= chain.start_ms for way in before):
                 at_ms = min(at_ms, max(way.failed_ms for way in before))
             elif unaccepted_ms:
@@ -97,8 +97,9 @@ def due(alert: Alert, node: str) -> list[int]:
     return times
 
 
-def _reached(way: Way, since_ms: int) -> bool:
-    return way.told_ms >= since_ms and not way.failed_ms
+def _reached(way: Way) -> bool:
+    """Whether somebody there knows that it fires, and not only from before it rose or lapsed."""
+    return bool(way.told_ms) and not way.failed_ms and not any(_first(w.kind) for w in way.queued.values())
 
 
 def _first(kind: str) -> bool:
@@ -106,6 +107,6 @@ def _first(kind: str) -> bool:
 
 
 def _say(books: Ledger, alert: Alert, way: Way, new_ms: int, old_ms: int, at_ms: int) -> None:
-    if new_ms < old_ms:
-        reason = f"{way.receiver} {(old_ms - new_ms) // 1000} s early: nobody before was reached"
+    if new_ms < old_ms and new_ms <= at_ms:
+        reason = f"{way.receiver} {(old_ms - at_ms) // 1000} s early: nobody before was reached"
         books.trace(alert.key, at_ms, "escalate", "sooner", reason)

@@ -31,7 +31,7 @@ def begin(books: Ledger, key: str, before: Alert | None, t: Transition) -> None:
         for way in ways:
             same = before.way(way.receiver, way.account)
             way.told_ms = same.told_ms if same else 0
-    alert = Alert(key, incident, "firing", since_ms, t, ways)
+    alert = Alert(key, incident, "firing", since_ms, t, list(ways))
     for node in to.nodes:
         chain.copy(books, alert, node, t.at_ms)
     books.enter(alert)
@@ -102,6 +102,8 @@ def end(books: Ledger, alert: Alert, t: Transition) -> None:
             books.void(alert, way, t.at_ms, "no conversation is near its deadline any more")
         elif once:  # told once, after the fact: what is queued still goes, and nothing follows
             way.queued.clear()
+        elif way.stage and way.failed_ms:
+            books.void(alert, way, t.at_ms, "nobody there knew that it fired")
         elif way.told_ms or way.queued:
             gone = books.void(alert, way, t.at_ms, f"{kind} before it was sent")
             if way in told_once:

@@ -6,6 +6,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -105,11 +106,17 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
     import httpx  # noqa: PLC0415
 
     from monitor.configured import load_alerting, read_secret  # noqa: PLC0415
+    from monitor.directory import load_people  # noqa: PLC0415
+    from monitor.on_call import on_call_notices  # noqa: PLC0415
     from monitor.runtime.clock import SystemClock  # noqa: PLC0415
 
-    path = configuration.place(configuration.settings.alerting)
+    settings, path = configuration.settings, configuration.place(configuration.settings.alerting)
     try:
-        alerting = load_alerting(path, configuration.settings.language)
+        people = load_people(configuration.place(settings.people))
+    except MonitorError:
+        people = None  # told among the names
+    try:
+        alerting = load_alerting(path, settings.language, people)
     except MonitorError as error:
         return [Finding("fail", line) for line in str(error).splitlines()], None
     found = []
@@ -125,6 +132,10 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
         found += [Finding("fail", f"{path}: {line}") for line in str(error).splitlines()]
     else:
         found.append(Finding("ok", f"channels: {', '.join(channels)}; `slawatch notify-test` proves them"))
+    if people is not None:
+        now_ms = time.time_ns() // 1_000_000
+        notices = on_call_notices(alerting, settings, configuration.base, now_ms)
+        found += [Finding("warn", notice) for notice in notices]
     return found, alerting.names()
 
 

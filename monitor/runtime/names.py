@@ -46,6 +46,10 @@ class Names:
         self._by_id = {name: versions[-1] for name, versions in packs.items()}
         zones = Counter(pack.timezone for pack in self._by_id.values())
         self.timezone = max(zones, key=lambda zone: zones[zone], default="Asia/Shanghai")  # of most packs
+        self._contacts = {
+            name: {"wecom_id": person.wecom_id, "phone": person.phone.get_secret_value()}
+            for name, person in people.items()
+        }
         self._agents = {
             agent: Person(person.name or name, person.wecom_id)
             for name, person in people.items()
@@ -100,6 +104,10 @@ class Names:
         names = copy(self)
         names.links = links
         return names
+
+    def contact(self, person: str, kind: str) -> str:
+        """A person's contact of a kind; empty: none is known."""
+        return self._contacts.get(person, {}).get(kind, "")
 
     def alert_url(self, intent: Intent) -> str:
         """Where the alert is shown, and acknowledged by who has the link."""

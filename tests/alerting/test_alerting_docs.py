@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from worlds import T0
 
 from alerting.accounts import TYPES
 from alerting.channels.dingtalk import DingtalkBot
@@ -99,7 +100,14 @@ def test_the_examples_of_routing_are_one_file_that_is_accepted(name):
         "receivers": {who: {"accounts": ["bot"]} for who in ("managers", "leads")},
         "default": "managers",
     }
-    for example in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL):
-        values |= yaml.load(example, Loader=yaml.BaseLoader)
-    made = Alerting.parse(values).policy()
-    assert "promotion/team=!east" in made.nodes
+    values["accounts"]["app"] = {"type": "console"}
+    found = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    examples = [yaml.load(example, Loader=yaml.BaseLoader) for example in found]
+    for example in examples:
+        values |= {**example, "route": {}}
+    people = {"xiaoli", "laowang", "xiaozhang", "xiaozhao", "boss"}
+    routes = [example["route"] for example in examples if "route" in example]
+    policies = [Alerting.parse(values | {"route": route}, people).policy(now_ms=T0) for route in routes]
+    assert {"promotion/team=!east", "severity=crit"} <= {name for policy in policies for name in policy.nodes}
+    (policy, *_) = policies
+    assert policy.people(policy.receivers["phones"], T0) == ("laowang", "boss")

@@ -1,10 +1,14 @@
 """However a log is divided into folds, and wherever the desk dies in between, it tells the same."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import SECOND, T0, Memory, Shard, policy
 
 from alerting.policy.records import Ack, Health, Result, Silence, Tick, Unsilence
+from alerting.policy.rulings import Node, Receiver, Step
+from alerting.policy.spans import Spans
 
 shops = st.sampled_from(["s1", "s2", "s3"])
 moves = st.one_of(
@@ -20,10 +24,25 @@ moves = st.one_of(
 )  # fmt: skip
 
 
-def items(script):
+def climbing():
+    """Every alert climbs, warnings are muted for half of the time, an acknowledgement holds for a minute."""
+    steps = tuple(Step(n * 40 * SECOND, (name,), 20 * SECOND) for n, name in enumerate(("both", "boss"), 1))
+    tree = Node(escalate="up", routes=(Node("w", {"severity": ("warn",)}, mute=("m",), escalate="up"),))
+    quiet = Spans(
+        tuple(T0 + n * 60 * SECOND for n in range(9)), tuple(T0 + n * 60_000 + 30_000 for n in range(9))
+    )
+    given = policy(tree=tree, mutes={"m": quiet}, escalations={"up": steps}, ack_holds_ms=60 * SECOND)
+    receivers = {**given.receivers, "boss": Receiver("boss", ("phone",))}
+    return replace(given, receivers=receivers, ack_remind_ms=10 * SECOND)
+
+
+POLICIES = st.sampled_from([policy(), climbing()])
+
+
+def items(script, policy):
     """Turn a script into transitions and inputs; "told" answers for all that was due so far."""
     shard, found, seq = Shard(), [], 0
-    guide = Memory(policy())
+    guide = Memory(policy)
     for at_s, move in enumerate(script):
         at_ms = T0 + at_s * 7 * SECOND
         match move:
@@ -55,13 +74,13 @@ def items(script):
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(moves, max_size=40), st.lists(st.integers(1, 8), max_size=40))
-def test_any_division_and_any_restart_gives_the_same_intents(script, sizes):
-    log = items(script)
-    whole = Memory(policy())
+@settings(max_examples=100, deadline=None)
+@given(POLICIES, st.lists(moves, max_size=40), st.lists(st.integers(1, 8), max_size=40))
+def test_any_division_and_any_restart_gives_the_same_intents(policy, script, sizes):
+    log = items(script, policy)
+    whole = Memory(policy)
     whole.fold(*log)
-    parts, rest = Memory(policy()), list(log)
+    parts, rest = Memory(policy), list(log)
     for size in [*sizes, len(log)]:
         before = rest[:size]
         parts.fold(*before)
@@ -73,12 +92,13 @@ def test_any_division_and_any_restart_gives_the_same_intents(script, sizes):
     assert parts.traces == whole.traces
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(moves, max_size=40))
-def test_a_firing_alert_always_has_something_told_queued_or_somebody_on_it(script):
-    desk = Memory(policy())
-    desk.fold(*items(script))
+@settings(max_examples=100, deadline=None)
+@given(POLICIES, st.lists(moves, max_size=40))
+def test_a_firing_alert_always_has_something_told_queued_or_somebody_on_it(policy, script):
+    desk = Memory(policy)
+    desk.fold(*items(script, policy))
     for alert in desk.desk().books.alerts.values():
         for way in alert.ways:
             once = alert.transition.after_the_fact
-            assert alert.over or way.told_ms or way.queued or alert.acked_by or once
+            failed = way.stage and way.failed_ms
+            assert alert.over or way.told_ms or way.queued or alert.acked_by or once or failed

@@ -537,8 +537,10 @@ def test_names_that_cannot_be_looked_up_do_not_keep_an_alert_from_being_told(tmp
             raise RuntimeError("shops.yaml is gone")
 
         told = []
-        w.sender._directory.shop = fail
-        w.sender._on_error = lambda account, error: told.append((account, str(error)))
+        w.sender._writer._directory.shop = fail
+        w.sender._writer._on_error = w.sender._on_error = lambda account, error: told.append(
+            (account, str(error))
+        )
         w.commit(w.shard(0, severity="crit"))
         await w.run_to(1)
         assert w.wecom.texts()[0].splitlines()[0] == (
