@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from alerting.sender import Sender
-from monitor.configured import configure, read_secret
+from monitor.configured import configure, files_of_rules, read_secret
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -28,7 +28,9 @@ from monitor.runtime.link_key import links_of
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
+from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reasons import Reasons
+from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
@@ -62,6 +64,7 @@ class Daemon:
     view: View
     sender: Sender
     gauges: Gauges
+    reload: Reload
     url: str
 
 
@@ -94,6 +97,8 @@ async def run(
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with daemon(configured, clock) as it:
         it.running.part("memory", collect_seldom)
+        it.running.part("rules", partial(it.reload.watch, files_of_rules(settings, base)))
+        on_hangup(it.reload)
         if clock_file is not None and isinstance(clock, ManualClock):
             it.running.part("clock", partial(follow, clock_file, clock, it.running.settled))
         announce(it.url)
@@ -128,7 +133,7 @@ async def daemon(
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
         stack.callback(box.close)
-        running = _embedded(configured, files, clock, box, metrics)
+        running = await _embedded(configured, files, clock, box, metrics)
         stack.push_async_callback(running.stop)
         sender = _sender(configured, running, channels, metrics)
         view = _view(running, configured.names)
@@ -137,14 +142,14 @@ async def daemon(
         running.refusals_told.append(gauges.refused)
         packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
         running.outputs_told.append(packless.look)
-        evidence = Evidence(configured.plan, running.journal, lambda: running.shard_loop.arrival_ms)
-        stack.callback(evidence.close)
+        reload = _reload(configured, running)
         web = build_app(
             view=view,
             entrance=running.entrance,
             desk=hear_taps(channels, DeskDoor(running.desk_loop, running.store, running.thread, clock)),
             reasons=_reasons(configured, running),
-            evidence=evidence,
+            evidence=_evidence(running, stack),
+            rules=reload,
             tokens=tokens,
             metrics=metrics,
             dead_letters=letters,
@@ -160,19 +165,25 @@ async def daemon(
         for directory in configured.settings.directories(configured.base):
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
-        yield Daemon(running, view, sender, gauges, url)
+        yield Daemon(running, view, sender, gauges, reload, url)
 
 
-def _embedded(
-    configured: Configured, files: Files, clock: Clock, box: DeadLetterBox, metrics: Metrics
+async def _embedded(
+    configured: Configured,
+    files: Files,
+    clock: Clock,
+    box: DeadLetterBox,
+    metrics: Metrics,
 ) -> Embedded:
+    plans = PlanBook()
+    await files.thread.run(plans.apply, files.store, configured.plan)
     return Embedded(
         files,
-        partial(Shard, configured.plan),
+        partial(plans.shard, files.store, 0),
         configured.policy(clock.now_ms()),
         clock,
         box,
-        plan=configured.plan.name,
+        plans=plans,
         lateness_ms=configured.settings.lateness,
         observe_commit=metrics.append_seconds.observe,
         observe_step=metrics.step_seconds.observe,
@@ -203,6 +214,18 @@ def _sender(
     return sender
 
 
+def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
+    plans, journal, loop = running.plans, running.journal, running.shard_loop
+    evidence = Evidence(lambda: plans.plan, journal, lambda: loop.arrival_ms)
+    stack.callback(evidence.close)
+    return evidence
+
+
+def _reload(configured: Configured, running: Embedded) -> Reload:
+    again = partial(configure, configured.settings, configured.base)
+    return Reload(again, running.plans, configured.names, running.store, running.thread, running.health)
+
+
 def _web_options(configured: Configured, callbacks: Mapping[str, TapReader], links: Links) -> WebOptions:
     settings = configured.settings
     return WebOptions(
@@ -229,8 +252,10 @@ def _view(running: Embedded, names: Names) -> View:
 
 def _reasons(configured: Configured, running: Embedded) -> Reasons:
     """Why, from the live shard, the live desk and what the desk noted."""
-    rules, desk = configured.plan.rules.rules, lambda: running.desk_loop.desk
-    return Reasons(rules, partial(_shard, running), desk, running.store, running.thread, running.clock)
+    names, desk = configured.names, lambda: running.desk_loop.desk
+    return Reasons(
+        lambda: names.rules, partial(_shard, running), desk, running.store, running.thread, running.clock
+    )
 
 
 def _shard(running: Embedded) -> Shard | None:

@@ -12,6 +12,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -29,9 +30,10 @@ from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.health import Health
 from monitor.runtime.memory import collect_seldom
+from monitor.runtime.plan_book import PlanBook
+from monitor.runtime.reload import NOTICE, Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.worker_thread import StoreThread
-from monitor.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.sqlite import SqliteStore
@@ -55,6 +57,7 @@ class Running:
 
     worker: Worker
     status: WorkerStatus
+    reload: Reload
     url: str
 
 
@@ -74,6 +77,7 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
     configured, stop = configure(settings, base), told_to_stop()
     async with worker(configured) as it:
         it.worker.part("memory", collect_seldom)
+        on_hangup(it.reload)
         announce(it.url)
         stopped, ended = asyncio.create_task(stop.wait()), asyncio.create_task(it.worker.ended())
         await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -108,11 +112,15 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
         stack.callback(box.close)
+        plans = PlanBook()
+        await thread.run(partial(plans.apply, store, configured.plan, first=True))
+        _say_other_rules(plans, configured, health)
         counts = Counts(metrics)
         parts = Parts(
             worker=name,
             topic=settings.kafka.topic,
-            make_shard=lambda partition: Shard(configured.plan, partition),
+            make_shard=partial(plans.shard, state_store),
+            plans=plans,
             store=store,
             thread=thread,
             state_store=state_store,
@@ -133,7 +141,17 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         stack.push_async_callback(it.stop)
         await it.start()
         it.part("metrics", WorkerGauges(it, status, metrics).run)
-        yield Running(it, status, url)
+        again = partial(configure, settings, configured.base)
+        reload = Reload(again, plans, configured.names, store, thread, health)
+        yield Running(it, status, reload, url)
+
+
+def _say_other_rules(plans: PlanBook, configured: Configured, health: Health) -> None:
+    """Note that the files here are not what is in force: a worker that starts changes nothing for others."""
+    if plans.plan.name != configured.plan.name:
+        health.notices[NOTICE] = (
+            "rules: the files here are not those in force; `slawatch rules apply` puts them in force"
+        )
 
 
 def name_of_process(settings: Settings) -> str:

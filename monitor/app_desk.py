@@ -28,6 +28,8 @@ from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.link_key import links_of
+from monitor.runtime.plan_book import PlanBook
+from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.status import SenderMetrics, account_failed, account_well
 from monitor.runtime.view import View
@@ -42,6 +44,7 @@ from monitor.web.pages import Pages, add_static
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.ports import Status
 from monitor.web.problems import add_handlers
+from monitor.web.rules import rules_routes
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from monitor.runtime.names import Names
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -67,6 +71,7 @@ class Parts:
     sender: Sender
     view: View
     health: Health
+    reload: Reload
     store: SqliteStore  # or PostgreSQL's, which has the same methods
     thread: StoreThread
     clock: SystemClock
@@ -85,14 +90,15 @@ async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], 
     """
     configure_logging(settings.log.format, settings.log.level)
     configured, stop = configure(settings, base), told_to_stop()
-    async with desk(configured) as url:
+    async with desk(configured) as (url, reload):
+        on_hangup(reload)
         announce(url)
         await stop.wait()
 
 
 @asynccontextmanager
-async def desk(configured: Configured) -> AsyncIterator[str]:
-    """A desk and its sender, waiting for the lead or leading; gives its address."""
+async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
+    """A desk and its sender, waiting for the lead or leading; gives its address, and what reads its rules."""
     settings, metrics, health, clock = configured.settings, Metrics(), Health(), SystemClock()
     configured.data.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(configured.data / "tokens.json")
@@ -133,16 +139,27 @@ async def desk(configured: Configured) -> AsyncIterator[str]:
             templates=configured.alerting.templates(),
         )
         tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), health)
+        reload = await _reload(configured, names, store, thread, health)
         leading = LeadingDesk(loop, store, thread, clock, name)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
         options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=names.links)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
-        web = _web(view, door, clock, tokens, metrics, letters, settings, options)
+        web = _web(view, door, clock, tokens, metrics, letters, settings, options, reload)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        await stack.enter_async_context(
-            _running(Parts(leading, loop, sender, view, health, store, thread, clock))
-        )
-        yield url
+        parts = Parts(leading, loop, sender, view, health, reload, store, thread, clock)
+        await stack.enter_async_context(_running(parts))
+        yield url, reload
+
+
+async def _reload(
+    configured: Configured, names: Names, store: SqliteStore, thread: StoreThread, health: Health
+) -> Reload:
+    """What puts rules in force; names are of those that are."""
+    plans = PlanBook()
+    await thread.run(partial(plans.apply, store, configured.plan, first=True))
+    names.use(plans.plan.packs, plans.plan.rules)
+    again = partial(configure, configured.settings, configured.base)
+    return Reload(again, plans, names, store, thread, health)
 
 
 @asynccontextmanager
@@ -153,6 +170,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         "sender": parts.sender.run,
         "look": partial(parts.desk.look, parts.loop.wake, parts.sender.wake),
         "housekeeping": partial(_keep_house, parts),
+        "rules": parts.reload.follow,
     }
     tasks = {
         name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()
@@ -203,6 +221,7 @@ def _web(
     letters: DeadLetters,
     settings: Settings,
     options: WebOptions,
+    reload: Reload,
 ) -> FastAPI:
     """Alerts, acknowledgements and silences, and what supervisors ask."""
     web = FastAPI(title="slawatch desk", docs_url=None, redoc_url=None, openapi_url=None)
@@ -213,6 +232,7 @@ def _web(
     web.add_middleware(Shell, metrics=metrics)
     web.include_router(api_routes(view, desk, access))
     web.include_router(silence_routes(view, desk, access, clock.now_ms))
+    web.include_router(rules_routes(reload, access))
     web.include_router(callback_routes(options.callbacks, desk, Bodies(metrics)))
     if options.links:
         pages = Pages(view, clock.now_ms, options.language, options.timezone)

@@ -9,31 +9,24 @@ always at one. Ids that are remembered are stored as they come, those of the rec
 from __future__ import annotations
 
 from collections import deque
-from itertools import groupby, islice, takewhile
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import xxhash
 
 from monitor.engine.rows import IdRow, SourceRow
-from monitor.engine.state import FORMAT, pack_shop, unpack_shop
-from monitor.errors import MonitorError
-from monitor.watch import ShopWatch
+from monitor.engine.state import FORMAT, pack_shop
 from rules.transition import RuleState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from monitor.shard import Shard
 
 MARK_MS = 1_000  # the least time of the log between two marks
 SHARD_ROW = ("", "mark")
-IDS_PART = "ids "  # and the floor, in digits that sort: ids of the records up to it
-
-
-class OtherFormatError(MonitorError):
-    """The stored state is of an older format: the shard begins anew, from the beginning of its log."""
+IDS_PART = "seen "  # and the floor, in digits that sort, after the mark: ids of the records up to it
 
 
 class Mark(NamedTuple):
@@ -65,6 +58,7 @@ class MarkRow(msgspec.Struct, array_like=True):
     now_ms: int
     judged_ms: int
     since_ms: int
+    plan: str  # in force
     ids_from_ms: int  # the first arrival whose ids are remembered
     sources: list[
         tuple[SourceRow, dict[str, RuleState], int]
@@ -82,10 +76,6 @@ class WatchRow(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_mark = msgspec.msgpack.Decoder(MarkRow).decode
-_format = msgspec.msgpack.Decoder(list[Any]).decode
-_ids = msgspec.msgpack.Decoder(list[IdRow]).decode
-_watch = msgspec.msgpack.Decoder(WatchRow).decode
 
 
 class Checkpoints:
@@ -186,8 +176,8 @@ def _pack_mark(shard: Shard, position: int) -> MarkRow:
     sources = [
         (watch.source.row(), watch.states, watch.next_ms) for _, watch in sorted(shard.sources.items())
     ]
-    ids_ms = engine.ids.oldest_ms
-    return MarkRow(FORMAT, position, engine.now_ms, engine.judged_ms, shard.since_ms, ids_ms, sources)
+    clocks = (engine.now_ms, engine.judged_ms, shard.since_ms)
+    return MarkRow(FORMAT, position, *clocks, shard.plan_name, engine.ids.oldest_ms, sources)
 
 
 def _pack_watch(shard: Shard, key: str) -> WatchRow:
@@ -197,100 +187,5 @@ def _pack_watch(shard: Shard, key: str) -> WatchRow:
     if watch is None:
         return WatchRow(-1, 0, shop.changed, shop.retracted, {})
     states = {rule: (shard.book.meaning_of(rule), state) for rule, state in watch.states.items()}
-    states |= {rule: (0, state) for rule, state in watch.removed.items()}
+    states |= watch.removed
     return WatchRow(watch.day, watch.next_ms, shop.changed, shop.retracted, states)
-
-
-def restore(
-    shard: Shard, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int
-) -> None:
-    """Take a fresh shard back; the next record it is given is ``floor``.
-
-    The rows come key by key, the shard's own first, so that no more than a shop's are held. A shop stored
-    beyond the floor skips the records it holds already.
-
-    Raises:
-        OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
-        MonitorError: A newer slawatch wrote the state.
-    """
-    engine = shard.engine
-    for key, group in groupby(rows, itemgetter(0)):
-        parts: dict[str, bytes] = {}
-        applied = -1
-        for _, part, position, data in group:
-            parts[part] = data
-            applied = max(applied, position)
-        if key == SHARD_ROW[0]:
-            _restore_mark(shard, parts[SHARD_ROW[1]])
-            _restore_ids(shard, parts, floor_clock_ms)
-            continue
-        unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
-        _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
-        shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
-        if applied >= floor:
-            engine.skips[key] = applied
-            engine.skips_until = max(engine.skips_until, applied)
-    engine.now_ms = max(engine.now_ms, floor_clock_ms)
-    engine.dirty.clear()
-    shard.position = floor - 1
-    shard.checkpoints.restored(shard, floor)
-
-
-def _restore_mark(shard: Shard, data: bytes) -> None:
-    found = _format(data)[0]
-    if found > FORMAT:
-        raise MonitorError(
-            f"the stored state is of format {found}, this slawatch reads {FORMAT}",
-            mend="install the newer version again, or start on a backup made before it ran",
-            code="newer_state",
-        )
-    if found < FORMAT:
-        raise OtherFormatError(f"state of format {found}, this slawatch reads {FORMAT}")
-    row = _mark(data)
-    engine = shard.engine
-    engine.now_ms, engine.judged_ms, shard.since_ms = row.now_ms, row.judged_ms, row.since_ms
-    for source, states, next_ms in row.sources:
-        watch = shard.add_source(source.name, row.judged_ms)
-        watch.source.restore(source)
-        for platform, key in source.packs:
-            watch.source.serves(platform, key, engine.spec.of(platform, key))
-        watch.states, watch.next_ms = states, next_ms
-        if next_ms:
-            engine.wheel.at(max(next_ms, row.judged_ms + 1), watch)
-
-
-def _restore_ids(shard: Shard, parts: Mapping[str, bytes], floor_clock_ms: int) -> None:
-    """Remember the ids that were remembered at the floor."""
-    ids, row = shard.engine.ids, _mark(parts[SHARD_ROW[1]])
-    from_ms = max(row.ids_from_ms, floor_clock_ms - ids.horizon_ms)
-    for part in sorted(part for part in parts if part.startswith(IDS_PART)):
-        rows = _ids(parts[part])
-        for one in rows:
-            ids.remember(one, from_ms)
-        shard.checkpoints.ids.append((part, rows[-1].arrivals[-1]))
-
-
-def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
-    row = _watch(data)
-    platform, _, shop_id = key.partition(":")
-    shop = shard.engine.shops[platform, shop_id]
-    shop.retracted = row.retracted
-    watch = shard.watches[key] = ShopWatch(shop, shard)
-    if row.day >= 0:
-        watch.begin(row.day)
-        for rule, (meaning, state) in row.states.items():
-            kept = meaning and meaning == shard.book.meaning_of(rule)
-            (watch.states if kept else watch.removed)[rule] = state
-    judged_ms = shard.engine.judged_ms
-    for state in watch.states.values():
-        if state.due_ms:
-            watch.at(max(state.due_ms, judged_ms + 1))
-    if watch.states:
-        watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
-    if row.next_ms:
-        watch.next_ms = row.next_ms
-        watch.at(max(row.next_ms, judged_ms + 1))
-    if row.changed or watch.removed or any(lookout.watched.judge.timed for lookout in watch.lookouts):
-        shop.touched()
-    if ahead:
-        shop.touched()

@@ -39,8 +39,7 @@ class Configured:
 
     def policy(self, now_ms: int) -> Policy:
         """What desk and sender decide by; tables of local time are made around ``now_ms``."""
-        rules = frozenset(self.plan.rules.rules)
-        return _policy(self.alerting, self.settings, self.shops, rules, now_ms)
+        return _policy(self.alerting, self.settings, self.shops, now_ms)
 
     @property
     def data(self) -> Path:
@@ -70,18 +69,17 @@ def routing(settings: Settings, base: Path, now_ms: int) -> Policy:
     """
     shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
     alerting = load_alerting(base / settings.alerting, settings.language, people)
-    return _policy(alerting, settings, shops, None, now_ms)
+    return _policy(alerting, settings, shops, now_ms)
 
 
 def _policy(
     alerting: Alerting,
     settings: Settings,
     shops: Mapping[str, Shop],
-    rules: frozenset[str] | None,
     now_ms: int,
 ) -> Policy:
     labels = {key: shop.told_by() for key, shop in shops.items()}
-    return alerting.policy(settings.source_of_shops(), rules, labels, now_ms)
+    return alerting.policy(settings.source_of_shops(), None, labels, now_ms)
 
 
 def load_alerting(path: Path, language: str, people: Collection[str] | None = None) -> Alerting:
@@ -98,6 +96,12 @@ def load_alerting(path: Path, language: str, people: Collection[str] | None = No
     if not path.exists():
         return Alerting.parse({"language": language, **TERMINAL})
     return load_model(path, Alerting, lambda values: Alerting.parse({"language": language, **values}, people))
+
+
+def files_of_rules(settings: Settings, base: Path) -> list[Path]:
+    """Where everything is that a reload reads."""
+    named = (settings.rules, settings.packs, settings.shops, settings.people)
+    return [base / path for path in named if path]
 
 
 def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:

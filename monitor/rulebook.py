@@ -78,7 +78,7 @@ class Plan:
     def name(self) -> str:
         """A name that is equal exactly when the plans decide alike."""
         parts = (
-            sorted((key, list(versions)) for key, versions in self.packs.items()),
+            sorted((key, [replace(one, path="") for one in packs]) for key, packs in self.packs.items()),
             sorted(repr(rule) for rule in self.rules.rules.values()),
             sorted(self.shops.items(), key=lambda item: item[0]),
             sorted(self.sources.items(), key=lambda item: item[0]),

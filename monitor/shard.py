@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from monitor.checkpoint import Checkpoints, Slice, restore
+from monitor.checkpoint import Checkpoints, Slice
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
+from monitor.restore import restore
 from monitor.rulebook import Plan, Rulebook
 from monitor.source_watch import SourceWatch
+from monitor.turnover import turn_to
 from monitor.watch import Host, ShopWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from monitor.engine.events import Event
     from monitor.engine.records import Record
@@ -54,8 +56,13 @@ class Outputs:
 class Shard(Host):
     """The engine of some shops, and the rules on them."""
 
-    def __init__(self, plan: Plan, shard: int = 0) -> None:
+    def __init__(
+        self, plan: Plan, shard: int = 0, plans: Mapping[str, Plan] | None = None, name: str = ""
+    ) -> None:
+        """Begin with ``plan``, which the log calls ``name``; ``plans`` has those that records of it name."""
         self.number = shard
+        self.plans = plans if plans is not None else {}
+        self.plan_name = name
         self.book = Rulebook(plan)
         self.quiet_gaps = plan.quiet_gaps
         self.engine = Engine(self.book.engine_spec())
@@ -112,6 +119,8 @@ class Shard(Host):
             for watch in self.sources.values():
                 watch.source.go_blind()
         self.advance(arrival_ms)
+        if record.plan > self.plan_name and record.plan in self.plans:  # names rise with each change
+            turn_to(self, record.plan, self.plans[record.plan])
         if not self.sources and not self.quiet_gaps:
             self._expect(arrival_ms)
         if record.heard:

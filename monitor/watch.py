@@ -81,8 +81,8 @@ class ShopWatch(Timed):
         self.lookouts: list[Lookout] = []
         self.sums: Sequence[int] = ()
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
-        # Of rules that are gone, or mean another thing, since a restart:
-        self.removed: dict[str, RuleState] = {}
+        # Of rules that are gone, or mean another thing, since the plan changed:
+        self.removed: dict[str, tuple[int, RuleState]] = {}  # with the meaning it had
         self.begun_ms: dict[str, int] = {}  # period → when it began
         self.turns = -1  # the shop's, when the lookouts were last told what to read
         self.dark = False  # a source of the shop was blind or catching up at the last look
@@ -255,7 +255,7 @@ class ShopWatch(Timed):
 
     def _resolve_removed(self, now_ms: int) -> None:
         """Alerts of rules that are gone, or mean another thing, are resolved."""
-        for rule_id, state in sorted(self.removed.items()):
+        for rule_id, (_, state) in sorted(self.removed.items()):
             change = close(state, Reason.RULE_REMOVED)
             self.host.tell(
                 transition(Rule(rule_id), {"shop": self.shop.key}, change, SERVED, Facts(), now_ms)

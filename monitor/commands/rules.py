@@ -1,4 +1,4 @@
-"""``slawatch rules``: check rules, and show what they mean."""
+"""``slawatch rules``: check rules, show what they mean, put them in force."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.commands.context import as_far_as_right
+from monitor.commands.context import Daemon, as_far_as_right, daemon_options
 from monitor.commands.output import format_option, note, print_json, print_table
 from monitor.errors import MonitorError
 from rules.load import is_shipped, load_packs, load_rules, starter_rules
@@ -34,7 +34,7 @@ packs_option = click.option(
 
 @click.group()
 def command() -> None:
-    """Check rules and show what they mean."""
+    """Check rules, show what they mean, put them in force."""
 
 
 @command.command()
@@ -79,6 +79,21 @@ def show(ctx: click.Context, paths: tuple[Path, ...], packs: Path | None, form: 
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     else:
         print_table(_COLUMNS, rows, empty="no rules")
+
+
+@command.command()
+@daemon_options
+@click.pass_context
+def apply(ctx: click.Context, url: str | None, token: str | None) -> None:
+    """Have the running daemon read its rules, packs and shops again and put them in force.
+
+    All of them count, or nothing is changed: one mistake, and those in force stay. In a cluster ask a desk
+    (--url): it tells every worker by way of the store. A daemon of one process also sees changed files by
+    itself; SIGHUP does the same everywhere.
+    """
+    applied = Daemon(ctx, url, token).post("/rules/apply", {})
+    state = "in force from now on" if applied["changed"] else "in force already"
+    note(f"{_count(applied['rules'], 'rule')} {state}: plan {applied['plan']}")
 
 
 _COLUMNS = ("rule", "watches", "each", "warn", "crit", "tells")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
@@ -67,6 +68,18 @@ class Day(Timed):
     def taken_back(self) -> None:
         """An answer that arrived late was in time."""
         self.shop.retracted = True
+
+    def mark(self, spec: DaySpec) -> None:
+        """Look at rounds so long before their deadlines as ``spec`` says of the same measures."""
+        marks = {meter.measure: meter.marks_ms for track in spec.tracks for meter in track.meters}
+        tracks = []
+        for track, known in zip(self.tracks, self.spec.tracks, strict=True):
+            meters = tuple(replace(one, marks_ms=marks.get(one.measure, ())) for one in known.meters)
+            track.marked = any(meter.marks_ms for meter in meters)
+            tracks.append(replace(known, meters=meters, marked=track.marked))
+            for tally, meter in zip(track.tallies, meters, strict=True):
+                tally.spec = meter
+        self.spec = replace(self.spec, tracks=tuple(tracks))
 
     # settling
 

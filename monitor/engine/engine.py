@@ -149,6 +149,20 @@ class Engine:
             second += 1
         return second
 
+    def use(self, spec: EngineSpec) -> None:
+        """Take a plan: days that have begun keep what they count."""
+        self.spec = spec
+        self.ids.horizon_ms = 2 * spec.lateness_ms
+        for shop in self.shops.values():
+            shop.use(spec)
+            for number, day in shop.days.items():
+                day.mark(shop.pack.on(number))
+            for conversation in shop.conversations.values():
+                for r in conversation.open:
+                    r.mark_ms = 0
+                    if r.ask_ms >= 0:
+                        shop.arm_marks(r, self.judged_ms)
+
     # events
 
     def fold(

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
@@ -23,12 +24,13 @@ from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
 from monitor.runtime.follower import Follower
 from monitor.runtime.health import Health, keep_running
-from monitor.runtime.plan_record import record_plan
+from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.refusals import Refusals
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
 from monitor.runtime.watchdog import Watchdog
 from monitor.runtime.worker_thread import StoreThread
+from monitor.shard import Shard
 from monitor.store.journal import Journal, JournalLimits
 from monitor.store.sqlite import SqliteStore
 
@@ -60,11 +62,11 @@ class Embedded:
 
     Args:
         files: The open data folder.
-        make_shard: A fresh shard, before any record.
+        make_shard: A fresh shard under a plan, before any record; called in the store's thread.
         policy: The desk's.
         clock: Everybody's.
         dead_letters: Where refused events go.
-        plan: The name of the plan that shards are made with; empty: it is not recorded.
+        plans: Those that the journal names, and the one in force.
         lateness_ms: How late an event may come; ids are remembered for twice this.
         observe_commit: Told the seconds of each group commit of the journal, from its thread.
         observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
@@ -74,12 +76,12 @@ class Embedded:
     def __init__(
         self,
         files: Files,
-        make_shard: Callable[[], ShardPort],
+        make_shard: Callable[[str], ShardPort],
         policy: Policy,
         clock: Clock,
         dead_letters: DeadLetters,
         *,
-        plan: str = "",
+        plans: PlanBook | None = None,
         lateness_ms: int = engine_limits.LATENESS_MS,
         observe_commit: Callable[[float], object] = lambda _took_s: None,
         observe_step: Callable[[float], object] = lambda _took_s: None,
@@ -92,7 +94,7 @@ class Embedded:
         self.intents_told: list[Callable[[], None]] = []  # there may be something to send
         self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[int]] | None = None
         self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
-        self.beat_s, self._plan = 0.0, plan
+        self.beat_s, self.plans = 0.0, plans or PlanBook()
         self.late_dropped = Counter[str]()  # events that came too late to count since the start, by source
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -112,6 +114,7 @@ class Embedded:
             on_refused=Refusals(dead_letters, self.store, self.thread, self._refused).put,
             observe_step=observe_step,
             observe_checkpoint=observe_checkpoint,
+            fetch_plan=partial(self.plans.fetch, self.store),
         )
         self.desk_loop = DeskLoop(
             policy,
@@ -149,10 +152,10 @@ class Embedded:
 
     async def start(self) -> None:
         """Restore, and take events once the ids of the journal's tail are known."""
-        if self._plan:
-            await record_plan(self._plan, self.journal, self.store, self.thread)
         heard, folded = self.entrance.heard, self.shard_loop.reached
-        ticker = Ticker(self.journal, self.clock, heard, folded, self.health, self._unrecorded)
+        ticker = Ticker(
+            self.journal, self.clock, heard, folded, self.health, self._unrecorded, self._plan_due
+        )
         self.part("shard", self.shard_loop.run)
         self.part("desk", self.desk_loop.run)
         self.part("ticker", ticker.run)
@@ -196,6 +199,10 @@ class Embedded:
         """For the watchdog: how far the shard is, and whether records wait and no failure is known."""
         waiting = not self.caught_up and "shard" not in self.health.problems
         return (self.shard_loop.position, self.shard_loop.shard is None), waiting
+
+    def _plan_due(self) -> str:
+        shard = self.shard_loop.shard
+        return self.plans.due(shard) if isinstance(shard, Shard) else ""
 
     def _grown(self, _position: int, took_s: float) -> None:
         self._observe_commit(took_s)

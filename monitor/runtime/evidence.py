@@ -28,17 +28,13 @@ class Evidence:
     """Folds the events of one shop again, in a thread of its own and one question at a time.
 
     Args:
-        plan: The one in force.
+        plan: Gives the one in force.
         journal: Where the events are.
         now_ms: The live shard's clock.
     """
 
-    def __init__(self, plan: Plan, journal: Journal, now_ms: Callable[[], int]) -> None:
-        self._plan, self._journal, self._now_ms = (
-            replace(plan, rules=RuleSet(), quiet_gaps=True),
-            journal,
-            now_ms,
-        )
+    def __init__(self, plan: Callable[[], Plan], journal: Journal, now_ms: Callable[[], int]) -> None:
+        self._plan, self._journal, self._now_ms = plan, journal, now_ms
         self._thread = WorkerThread("evidence")
         self._waiting = 0
         self._over = Event()
@@ -72,7 +68,8 @@ class Evidence:
         day: int | None,
         clear: bool,
     ) -> dict[str, Any]:
-        witness = Witness(Shard(self._plan), platform, shop_id)
+        plan = replace(self._plan(), rules=RuleSet(), quiet_gaps=True)
+        witness = Witness(Shard(plan), platform, shop_id)
         reader = self._journal.reader()
         try:
             return evidence_in_journal(

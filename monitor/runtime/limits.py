@@ -37,6 +37,9 @@ FOLLOWED_PLACES = 20_000  # files known of a directory; beyond it those that are
 VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
 
+# rules
+RULES_LOOK_S = 1.0  # files of rules, and the plan in force, are looked at so often
+
 # housekeeping
 SWEEP_S = 3_600.0  # dead letters are looked at so often for what has expired
 PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention

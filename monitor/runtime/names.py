@@ -40,12 +40,8 @@ class Names:
         people: Mapping[str, KnownPerson],
         public_url: str = "",
     ) -> None:
-        self._rules, self._shops, self._url = rules, shops, public_url.rstrip("/")
+        self._shops, self._url = shops, public_url.rstrip("/")
         self.links: Links | None = None
-        self._packs = {versions[-1].platform or name: versions[-1] for name, versions in packs.items()}
-        self._by_id = {name: versions[-1] for name, versions in packs.items()}
-        zones = Counter(pack.timezone for pack in self._by_id.values())
-        self.timezone = max(zones, key=lambda zone: zones[zone], default="Asia/Shanghai")  # of most packs
         self._contacts = {
             name: {"wecom_id": person.wecom_id, "phone": person.phone.get_secret_value()}
             for name, person in people.items()
@@ -55,6 +51,19 @@ class Names:
             for name, person in people.items()
             for agent in person.agent_ids
         }
+        self.use(packs, rules)
+
+    def use(self, packs: Mapping[str, Sequence[Pack]], rules: RuleSet) -> None:
+        """Take other packs and rules: a plan was put in force."""
+        self.rules = rules.rules
+        self._packs = {versions[-1].platform or name: versions[-1] for name, versions in packs.items()}
+        self._by_id = {name: versions[-1] for name, versions in packs.items()}
+        zones = Counter(pack.timezone for pack in self._by_id.values())
+        self.timezone = max(zones, key=lambda zone: zones[zone], default="Asia/Shanghai")  # of most packs
+
+    def take(self, other: Names) -> None:
+        """Look up in what another one has from here on."""
+        vars(self).update(vars(other) | {"links": self.links})
 
     def pack(self, shop: str) -> Pack | None:
         """The newest version of the pack a shop is counted by; None: it has none."""
@@ -82,7 +91,7 @@ class Names:
 
     def rule(self, rule: str, shop: str) -> RuleInfo:
         """A rule's texts, and the measure and line it watches for that shop."""
-        known, pack = self._rules.rules.get(rule), self.pack(shop)
+        known, pack = self.rules.get(rule), self.pack(shop)
         if known is None:
             return RuleInfo(NO_TEXT)
         watched = target(known, pack) if pack else None

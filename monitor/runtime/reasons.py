@@ -25,7 +25,7 @@ class Reasons:
     """Puts together what the desk noted, what the rule says now, and what the desk does with it.
 
     Args:
-        rules: All rules by id.
+        rules: Gives all rules by id.
         shard: The shard, or None while it is restored.
         desk: The desk, or None while it is read.
         store: Of traces; called only in ``thread``.
@@ -35,7 +35,7 @@ class Reasons:
 
     def __init__(
         self,
-        rules: Mapping[str, Rule],
+        rules: Callable[[], Mapping[str, Rule]],
         shard: Callable[[], Shard | None],
         desk: Callable[[], Desk | None],
         store: DeskStore,
@@ -48,12 +48,13 @@ class Reasons:
     async def why(self, rule_id: str, subject: dict[str, str]) -> list[Step]:
         """The steps, oldest first; see ``ReasonsPort``."""
         noted = await self._thread.run(self._store.traces, alert_key(rule_id, subject))
-        shard, desk, rule = self._shard(), self._desk(), self._rules.get(rule_id)
+        rules = self._rules()
+        shard, desk, rule = self._shard(), self._desk(), rules.get(rule_id)
         if shard is None or desk is None:
             raise UnknownError("the daemon reads its state", mend="ask again in a moment", code="starting")
         if rule is None:
             if not noted:
-                near = closest(rule_id, self._rules)
+                near = closest(rule_id, rules)
                 mend = f"did you mean {near}?" if near else "`slawatch rules show` lists the rules"
                 raise UnknownError(f"no rule {rule_id!r}", mend=mend, code="not_found")
             verdict = Verdict(self._clock.now_ms(), "removed", "no rule of this name is in force")

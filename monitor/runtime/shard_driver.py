@@ -9,12 +9,13 @@ import asyncio
 import time
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from alerting.errors import StoreBusy, StoreFull
-from monitor.checkpoint import OtherFormatError
+from monitor.restore import OtherFormatError, plan_in
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
@@ -37,15 +38,18 @@ Shard = TypeVar("Shard", bound="ShardPort")
 
 
 def take_over(
-    store: ShardStore, number: int, make_shard: Callable[[], Shard], first: Callable[[], int]
+    store: ShardStore, number: int, make_shard: Callable[[str], Shard], first: Callable[[], int]
 ) -> tuple[ShardLease, Shard]:
-    """Become a shard's owner, with the state that is stored of it.
+    """Become a shard's owner, with the state that is stored of it, under the plan it was stored under.
 
     State of another format is deleted, and the shard begins anew at the ``first`` record of its log.
     """
-    lease, shard = store.take(number), make_shard()
+    lease = store.take(number)
     try:
-        shard.restore(store.load_state(number), lease.floor, lease.floor_clock_ms)
+        rows = iter(store.load_state(number))
+        head = list(islice(rows, 1))
+        shard = make_shard(plan_in(head))
+        shard.restore(chain(head, rows), lease.floor, lease.floor_clock_ms)
     except OtherFormatError as error:
         log.warning("state is folded again from the log", shard=number, reason=str(error))
     else:
@@ -53,7 +57,7 @@ def take_over(
     gone = [(key, part, 0, None) for key, part, _, _ in store.load_state(number)]
     lease = replace(lease, floor=first(), floor_clock_ms=0)
     store.save_state(number, lease.epoch, gone, lease.floor, lease.floor_clock_ms)
-    return lease, make_shard()
+    return lease, make_shard("")
 
 
 class ShardDriver:
@@ -71,6 +75,7 @@ class ShardDriver:
         observe_step: Told the seconds for which a step or a slice held the event loop.
         observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
         state: A store of its own for the shard's state, with its thread, so that steps do not wait for it.
+        fetch_plan: Called in ``thread`` with the name of a plan before a record that names it is folded.
     """
 
     def __init__(
@@ -87,13 +92,14 @@ class ShardDriver:
         observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
         state: tuple[ShardStore, StoreThread] | None = None,
+        fetch_plan: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self._store, self._thread, self._clock, self._health = store, thread, clock, health
         self._state_store, self._state_thread = state or (store, thread)
         self._on_outputs, self._observe_step = on_outputs, observe_step
         self._observe_checkpoint = observe_checkpoint
         self._tell_unrecorded, self._on_refused = tell_unrecorded, on_refused
-        self._number, self._epoch = shard, 0
+        self._fetch_plan, self._number, self._epoch = fetch_plan, shard, 0
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
         self._stored = asyncio.Event()  # set but for the time between a fold and its commit
         self._stored.set()
@@ -121,6 +127,8 @@ class ShardDriver:
         assert self.shard is not None
         if records[0].position != self.position + 1:
             log.error("gap in the log", shard=self._number, wanted=self.position + 1, got=records[0].position)
+        for name in {record.plan for record in records if record.plan}:
+            await self._thread.run(self._fetch_plan, name)
         self._stored.clear()
         began = time.perf_counter()
         outputs = self.shard.step(records)

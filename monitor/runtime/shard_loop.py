@@ -48,17 +48,18 @@ class ShardLoop(ShardDriver):
     """Drives one shard from its floor to the end of the journal, and on.
 
     Args:
-        make_shard: A fresh shard, before any record.
+        make_shard: A fresh shard under a plan, before any record; called in ``thread``.
         store: As of ``ShardDriver``.
         journal: Read through a reader of its own.
         thread: Where reads and commits wait for the disk.
         clock: When checkpoints are due.
         health, on_outputs, tell_unrecorded, on_refused: As of ``ShardDriver``, like what observes.
+        fetch_plan: As of ``ShardDriver``.
     """
 
     def __init__(
         self,
-        make_shard: Callable[[], ShardPort],
+        make_shard: Callable[[str], ShardPort],
         store: ShardStore,
         journal: Journal,
         thread: StoreThread,
@@ -71,6 +72,7 @@ class ShardLoop(ShardDriver):
         observe_step: Callable[[float], object] = lambda _took_s: None,
         observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
+        fetch_plan: Callable[[str], None] = lambda _name: None,
     ) -> None:
         super().__init__(
             store,
@@ -83,6 +85,7 @@ class ShardLoop(ShardDriver):
             observe_step=observe_step,
             observe_checkpoint=observe_checkpoint,
             shard=shard,
+            fetch_plan=fetch_plan,
         )
         self._make_shard, self._journal = make_shard, journal
         self._reader = journal.reader()

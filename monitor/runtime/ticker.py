@@ -36,6 +36,7 @@ class Ticker:
         folded: Returns once the record at a position is folded.
         health: Told when a tick cannot be written.
         tell: Awaited with the alert that nothing is judged; how many were told.
+        plan: The name of a plan that the log is to be told of; empty: there is none.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Ticker:
         folded: Callable[[int], Awaitable[None]],
         health: Health,
         tell: Callable[[list[Transition]], Awaitable[int]],
+        plan: Callable[[], str] = str,
     ) -> None:
         self._journal, self._clock, self._heard = journal, clock, heard
-        self._folded, self._health, self._tell = folded, health, tell
+        self._folded, self._health, self._tell, self._plan = folded, health, tell, plan
         self._told: dict[str, int] = {}
         self._failing_since_ms = 0  # 0: the last tick was written; NEVER_MS: it is told that none is
 
@@ -60,9 +62,11 @@ class Ticker:
             await self.tick()
 
     async def tick(self) -> None:
-        """Write one tick and wait until it is folded."""
+        """Write one tick, after the plan if that has changed, and wait until it is folded."""
         changed = {source: ms for source, ms in self._heard.items() if self._told.get(source) != ms}
         try:
+            if name := self._plan():
+                await asyncio.wrap_future(self._journal.plan(name))
             written = await asyncio.wrap_future(self._journal.tick(changed))
         except JournalError as error:  # without a clock nothing is judged: said, and tried again each second
             self._health.failed("journal", str(error))

@@ -64,8 +64,15 @@ class ShardStore(Protocol):
     def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
         """All state rows of the shard, by key and part."""
 
-    def put_plan(self, plan_hash: str, body: bytes) -> None:
-        """Keep a compiled plan; a known hash changes nothing."""
+    def apply_plan(self, plan_hash: str, body: bytes, *, first: bool = False) -> str:
+        """Keep a compiled plan and put it in force, in one transaction; the name of the plan in force.
+
+        The name is the number of the change, six digits, and the hash. The plan that is in force is not
+        numbered anew; where ``first``, one that is in force stays.
+        """
+
+    def plan_in_force(self) -> str:
+        """Its name; empty: none ever was."""
 
     def get_plan(self, plan_hash: str) -> bytes | None:
         """The compiled plan of that hash."""

@@ -31,6 +31,12 @@ _STATE = (
 )
 
 
+_IN_FORCE = (
+    "insert into meta values (?, ?) on conflict (key) do update set value = meta.value returning value"
+)
+PLAN_KEY = "plan in force"
+
+
 class StepChange(NamedTuple):
     """What a step stores: ``rows`` are position, n, at_ms and body of each transition."""
 
@@ -114,13 +120,23 @@ class ShardTables:
             yield from rows
             last = rows[-1][:3]
 
-    def put_plan(self, plan_hash: str, body: bytes) -> None:
-        """Keep a compiled plan; a known hash changes nothing."""
-        with self._db.transaction() as run:
-            run.execute(
-                "insert into plan values (?, ?) on conflict (hash) do nothing",
-                (plan_hash, body),
-            )
+    def apply_plan(self, plan_hash: str, body: bytes, *, first: bool = False) -> str:
+        """Keep a compiled plan and put it in force; see ``ShardStore``."""
+        with (
+            self._db.transaction() as run
+        ):  # the row is held from the first statement on: one after the other
+            now: str = run.execute(_IN_FORCE, (PLAN_KEY, b"")).fetchone()[0].decode()
+            number, _, before = now.partition("-")
+            if before == plan_hash or (first and now):
+                return now
+            name = f"{int(number or 0) + 1:06d}-{plan_hash}"
+            run.execute("insert into plan values (?, ?) on conflict (hash) do nothing", (plan_hash, body))
+            run.execute("update meta set value = ? where key = ?", (name.encode(), PLAN_KEY))
+        return name
+
+    def plan_in_force(self) -> str:
+        """Its name; empty: none ever was."""
+        return (self.get_meta(PLAN_KEY) or b"").decode()
 
     def get_plan(self, plan_hash: str) -> bytes | None:
         """The compiled plan of that hash."""

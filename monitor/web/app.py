@@ -20,6 +20,7 @@ from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
 from monitor.web.pages import Pages, add_documents, add_static, page_routes, stream_routes
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
+from monitor.web.rules import rules_routes
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from monitor.web.desk_port import DeskPort
     from monitor.web.evidence import EvidencePort
     from monitor.web.ports import EntrancePort, ReasonsPort, ViewPort
+    from monitor.web.rules import RulesPort
     from monitor.web.tokens import Tokens
     from monitor.web.words import Language
 
@@ -60,6 +62,7 @@ def build_app(
     desk: DeskPort,
     reasons: ReasonsPort,
     evidence: EvidencePort,
+    rules: RulesPort,
     tokens: Tokens,
     metrics: Metrics,
     dead_letters: DeadLetters,
@@ -75,6 +78,7 @@ def build_app(
         desk: Where acknowledgements and silences go.
         reasons: Why somebody was told, or was not.
         evidence: What a figure is made of.
+        rules: Where rules are put in force.
         tokens: Who may do what.
         metrics: Counted into, and exposed.
         dead_letters: Listed and replayed; what is refused goes there through the entrance.
@@ -114,6 +118,7 @@ def build_app(
         api_routes(view, desk, access),
         silence_routes(view, desk, access, clock_ms),
         why_routes(reasons, access),
+        rules_routes(rules, access),
         callback_routes(options.callbacks, desk, bodies),
         stream_routes(view, access, streams),
         dead_letter_routes(ingest, access, dead_letters, clock_ms),

@@ -20,9 +20,9 @@ from monitor.runtime.cluster.topics import create
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.health import Health
+from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.worker_thread import StoreThread
 from monitor.settings_cluster import KafkaSettings
-from monitor.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.store.sqlite import SqliteStore
 from rules.load import load_packs, load_rules
@@ -74,10 +74,13 @@ async def working(settings: KafkaSettings, folder: Path, *, make_store=SqliteSto
     thread, state_thread = StoreThread("store", health), StoreThread("state", health)
     store = await thread.run(make_store, folder / "store.db")
     state_store = await state_thread.run(make_store, folder / "store.db")
+    plans = PlanBook()
+    await thread.run(partial(plans.apply, store, plan(folder), first=True))
     parts = Parts(
         worker="inside",
         topic=settings.topic,
-        make_shard=make_shard or partial(Shard, plan(folder)),
+        make_shard=make_shard or partial(plans.shard, state_store),
+        plans=plans,
         store=store,
         thread=thread,
         state_store=state_store,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from kafka.structs import OffsetAndMetadata
 
+from monitor.runtime.cluster.records import read
+from monitor.runtime.plan_book import PlanBook
 from monitor.shard import Shard
 from monitor.store.sqlite import SqliteStore
+from rules.rule import RuleSet
 from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, until, working
 from tests.servers.kafka import PASSWORD, USER
 from tests.waiting import eventually
@@ -154,6 +158,52 @@ def test_a_shard_that_cannot_be_loaded_is_tried_again_while_the_others_go_on(set
     assert len(tries) == 3
 
 
+def test_rules_put_in_force_anywhere_reach_every_shard_by_a_record_of_its_own_log(settings, tmp_path):
+    """At that record each decides by them, and from then on, also when it is folded again elsewhere."""
+    from tests.cluster.workers import log_of
+
+    first = plan(tmp_path)
+    rules = {**first.rules.rules, "again": replace(first.rules.rules["a-miss"], id="again")}
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            await asyncio.to_thread(send, settings, 0, 300)
+            elsewhere = SqliteStore(tmp_path / "store.db")
+            name = PlanBook().apply(elsewhere, replace(first, rules=RuleSet(rules)))
+            elsewhere.close()
+            held = it.owner.held
+            await until(lambda: all(held[p].state.plan_name == name for p in range(3)), what="all shards")
+            assert name.startswith("000002-")
+            await until(lambda: not any(it.parts.plans.due(one.state) for one in held.values()))
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            assert {one.state.plan_name for one in it.owner.held.values()} == {name}
+        return name
+
+    name = asyncio.run(scene())
+    for partition in range(3):
+        records = read(log_of(settings.brokers, settings.topic, partition), settings.topic).records
+        assert {record.plan for record in records} == {"", name}, "in each log"
+
+
+def test_a_plan_that_cannot_be_read_stops_nothing(settings, tmp_path):
+    """A newer version of slawatch wrote it: the one before goes on, and that is said."""
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            elsewhere = SqliteStore(tmp_path / "store.db")
+            elsewhere.apply_plan("0123456789abcdef", b'{"=":"Plan","packs":{},"new":1}')
+            elsewhere.close()
+            await until(lambda: "plan" in it.parts.health.problems, what="that it is said")
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: sum(folded(it).values()) == 300)
+            assert {one.state.plan_name[:7] for one in it.owner.held.values()} == {"000001-"}
+
+    asyncio.run(scene())
+
+
 def test_a_shard_that_breaks_is_fenced_and_the_others_go_on(settings, tmp_path):
     the_plan, broken = plan(tmp_path), threading.Event()
     broken.set()
@@ -165,7 +215,7 @@ def test_a_shard_that_breaks_is_fenced_and_the_others_go_on(settings, tmp_path):
             return super().step(records)
 
     async def scene():
-        async with working(settings, tmp_path, make_shard=lambda p: Breaks(the_plan, p)) as it:
+        async with working(settings, tmp_path, make_shard=lambda p, _: Breaks(the_plan, p)) as it:
             await until(lambda: caught_up(it))
             await asyncio.to_thread(send, settings, 0, 600)
             await until(lambda: it.parts.health.problems)

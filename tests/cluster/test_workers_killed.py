@@ -9,7 +9,8 @@ import random
 import pytest
 from waiting import eventually, pass_real_time
 
-from tests.cluster.workers import PARTITIONS, SHOPS, Traffic, begin, compare
+from tests.cluster.workers import BUSY, PARTITIONS, SHOPS, Traffic, apply_rules, begin, compare
+from tests.runtime.live import RULES
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 KILLS = int(os.environ.get("TEST_WORKER_KILLS", "8"))  # 8 take half a minute
@@ -32,7 +33,9 @@ def test_killed_at_random_under_ingest_everything_is_what_an_offline_run_of_the_
             worker.start()
         eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
-            for _ in range(KILLS):
+            for kill in range(KILLS):
+                if kill == KILLS // 2:
+                    apply_rules(workers[0], database, RULES + BUSY.replace(">= 2", ">= 1"))
                 worker = chance.choice(workers)
                 pass_real_time(chance.random() * 3)
                 worker.kill()
@@ -45,6 +48,7 @@ def test_killed_at_random_under_ingest_everything_is_what_an_offline_run_of_the_
     verdict = compare(workers[0], database)
     assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
     assert verdict.transitions >= 2 * SHOPS, "of every shop a miss is told, and that it is busy"
+    assert verdict.plans >= 1, "and in the middle other rules were put in force"
     print(f"{KILLS} kills, {traffic.sent} events, {verdict.transitions} transitions, epochs {verdict.epochs}")
 
 

@@ -21,9 +21,11 @@ from kafka import KafkaConsumer, TopicPartition
 
 from alerting.policy.records import Cursor
 from monitor.configured import configure
+from monitor.restore import plan_in
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.records import read
 from monitor.runtime.cluster.topics import create
+from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.settings import load_settings
 from monitor.shard import Shard
@@ -230,6 +232,7 @@ class Verdict:
     transitions: int = 0
     customers: dict[str, int] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
+    plans: int = 0  # changes of plan in the log of a partition, at most
 
 
 def compare(worker: Worker, address: str) -> Verdict:
@@ -239,12 +242,14 @@ def compare(worker: Worker, address: str) -> Verdict:
     to the end, shop by shop; and both again in small steps, since the size of a step must not matter.
     """
     settings = load_settings(worker.folder / "slawatch.yaml")
-    plan = configure(settings, worker.folder).plan
-    store, verdict = PostgresStore(address, "verdict"), Verdict()
+    store, verdict, plans = PostgresStore(address, "verdict"), Verdict(), PlanBook()
     for partition in range(settings.kafka.partitions):
         records = read(log_of(worker.kafka, worker.topic, partition), worker.topic).records
         assert [record.position for record in records] == list(range(len(records)))
-        whole = Shard(plan, partition)
+        for name in {record.plan for record in records if record.plan}:
+            plans.fetch(store, name)
+        verdict.plans = max(verdict.plans, sum(bool(record.plan) for record in records))
+        whole = plans.shard(store, partition, "")
         whole.restore([], 0, 0)
         expected = [
             t for n in range(0, len(records), 700) for t in whole.step(records[n : n + 700]).transitions
@@ -253,7 +258,7 @@ def compare(worker: Worker, address: str) -> Verdict:
         stored = [t for t in all_transitions(store) if t.shard == partition]
         assert told(stored) == told([t for t in expected if t.position <= lease.position])
         assert all(t.position <= lease.position for t in expected), "every alert is told"
-        again = Shard(plan, partition)
+        again = plans.shard(store, partition, plan_in(store.load_state(partition)))
         again.restore(store.load_state(partition), lease.floor, lease.floor_clock_ms)
         for n in range(lease.floor, len(records), 37):
             again.step(records[n : n + 37])
@@ -275,6 +280,16 @@ def all_transitions(store: PostgresStore) -> list:
         positions.update({t.shard: t.position for t in fresh})
         cursor = Cursor(positions)
     return found
+
+
+def apply_rules(worker: Worker, address: str, rules: str) -> str:
+    """Put other rules in force by way of the store, as a desk does; the plan's name."""
+    worker._write("rules/rules.yaml", rules)
+    settings = load_settings(worker.folder / "slawatch.yaml")
+    store = PostgresStore(address, "rules")
+    name = PlanBook().apply(store, configure(settings, worker.folder).plan)
+    store.close()
+    return name
 
 
 def begin(folder: Path, brokers: str, address: str, topic: str, workers: int, **more: object) -> list[Worker]:

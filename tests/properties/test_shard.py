@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
 from monitor.engine.records import Record
+from monitor.restore import plan_in
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
-from rules.pack import Text
+from rules.pack import Pack, Text
 from rules.rule import All, Compare, Level, NoData, Rule, RuleSet
 from tests.oracle.naive import Oracle
 from tests.properties.reading import differences, read
@@ -94,6 +96,28 @@ def plan_for(case: Case, *, live: bool) -> Plan:
     )
 
 
+def changes_of(plan: Plan, records: list[Record], rng: random.Random) -> dict[str, Plan]:
+    """Some records name another plan: fewer rules, others, packs that count otherwise."""
+    plans = {"": plan}
+    for number, place in enumerate(sorted(rng.sample(range(1, len(records)), min(4, len(records) - 1)))):
+        rules = {name: rule for name, rule in plan.rules.rules.items() if rng.random() < 0.7}
+        for name in [name for name in rules if rng.random() < 0.3]:
+            rules[name] = replace(rules[name], keep_firing_for_ms=rng.choice([0, 7_000]))
+        packs = {name: [_changed(pack, rng) for pack in packs] for name, packs in plan.packs.items()}
+        name = f"{number:06d}-x"
+        plans[name] = replace(plan, packs=packs, rules=RuleSet(rules))
+        records[place].plan = name
+    return plans
+
+
+def _changed(pack: Pack, rng: random.Random) -> Pack:
+    measures = {
+        name: replace(one, within_ms=one.within_ms + 30_000) if one.within_ms and rng.random() < 0.5 else one
+        for name, one in pack.measures.items()
+    }
+    return replace(pack, measures=measures)
+
+
 def told(shard: Shard, records: list[Record], rng: random.Random) -> list:
     found = []
     start = 0
@@ -125,9 +149,10 @@ class Disk:
                 self.rows[key, part] = (applied, data)
         self.floor, self.floor_clock_ms = taken.floor, taken.floor_clock_ms
 
-    def restore(self, plan: Plan, records: list[Record]) -> Shard:
-        shard = Shard(plan)
+    def restore(self, plans: dict[str, Plan]) -> Shard:
         rows = [(key, part, applied, data) for (key, part), (applied, data) in sorted(self.rows.items())]
+        name = plan_in(rows)
+        shard = Shard(plans[name], 0, plans, name)
         shard.restore(rows, self.floor, self.floor_clock_ms)
         return shard
 
@@ -156,10 +181,11 @@ def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, li
     rng = random.Random(f"kills {seed}")
     records = log_of(case, random.Random(f"log {seed}"), live=live)
     plan = plan_for(case, live=live)
-    straight = Shard(plan)
+    plans = changes_of(plan, records, rng) if live and seed % 2 else {"": plan}
+    straight = Shard(plan, 0, plans)
     wanted = list(straight.step(records).transitions)
 
-    disk, shard = Disk(), Shard(plan)
+    disk, shard = Disk(), Shard(plan, 0, plans)
     found: dict[tuple[int, int], object] = {}
     position = -1  # up to which transitions are stored
     start = 0
@@ -174,7 +200,7 @@ def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, li
         if rng.random() < 0.3:
             disk.save(shard, rng.choice([1, 1, 100]), rng)
         if rng.random() < 0.08:
-            shard = disk.restore(plan, records)
+            shard = disk.restore(plans)
             start = disk.floor
     assert wanted == list(found.values()), (seed, live)
     assert not differences(figures(straight, case), figures(shard, case))

@@ -26,7 +26,7 @@ class Taken:
 
 
 class StandIn:
-    def __init__(self) -> None:
+    def __init__(self, _plan: str = "") -> None:
         self.ids: dict[str, list[str]] = {}
         self.applied: dict[str, int] = {}
         self.changed: dict[str, tuple[int, int]] = {}  # shop → first record not in its row, clock before it

@@ -297,7 +297,7 @@ def test_a_step_that_fails_is_told_and_done_again_from_the_store(tmp_path, monke
     monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.01)
     shards = []
 
-    def make_shard():
+    def make_shard(_plan):
         shards.append(StandIn())
         shards[-1].poison = "7" if len(shards) == 1 else ""
         return shards[-1]

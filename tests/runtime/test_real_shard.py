@@ -6,7 +6,6 @@ import asyncio
 import random
 import sqlite3
 from contextlib import asynccontextmanager, closing
-from functools import partial
 
 import msgspec
 import pytest
@@ -43,7 +42,7 @@ def plan(tmp_path):
 @asynccontextmanager
 async def running(folder, clock, plan):
     async with opened(folder, clock, JournalLimits(free_disk_min=0)) as files:
-        it = Embedded(files, partial(Shard, plan), POLICY, clock, dead_letters=None)
+        it = Embedded(files, lambda _name: Shard(plan), POLICY, clock, dead_letters=None)
         await it.start()
         try:
             yield it

@@ -96,7 +96,7 @@ def test_ids_are_stored_once_and_forgotten_after_twice_the_lateness(plan):
         at_ms = NOW_MS + 1_000 * second
         shard.step([Record(second, at_ms, [asked(second, at_ms)], "erp")])
         disk.save(shard)
-    assert len(disk.parts("ids")) == 21, "of the last 20 s before the floor"
+    assert len(disk.parts("seen")) == 21, "of the last 20 s before the floor"
     again = disk.restored(plan)
     assert len(again.engine.ids) == 21
     repeated = [asked(n, NOW_MS + 1_000 * n) for n in (20, 38, 39, 58)]

@@ -102,8 +102,14 @@ def test_shards_do_not_see_each_other(store):
 
 
 def test_plans_and_meta(store):
-    store.put_plan("h", b"plan")
-    store.put_plan("h", b"other")
+    assert store.plan_in_force() == ""
+    assert store.apply_plan("h", b"plan", first=True) == "000001-h"
+    assert store.apply_plan("h", b"plan") == "000001-h", "it is in force already"
+    assert store.apply_plan("i", b"another", first=True) == "000001-h", "not the first one"
+    assert store.get_plan("i") is None
+    assert store.apply_plan("i", b"another") == "000002-i"
+    assert store.apply_plan("h", b"never read again") == "000003-h"
+    assert store.plan_in_force() == "000003-h"
     assert store.get_plan("h") == b"plan"
     assert store.get_plan("unknown") is None
     store.put_meta("k", b"1")

@@ -196,8 +196,8 @@ def house(tmp_path, options):
     letters = DeadLetters(tmp_path / "dead.db")
     behind, tokens, metrics = StandIn(letters), Tokens(tmp_path / "tokens.json"), Metrics()
     app = build_app(
-        view=behind, entrance=behind, desk=behind, reasons=behind, evidence=behind, tokens=tokens,
-        metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS, options=options,
+        view=behind, entrance=behind, desk=behind, reasons=behind, evidence=behind, rules=behind,
+        tokens=tokens, metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS, options=options,
         monotonic_s=lambda: 0.0,
     )  # fmt: skip
     yield House(app, behind, tokens, metrics, letters)

@@ -62,6 +62,7 @@ class HeldShard(ShardDriver):
             observe_checkpoint=parts.observe_checkpoint,
             shard=partition,
             state=(parts.state_store, parts.state_thread),
+            fetch_plan=partial(parts.plans.fetch, parts.store),
         )
         self.partition = partition
         self._parts, self._refusals = parts, refusals

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
+    from monitor.runtime.plan_book import PlanBook
     from monitor.runtime.ports import DeadLetters, Outputs
     from monitor.runtime.worker_thread import StoreThread
     from monitor.shard import Shard
@@ -28,7 +29,8 @@ class Parts:
 
     worker: str  # a name of this process and no other
     topic: str
-    make_shard: Callable[[int], Shard]
+    make_shard: Callable[[int, str], Shard]  # partition, plan; called in ``state_thread``
+    plans: PlanBook
     store: ShardStore
     thread: StoreThread
     state_store: ShardStore

@@ -43,12 +43,13 @@ class Fetched(Protocol):
         """Names and values."""
 
 
-class Tick(msgspec.Struct, frozen=True):
-    """A second of a shard's owner, and when each source was last heard anywhere (epoch ms)."""
+class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A second of a shard's owner, when each source was last heard anywhere (epoch ms), a change of plan."""
 
     worker: str
     epoch: int
     heard: dict[str, int] = {}
+    plan: str = ""
 
 
 class Read(NamedTuple):
@@ -111,7 +112,7 @@ def _read_tick(value: bytes, record: Record, found: Read) -> None:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # its time counts all the same
         found.unread.append((record, Rejected(0, "bad_tick", f"no tick: {error}; find who wrote it", value)))
         return
-    record.heard = tick.heard
+    record.heard, record.plan = tick.heard, tick.plan
     found.ticks.append(tick)
 
 

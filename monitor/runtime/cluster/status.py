@@ -60,6 +60,7 @@ class WorkerStatus:
             lag_ms=max(behind.values(), default=0),
             sources=self._sources(),
             problems=tuple(problems),
+            notices=tuple(health.notices.values()),
         )
 
     def _sources(self) -> tuple[SourceStatus, ...]:

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from alerting.errors import StoreBusy, StoreFull
+from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster.records import Tick, tick_of
 
@@ -65,7 +66,7 @@ class Ticks:
         due = [held for held in self._owner.held.values() if _is_due(held)]
         if not due:
             return
-        heard = await self._heard_anywhere()
+        heard = await self._told_elsewhere()
         self._told = {held: told for held, told in self._told.items() if not held.dropped}
         for held in due:
             held.ticking = True
@@ -76,7 +77,8 @@ class Ticks:
     async def _send(self, producer: AIOKafkaProducer, held: HeldShard, heard: Mapping[str, int]) -> None:
         told = self._told.setdefault(held, {})
         changed = {source: ms for source, ms in heard.items() if told.get(source) != ms}
-        value, headers = tick_of(Tick(self._parts.worker, held.epoch, changed))
+        plan = self._parts.plans.due(held.state)
+        value, headers = tick_of(Tick(self._parts.worker, held.epoch, changed, plan))
         try:
             written = await producer.send_and_wait(
                 self._parts.topic, value, partition=held.partition, headers=headers
@@ -91,10 +93,11 @@ class Ticks:
         finally:
             held.ticking = False
 
-    async def _heard_anywhere(self) -> dict[str, int]:
+    async def _told_elsewhere(self) -> dict[str, int]:
         """When each source was last heard: by our shards, and, by way of the store, by those of others.
 
-        Two workers may overwrite each other's news; each says its own again a second later.
+        Learns by that way of a change of plan, too. Two workers may overwrite each other's news; each says
+        its own again a second later.
         """
         ours: dict[str, int] = {}
         for held in self._owner.held.values():
@@ -102,11 +105,15 @@ class Ticks:
                 ours[name] = max(ours.get(name, 0), watch.source.heard_ms)
         thread, store = self._parts.thread, self._parts.store  # a shard that loads must not hold up ticks
         try:
+            await thread.run(self._parts.plans.look, store)
             row = await thread.run(store.get_meta, HEARD_KEY)
             stored = _heard(row or b"{}")
             both = {name: max(ours.get(name, 0), stored.get(name, 0)) for name in {**stored, **ours}}
             if both != stored:
                 await thread.run(store.put_meta, HEARD_KEY, msgspec.json.encode(both))
+        except MonitorError as error:  # a plan that this version cannot read: the one before goes on
+            self._parts.health.failed("plan", str(error))
+            return ours
         except (StoreBusy, StoreFull) as error:
             log.warning("sources of other workers not known", error=str(error))
             return ours

@@ -1,0 +1,145 @@
+"""The way back: a shard from what is stored of it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import xxhash
+
+from monitor.checkpoint import IDS_PART, SHARD_ROW, MarkRow, WatchRow
+from monitor.engine.rows import IdRow
+from monitor.engine.state import FORMAT, unpack_shop
+from monitor.errors import MonitorError
+from monitor.watch import ShopWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from monitor.shard import Shard
+
+_mark = msgspec.msgpack.Decoder(MarkRow).decode
+_format = msgspec.msgpack.Decoder(list[Any]).decode
+_ids = msgspec.msgpack.Decoder(list[IdRow]).decode
+_watch = msgspec.msgpack.Decoder(WatchRow).decode
+
+
+class OtherFormatError(MonitorError):
+    """The stored state is of an older format: the shard begins anew, from the beginning of its log."""
+
+
+def restore(
+    shard: Shard, rows: Iterable[tuple[str, str, int, bytes]], floor: int, floor_clock_ms: int
+) -> None:
+    """Take a fresh shard back; the next record it is given is ``floor``.
+
+    The rows come key by key, the shard's own first, so that no more than a shop's are held. A shop stored
+    beyond the floor skips the records it holds already.
+
+    Raises:
+        OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
+        MonitorError: A newer slawatch wrote the state.
+    """
+    engine = shard.engine
+    for key, group in groupby(rows, itemgetter(0)):
+        parts: dict[str, bytes] = {}
+        applied = -1
+        for _, part, position, data in group:
+            parts[part] = data
+            applied = max(applied, position)
+        if key == SHARD_ROW[0]:
+            _restore_mark(shard, parts[SHARD_ROW[1]])
+            _restore_ids(shard, parts, floor_clock_ms)
+            continue
+        unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
+        _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
+        shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
+        if applied >= floor:
+            engine.skips[key] = applied
+            engine.skips_until = max(engine.skips_until, applied)
+    engine.now_ms = max(engine.now_ms, floor_clock_ms)
+    engine.dirty.clear()
+    shard.position = floor - 1
+    shard.checkpoints.restored(shard, floor)
+
+
+def plan_in(rows: Iterable[tuple[str, str, int, bytes]]) -> str:
+    """The name of the plan that stored rows were made under, by the first of them; empty: there are none.
+
+    Raises:
+        OtherFormatError, MonitorError: As ``restore``.
+    """
+    for key, part, _, data in rows:
+        if (key, part) == SHARD_ROW:
+            _require_format(data)
+            return _mark(data).plan
+        break
+    return ""
+
+
+def _require_format(data: bytes) -> None:
+    found = _format(data)[0]
+    if found > FORMAT:
+        raise MonitorError(
+            f"the stored state is of format {found}, this slawatch reads {FORMAT}",
+            mend="install the newer version again, or start on a backup made before it ran",
+            code="newer_state",
+        )
+    if found < FORMAT:
+        raise OtherFormatError(f"state of format {found}, this slawatch reads {FORMAT}")
+
+
+def _restore_mark(shard: Shard, data: bytes) -> None:
+    _require_format(data)
+    row = _mark(data)
+    engine = shard.engine
+    engine.now_ms, engine.judged_ms, shard.since_ms = row.now_ms, row.judged_ms, row.since_ms
+    for source, states, next_ms in row.sources:
+        watch = shard.add_source(source.name, row.judged_ms)
+        watch.source.restore(source)
+        for platform, key in source.packs:
+            watch.source.serves(platform, key, engine.spec.of(platform, key))
+        watch.states, watch.next_ms = states, next_ms
+        if next_ms:
+            engine.wheel.at(max(next_ms, row.judged_ms + 1), watch)
+
+
+def _restore_ids(shard: Shard, parts: Mapping[str, bytes], floor_clock_ms: int) -> None:
+    """Remember the ids that were remembered at the floor."""
+    ids, row = shard.engine.ids, _mark(parts[SHARD_ROW[1]])
+    from_ms = max(row.ids_from_ms, floor_clock_ms - ids.horizon_ms)
+    for part in sorted(part for part in parts if part.startswith(IDS_PART)):
+        rows = _ids(parts[part])
+        for one in rows:
+            ids.remember(one, from_ms)
+        shard.checkpoints.ids.append((part, rows[-1].arrivals[-1]))
+
+
+def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
+    row = _watch(data)
+    platform, _, shop_id = key.partition(":")
+    shop = shard.engine.shops[platform, shop_id]
+    shop.retracted = row.retracted
+    watch = shard.watches[key] = ShopWatch(shop, shard)
+    if row.day >= 0:
+        watch.begin(row.day)
+        for rule, (meaning, state) in row.states.items():
+            if meaning and meaning == shard.book.meaning_of(rule):
+                watch.states[rule] = state
+            else:
+                watch.removed[rule] = (meaning, state)
+    judged_ms = shard.engine.judged_ms
+    for state in watch.states.values():
+        if state.due_ms:
+            watch.at(max(state.due_ms, judged_ms + 1))
+    if watch.states:
+        watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
+    if row.next_ms:
+        watch.next_ms = row.next_ms
+        watch.at(max(row.next_ms, judged_ms + 1))
+    if row.changed or watch.removed or any(lookout.watched.judge.timed for lookout in watch.lookouts):
+        shop.touched()
+    if ahead:
+        shop.touched()

@@ -1,0 +1,93 @@
+"""Plans by the names that the log calls them, each kept in the store.
+
+A plan's name is the number of the change and the hash of what decides, ``000012-3f9c…``: names rise, so that
+a record which an owner wrote too late changes nothing. The owner of a log writes the name of the plan in
+force into it; from that very record on its shard decides by it, also when it is folded again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from monitor.errors import MonitorError
+from monitor.plan_text import decode_plan, encode_plan
+from monitor.shard import Shard
+
+if TYPE_CHECKING:
+    from monitor.rulebook import Plan
+    from monitor.store.port import ShardStore
+
+log = structlog.get_logger(__name__)
+BEGAN = "plan of shard {}"  # in the store: the plan at the beginning of a shard's log
+
+
+class PlanBook:
+    """The plans that are known here. What has a ``store`` is called in that store's thread."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Plan] = {}  # shared with the shards
+        self.in_force = ""  # the name of the last plan put in force by anybody, as far as is known
+
+    def apply(self, store: ShardStore, plan: Plan, *, first: bool = False) -> str:
+        """Put a plan in force, in one transaction; its name.
+
+        Args:
+            store: Where it is kept.
+            plan: What is to decide.
+            first: Only if there is none in force yet.
+        """
+        name = store.apply_plan(plan.name, encode_plan(plan), first=first)
+        self.look(store, name)
+        return name
+
+    def look(self, store: ShardStore, name: str | None = None) -> str:
+        """Learn which plan is in force, and have it at hand."""
+        name = store.plan_in_force() if name is None else name
+        if name and name != self.in_force:
+            self.fetch(store, name)
+            log.info("plan in force", plan=name, before=self.in_force)
+            self.in_force = name
+        return self.in_force
+
+    def fetch(self, store: ShardStore, name: str) -> None:
+        """Have a plan at hand that a record names.
+
+        Raises:
+            MonitorError: The store has no such plan.
+        """
+        number, dash, digest = name.partition("-")
+        if name in self.known or not (dash and number.isdigit()):  # older logs name plans nobody kept
+            return
+        same = next((plan for known, plan in self.known.items() if known.endswith(dash + digest)), None)
+        if same is not None:
+            self.known[name] = same
+            return
+        body = store.get_plan(digest)
+        if body is None:
+            raise MonitorError(
+                f"the log names plan {name}, which the store does not have",
+                mend="restore the store and the log from one backup",
+                code="plan",
+            )
+        self.known[name] = decode_plan(digest, body)
+
+    def shard(self, store: ShardStore, number: int, name: str) -> Shard:
+        """A fresh shard under the plan ``name``; without one, the plan at the beginning of its log."""
+        if not name:
+            began = (store.get_meta(BEGAN.format(number)) or b"").decode()
+            name = began or self.look(store)
+            if not began:
+                store.put_meta(BEGAN.format(number), name.encode())
+        self.fetch(store, name)
+        return Shard(self.known[name], number, self.known, name)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.known[self.in_force]
+
+    def due(self, shard: Shard | None) -> str:
+        """The name that is to be written into a shard's log; empty: it decides by the plan in force."""
+        return self.in_force if shard is not None and shard.plan_name < self.in_force else ""

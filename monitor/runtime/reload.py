@@ -1,0 +1,146 @@
+"""Rules, packs and shops as their files say now: all of them put in force, or nothing changed and said so."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import structlog
+
+from alerting.errors import AlertingError
+from monitor.errors import MonitorError
+from monitor.runtime import limits
+from rules.problems import RulesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from monitor.rulebook import Plan
+    from monitor.runtime.health import Health
+    from monitor.runtime.names import Names
+    from monitor.runtime.plan_book import PlanBook
+    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.store.port import ShardStore
+
+log = structlog.get_logger(__name__)
+NOTICE = "rules"  # what a notice about the files is of
+
+
+class Files(Protocol):
+    """What the files say, checked."""
+
+    @property
+    def plan(self) -> Plan:
+        """What shards are to decide by."""
+
+    @property
+    def names(self) -> Names:
+        """Names and texts."""
+
+
+class Applied(NamedTuple):
+    """What came of it."""
+
+    plan: str  # the name of the plan in force now
+    changed: bool
+    rules: int
+
+
+class Reload:
+    """Puts in force what the files say.
+
+    Args:
+        read: Reads and checks every file; raises when one has a mistake.
+        plans: Told of the new plan, and by way of the store every other process.
+        names: Of messages and pages; take the new texts.
+        store: Where plans are kept; called only in ``thread``.
+        thread: Where that waits for the disk.
+        health: Has a notice while the files are not those in force.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Files],
+        plans: PlanBook,
+        names: Names,
+        store: ShardStore,
+        thread: WorkerThread,
+        health: Health,
+    ) -> None:
+        self._read, self._plans, self._names = read, plans, names
+        self._store, self._thread, self._health = store, thread, health
+        self._one = asyncio.Lock()
+
+    async def apply(self) -> Applied:
+        """Read the files anew and put them in force, in one step for all shards.
+
+        Raises:
+            RulesError, MonitorError, AlertingError: With every mistake; nothing was changed.
+        """
+        async with self._one:
+            before = self._plans.in_force
+            try:
+                files = await asyncio.to_thread(self._read)
+                name = await self._thread.run(self._plans.apply, self._store, files.plan)
+            except (RulesError, MonitorError, AlertingError) as error:
+                first, *more = str(error).splitlines()
+                rest = f" (and {len(more)} more)" if more else ""
+                self._health.notices[NOTICE] = f"rules not taken, those in force stay: {first}{rest}"
+                log.warning("rules not taken", problems=1 + len(more), first=first)
+                raise
+            self._health.notices.pop(NOTICE, None)
+            self._names.take(files.names)
+            return Applied(name, name != before, len(files.plan.rules.rules))
+
+    async def try_apply(self) -> None:
+        """The same where nobody waits for the answer: what is wrong is a notice."""
+        try:
+            await self.apply()
+        except (RulesError, MonitorError, AlertingError):
+            return
+
+    async def watch(self, places: Iterable[Path]) -> None:
+        """Apply whenever a file in one of the places has changed and stands still, for ever."""
+        places = list(places)
+        applied = seen = await asyncio.to_thread(_stamps, places)
+        while True:
+            await asyncio.sleep(limits.RULES_LOOK_S)
+            now = await asyncio.to_thread(_stamps, places)
+            if now == seen and now != applied:  # nobody is writing them any more
+                applied = now
+                await self.try_apply()
+            seen = now
+
+    async def follow(self) -> None:
+        """Take up what other processes put in force, for ever."""
+        while True:
+            before = self._plans.in_force
+            if await self._thread.run(self._plans.look, self._store) != before:
+                self._names.use(self._plans.plan.packs, self._plans.plan.rules)
+            await asyncio.sleep(limits.RULES_LOOK_S)
+
+
+def on_hangup(reload: Reload) -> None:
+    """Read the rules again at SIGHUP."""
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def begin() -> None:
+        tasks.add(task := loop.create_task(reload.try_apply()))
+        task.add_done_callback(tasks.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
+
+
+def _stamps(places: Iterable[Path]) -> dict[str, tuple[int, int]]:
+    """When each file was changed last, and its size."""
+    found = {}
+    for place in places:
+        for path in sorted(place.rglob("*.y*ml")) if place.is_dir() else [place]:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found[str(path)] = (stat.st_mtime_ns, stat.st_size)
+    return found

@@ -1,0 +1,73 @@
+"""A change of the plan in the middle of a log: what a shard counts and judges from one record on.
+
+Days that have begun keep what they count; a rule that means the same keeps its states, whatever becomes of
+the others, and one that is gone or means another thing ends its alerts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from monitor.rulebook import Rulebook
+from monitor.watch import SERVED
+from rules.machine import Reason, close, transition
+from rules.rule import Rule
+from rules.transition import Facts
+
+if TYPE_CHECKING:
+    from monitor.rulebook import Plan
+    from monitor.shard import Shard
+    from monitor.source_watch import SourceWatch
+    from monitor.watch import ShopWatch
+
+
+def turn_to(shard: Shard, name: str, plan: Plan) -> None:
+    """Have the shard decide by ``plan``, which the log calls ``name``."""
+    before, after = shard.book, Rulebook(plan)
+    shard.book, shard.plan_name = after, name
+    spec = after.engine_spec()
+    if spec != shard.engine.spec:
+        shard.engine.use(spec)
+    for watch in shard.watches.values():
+        _sort(watch, before, after)
+    for shop in shard.engine.shops.values():  # new rules look at every shop, and what they see is stored
+        shop.touched()
+        shop.moved()
+    for _, source in sorted(shard.sources.items()):
+        _turn_source(shard, source, before, after)
+    for source_name, promised in sorted(plan.sources.items()):
+        if promised.promised_ms and source_name not in shard.sources:
+            shard.add_source(source_name, shard.now_ms)
+
+
+def _sort(watch: ShopWatch, before: Rulebook, after: Rulebook) -> None:
+    """Keep the states of rules that mean the same; the others' alerts end at the next look.
+
+    A shop that was stored beyond this record may hold states of rules that only come with it.
+    """
+    known = watch.removed | {rule: (before.meaning_of(rule), state) for rule, state in watch.states.items()}
+    watch.states, watch.removed = {}, {}
+    for rule, (meaning, state) in known.items():
+        if meaning and meaning == after.meaning_of(rule):
+            watch.states[rule] = state
+        else:
+            watch.removed[rule] = (meaning, state)
+    if watch.day >= 0:
+        watch.begin(watch.day)
+    watch.complete_from, watch.next_ms = -1, 0  # judge anew, and set timers anew
+
+
+def _turn_source(shard: Shard, watch: SourceWatch, before: Rulebook, after: Rulebook) -> None:
+    source = watch.source
+    now_ms = shard.now_ms // 1000 * 1000
+    for rule, state in sorted(watch.states.items()):
+        if before.meaning_of(rule) != after.meaning_of(rule):
+            del watch.states[rule]
+            change = close(state, Reason.RULE_REMOVED)
+            subject = {"source": source.name}
+            shard.tell(transition(Rule(rule), subject, change, SERVED, Facts(), now_ms))
+    watch.rules = after.of_sources()
+    promised = after.plan.source(source.name)
+    if promised != before.plan.source(source.name):
+        source.promised_ms, source.silent_after_ms = promised.promised_ms, promised.silent_after_ms
+    watch.look_soon(shard.now_ms)

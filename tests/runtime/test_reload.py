@@ -1,0 +1,152 @@
+"""Rules put in force while the daemon runs: at one record of the log, all of them or none."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scenes import TEN_MS, living, message, post
+
+from monitor.runtime import limits
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.passing import pass_time
+from tests.runtime.live import RULES
+
+TWO = (
+    RULES
+    + """
+  - id: anybody
+    title: {zh: 有人问, en: anybody}
+    measure: reply
+    period: day
+    warn: {asked: ">= 1"}
+"""
+)
+APPLY = "/api/v1/rules/apply"
+
+
+def write(place, text):
+    (place / "rules" / "rules.yaml").write_text(text, "utf-8")
+
+
+async def rules_of(client):
+    return sorted(one["rule"] for one in (await client.get("/api/v1/alerts")).json()["alerts"])
+
+
+def test_new_rules_look_at_every_shop_at_once_and_those_that_mean_the_same_go_on(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, wecom):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            assert await rules_of(client) == ["a-miss"]
+            since = (await client.get("/api/v1/alerts")).json()["alerts"][0]["since_ms"]
+            write(tmp_path, TWO.replace("有超时", "有人漏答"))
+            applied = (await client.post(APPLY)).json()
+            assert (applied["changed"], applied["rules"]) == (True, 2)
+            assert (await client.post(APPLY)).json() == applied | {"changed": False}
+            await pass_time(clock, TEN_MS + 7_000, it.running.settled)
+            alerts = (await client.get("/api/v1/alerts")).json()["alerts"]
+            assert (alerts[0]["rule"], alerts[0]["since_ms"]) == ("a-miss", since), "as it was"
+            assert await rules_of(client) == ["a-miss", "anybody"]
+            await post(client, message(2, clock.now_ms(), shop="s2"))
+            await pass_time(clock, TEN_MS + 12_000, it.running.settled)
+            assert any("有人漏答" in text for text in wecom.texts()), "with its new title"
+
+    asyncio.run(scene())
+
+
+def test_a_rule_that_is_gone_resolves_its_alerts_at_that_record_also_when_it_is_folded_again(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            write(tmp_path, TWO.replace("a-miss", "misses"))
+            await client.post(APPLY)
+            await pass_time(clock, TEN_MS + 8_000, it.running.settled)
+            assert await rules_of(client) == ["anybody", "misses"]
+            traces = await client.get("/api/v1/why", params={"rule": "a-miss", "shop": "mall:s1"})
+            told = traces.json()["steps"]
+            it.running.shard_loop.save_all = nothing  # as after a crash: no state was stored
+        async with living(tmp_path, clock) as (it, client, _):
+            assert it.running.shard_loop.shard.plan_name.startswith("000002-")
+            again = await client.get("/api/v1/why", params={"rule": "a-miss", "shop": "mall:s1"})
+            assert [step for step in again.json()["steps"] if step["step"] == "rule"] == [
+                step for step in told if step["step"] == "rule"
+            ]
+
+    async def nothing():
+        return None
+
+    asyncio.run(scene())
+
+
+def test_one_mistake_changes_nothing_and_is_named(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            before = it.running.plans.in_force
+            write(tmp_path, TWO.replace("asked:", "axed:"))
+            refused = await client.post(APPLY)
+            assert refused.status_code == 422
+            error = refused.json()["error"]
+            assert "rules/rules.yaml:" in error["what"]
+            assert "asked" in error["what"], "did you mean"
+            ready = await client.get("/readyz")
+            assert ready.status_code == 200
+            (notice,) = ready.json()["notices"]
+            assert notice.startswith("rules not taken, those in force stay: ")
+            await post(client, message(1, TEN_MS))
+            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            assert (await rules_of(client), it.running.plans.in_force) == (["a-miss"], before)
+            write(tmp_path, TWO)
+            assert (await client.post(APPLY)).status_code == 200
+            assert (await client.get("/readyz")).json()["notices"] == []
+
+    asyncio.run(scene())
+
+
+def test_a_rule_on_conversations_looks_at_those_that_wait_already(tmp_path):
+    near = """
+rules:
+  - id: near
+    title: {zh: 快超时, en: near}
+    measure: reply
+    each: conversation
+    warn: {seconds_left: "<= 1"}
+"""
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            write(tmp_path, near)
+            await client.post(APPLY)
+            await pass_time(clock, TEN_MS + 2_000, it.running.settled)
+            assert await rules_of(client) == ["near"]
+
+    asyncio.run(scene())
+
+
+def test_changed_files_are_taken_once_they_stand_still(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "RULES_LOOK_S", 0.02)
+
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        async with living(tmp_path, clock) as (it, _, _):
+            watching = asyncio.create_task(it.reload.watch([tmp_path / "rules", tmp_path / "shops.yaml"]))
+            before = it.running.plans.in_force
+            await asyncio.sleep(0.1)
+            assert it.running.plans.in_force == before
+            write(tmp_path, TWO)
+            async with asyncio.timeout(10):
+                while it.running.plans.in_force == before:  # noqa: ASYNC110 - the file is looked at
+                    await asyncio.sleep(0.01)
+            (tmp_path / "shops.yaml").write_text("shops: {'mall:s1': {pack: bazaar}}\n")
+            async with asyncio.timeout(10):
+                while not (notices := it.running.health.notices):  # noqa: ASYNC110 - the same
+                    await asyncio.sleep(0.01)
+            assert "bazaar" in notices["rules"]
+            watching.cancel()
+
+    asyncio.run(scene())
