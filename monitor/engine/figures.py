@@ -186,9 +186,10 @@ def orders(shop: Shop, measure: str, period: str, now_ms: int) -> Orders:
     today, span = shop.day_number(now_ms), SPANS[period]
     count = of = 0
     for day in _kept(shop, today, span):
-        for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
-            if spec.measure == measure:
-                count, of = count + len(keys), of + len(day.formed)
+        specs = day.spec.orders
+        for place in range(len(specs)):
+            if specs[place].measure == measure:
+                count, of = count + len(day.disputed[place]), of + len(day.formed)
     if span > 1:
         past = _past(shop, today, span).orders.get(measure, (0, 0))
         count, of = count + past[0], of + past[1]

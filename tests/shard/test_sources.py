@@ -9,9 +9,13 @@ from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
 from rules.load import load_packs, load_rules, starter_rules
+from rules.pack import Text
+from rules.rule import Compare, Level, Rule, RuleSet
 
 NOON_MS = int(datetime(2026, 11, 11, 4, 0, tzinfo=UTC).timestamp() * 1000)  # 12:00 in Shanghai
 MINUTE_MS = 60_000
+NEAR = Level(Compare("seconds_left", "<=", (80_000, 1), "<= 80"))
+COUNTDOWN = Rule("countdown", Text("countdown"), measure="reply_rate_3m", each="conversation", warn=NEAR)
 
 
 class Log:
@@ -19,7 +23,8 @@ class Log:
 
     def __init__(self, **sources: SourcePlan) -> None:
         packs = load_packs()
-        self.shard = Shard(Plan(packs, load_rules(starter_rules(), packs), sources=sources))
+        rules = RuleSet(load_rules(starter_rules(), packs).rules | {"countdown": COUNTDOWN})
+        self.shard = Shard(Plan(packs, rules, sources=sources))
         self.now_ms = NOON_MS
         self.position = 0
         self.told: list[tuple[int, str, str, str]] = []  # minutes since noon, rule, state, reason
@@ -29,7 +34,7 @@ class Log:
         outputs = self.shard.step([Record(self.position, self.now_ms, list(events), source, heard)])
         self.position += 1
         for t in outputs.transitions:
-            if "source" in t.subject or t.rule == "pdd-about-to-time-out":
+            if "source" in t.subject or t.rule == "countdown":
                 self.told.append(((t.at_ms - NOON_MS) // MINUTE_MS, t.rule, t.to_state, t.reason))
 
     def tick(self, seconds: int) -> None:
@@ -89,4 +94,4 @@ def test_no_countdown_runs_on_while_the_source_is_blind():
     log = Log(erp=SourcePlan(promised_ms=10_000))
     log.ask("u1")
     log.tick(200)
-    assert [told for told in log.told if told[1] == "pdd-about-to-time-out"] == []
+    assert [told for told in log.told if told[1] == "countdown"] == []

@@ -54,10 +54,12 @@ def test_the_json_is_the_one_promised(tmp_path):
 
 def test_an_alert_says_what_became_of_it(tmp_path):
     asked = [message("10:00:00", platform="pinduoduo", conversation=f"c{n}") for n in range(3)]
-    report = replay(tmp_path, asked, "--at", at("10:02:00"))
+    near = '{id: near, each: conversation, measure: reply_rate_3m, warn: {seconds_left: "<= 80"}}'
+    (tmp_path / "near.yaml").write_text(f"rules: [{near}]")
+    report = replay(tmp_path, asked, "--at", at("10:02:00"), "--rules", "near.yaml")
     assert report["alerts"][0] == {
         "at": at("10:01:40"),
-        "rule": "pdd-about-to-time-out",
+        "rule": "near",
         "subject": {"shop": "pinduoduo:s1"},
         "from": "ok",
         "to": "firing",
