@@ -157,6 +157,13 @@ class WecomSmartBotAccount(WithSecret, Account):
 
 class _SmsAccount(WithSecret, Account):
     needs: ClassVar[tuple[str, ...]] = ("secret",)
+    takes: ClassVar[tuple[str, ...]] = ("receipt_key",)
+    receipt_key: SecretStr | None = None
+    """A key of your choice, at the end of the address to which the provider pushes receipts."""
+    receipt_key_file: str | None = None
+    """A file that holds that key and nothing else."""
+    receipt_key_env: str | None = None
+    """An environment variable that holds that key."""
     contact: ClassVar[Contact] = "phone"
     access_id: str = Field(min_length=1, max_length=128)
     """The id that belongs to the secret: AccessKey ID of Aliyun, SecretId of Tencent Cloud."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from alerting.channels.base import Channel
     from alerting.ports import Clock, TapReader
+    from alerting.receipts import ReceiptReader
     from alerting.ways import ReadSecret
 
 
@@ -189,6 +190,14 @@ class Alerting(Model):
         """Channels of some accounts that write messages and have nothing to send them over."""
         wanted = {name: self.accounts[name] for name in names}
         return Ways(None, clock, read_secret, print).open(wanted)  # type: ignore[arg-type]
+
+    def receipt_readers(self, clock: Clock, read_secret: ReadSecret) -> dict[str, ReceiptReader]:
+        """What reads the receipts that SMS providers push, by account.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        return Ways(None, clock, read_secret, print).receipts(self.accounts)  # type: ignore[arg-type]
 
     def callbacks(
         self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret

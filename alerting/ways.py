@@ -13,6 +13,7 @@ from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.channels.sms import PhoneBudget
+from alerting.channels.sms_push import AliyunReceipts, TencentReceipts
 from alerting.channels.tencent_sms import TencentSms
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_app import Members, WecomApp
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from alerting.channels.base import Channel
     from alerting.ports import Clock, TapReader
+    from alerting.receipts import ReceiptReader
 
     # Reads a secret: ("file", path) or ("env", name) to its text; raises OSError or KeyError.
     ReadSecret = Callable[[Literal["file", "env"], str], str]
@@ -68,6 +70,25 @@ class Ways:
         """
         apps = {n: one for n, one in accounts.items() if isinstance(one, a.WecomAppAccount) and one.buttons}
         return _each(apps, self._callback)
+
+    def receipts(self, accounts: Mapping[str, Account]) -> dict[str, ReceiptReader]:
+        """What reads pushed receipts, by account; of those that have a key for it.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        return _each(
+            {
+                n: one
+                for n, one in accounts.items()
+                if "receipt_key" in one.takes and one.gives("receipt_key")
+            },
+            self._receipts,
+        )
+
+    def _receipts(self, account: Account) -> ReceiptReader:
+        reader = AliyunReceipts if isinstance(account, a.AliyunSmsAccount) else TencentReceipts
+        return reader(self._secret(account, "receipt_key"))
 
     def _callback(self, account: a.WecomAppAccount) -> TapReader:
         token, key = self._secret(account, "callback_token"), self._secret(account, "callback_key")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.configured import configure, files_of_rules, read_secret
 from monitor.logs import configure_logging
@@ -122,8 +123,7 @@ async def daemon(
         settings.require_safe(tokens=len(tokens))
         client = await stack.enter_async_context(httpx.AsyncClient())
         read = partial(read_secret, configured.base)
-        if channels is None:
-            channels = configured.alerting.channels(client, clock, read)
+        channels = channels or configured.alerting.channels(client, clock, read)
         callbacks = configured.alerting.callbacks(client, clock, read)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
@@ -136,6 +136,7 @@ async def daemon(
         running = await _embedded(configured, files, clock, box, metrics)
         stack.push_async_callback(running.stop)
         sender = _sender(configured, running, channels, metrics)
+        receipts = _receipts(configured, running, sender)
         view = _view(running, configured.names)
         gauges = Gauges(running, view, metrics)
         running.outputs_told.append(gauges.count)
@@ -154,12 +155,13 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured, callbacks, links),
+            options=_web_options(configured, callbacks, links, receipts),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
         tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), running.health)
         running.part("sender", sender.run, finish=sender.finish)
+        running.part("receipts", receipts.run)
         running.part("pages", view.run)
         running.part("metrics", gauges.run)
         for directory in configured.settings.directories(configured.base):
@@ -226,7 +228,16 @@ def _reload(configured: Configured, running: Embedded) -> Reload:
     return Reload(again, running.plans, configured.names, running.store, running.thread, running.health)
 
 
-def _web_options(configured: Configured, callbacks: Mapping[str, TapReader], links: Links) -> WebOptions:
+def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Receipts:
+    readers = configured.alerting.receipt_readers(running.clock, partial(read_secret, configured.base))
+    running.on_clock += 1
+    store, wake = running.store, running.desk_loop.wake
+    return Receipts(readers, sender.lines, store, running.clock, running.thread, wake)
+
+
+def _web_options(
+    configured: Configured, callbacks: Mapping[str, TapReader], links: Links, receipts: Receipts
+) -> WebOptions:
     settings = configured.settings
     return WebOptions(
         language=settings.language,
@@ -235,6 +246,7 @@ def _web_options(configured: Configured, callbacks: Mapping[str, TapReader], lin
         body_bytes=settings.limits.body,
         webhooks=settings.chatwoot_sources(configured.base),
         callbacks=callbacks,
+        receipts=receipts,
         links=links,
     )
 

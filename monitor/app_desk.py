@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 from fastapi import FastAPI
 
+from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
 from monitor.configured import Configured, configure, read_secret
@@ -44,6 +45,7 @@ from monitor.web.pages import Pages, add_static
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.ports import Status
 from monitor.web.problems import add_handlers
+from monitor.web.receipts import receipt_routes
 from monitor.web.rules import rules_routes
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
@@ -52,9 +54,10 @@ from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from alerting.ports import TapReader
     from monitor.runtime.names import Names
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
@@ -66,9 +69,10 @@ if TYPE_CHECKING:
 class Parts:
     """What a desk is made of, for the parts that run beside each other."""
 
-    desk: LeadingDesk
+    name: str
     loop: DeskLoop
     sender: Sender
+    receipts: Receipts
     view: View
     health: Health
     reload: Reload
@@ -140,13 +144,14 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         )
         tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), health)
         reload = await _reload(configured, names, store, thread, health)
-        leading = LeadingDesk(loop, store, thread, clock, name)
+        readers = configured.alerting.receipt_readers(clock, read)
+        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
-        options = WebOptions(settings.language, names.timezone, callbacks=callbacks, links=names.links)
+        options = _options(configured, names, callbacks, receipts)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
         web = _web(view, door, clock, tokens, metrics, letters, settings, options, reload)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        parts = Parts(leading, loop, sender, view, health, reload, store, thread, clock)
+        parts = Parts(name, loop, sender, receipts, view, health, reload, store, thread, clock)
         await stack.enter_async_context(_running(parts))
         yield url, reload
 
@@ -165,11 +170,13 @@ async def _reload(
 @asynccontextmanager
 async def _running(parts: Parts) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
+    desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
     bodies: dict[str, Callable[[], Awaitable[None]]] = {
-        "desk": parts.desk.run,
+        "desk": desk.run,
         "sender": parts.sender.run,
-        "look": partial(parts.desk.look, parts.loop.wake, parts.sender.wake),
-        "housekeeping": partial(_keep_house, parts),
+        "receipts": parts.receipts.run,
+        "look": partial(desk.look, parts.loop.wake, parts.sender.wake),
+        "housekeeping": partial(_keep_house, parts, desk),
         "rules": parts.reload.follow,
     }
     tasks = {
@@ -180,16 +187,16 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     finally:
         parts.sender.finish()
         await asyncio.wait([tasks["sender"]], timeout=limits.FINISH_S)
-        await parts.desk.release()
+        await desk.release()
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def _keep_house(parts: Parts) -> None:
+async def _keep_house(parts: Parts, desk: LeadingDesk) -> None:
     """Delete from the store what is past its retention, while this desk leads."""
     while True:
-        leads, now_ms = parts.desk.leads, parts.clock.now_ms()
+        leads, now_ms = desk.leads, parts.clock.now_ms()
         gone = await parts.thread.run(parts.store.prune, now_ms) if leads else 0
         await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
 
@@ -210,6 +217,13 @@ def _status(
         problems=problems,
         notices=tuple(health.notices.values()),
     )
+
+
+def _options(
+    configured: Configured, names: Names, callbacks: Mapping[str, TapReader], receipts: Receipts
+) -> WebOptions:
+    language = configured.settings.language
+    return WebOptions(language, names.timezone, callbacks=callbacks, receipts=receipts, links=names.links)
 
 
 def _web(
@@ -234,6 +248,8 @@ def _web(
     web.include_router(silence_routes(view, desk, access, clock.now_ms))
     web.include_router(rules_routes(reload, access))
     web.include_router(callback_routes(options.callbacks, desk, Bodies(metrics)))
+    if options.receipts:
+        web.include_router(receipt_routes(options.receipts, Bodies(metrics)))
     if options.links:
         pages = Pages(view, clock.now_ms, options.language, options.timezone)
         phone = Phone(options.links, view, desk, clock.now_ms)

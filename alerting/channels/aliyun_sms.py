@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -104,13 +105,10 @@ class AliyunSms(Sms):
         base_url: str = BASE_URL,
     ) -> None:
         """``params`` names, for each variable of the template, the word it takes."""
-        super().__init__(clock, phones, budget or PhoneBudget(), daily, chars)
-        self._client, self._access_id, self._secret, self._base = (
-            client,
-            access_id,
-            secret,
-            base_url.rstrip("/"),
-        )
+        super().__init__(
+            client, access_id, secret, clock, phones,
+            budget=budget, daily=daily, chars=chars, base_url=base_url,
+        )  # fmt: skip
         self._sign_name, self._template, self._params = sign_name, template, dict(params)
 
     async def _send(self, order: Order, phones: Sequence[str]) -> dict[str, DeliveryResult]:
@@ -134,13 +132,24 @@ class AliyunSms(Sms):
             return not_theirs(response, "Aliyun")
         return judge_sms(answer.code, _CODES, answer.biz_id)
 
-    async def _receipts(self, phone: str) -> list[Receipt] | DeliveryResult:
+    async def _about(self, phone: str, ids: Sequence[str]) -> list[Receipt]:
+        """One question an id, since the answer does not name it."""
+        known = await asyncio.gather(*(self._receipts(phone, one) for one in ids))
+        return [
+            replace(receipt, provider_id=one)
+            for one, some in zip(ids, known, strict=True)
+            for receipt in (some if isinstance(some, list) else ())
+        ]
+
+    async def _receipts(self, phone: str, biz_id: str = "") -> list[Receipt] | DeliveryResult:
         """Of today and yesterday, days of China: what was sent before midnight may be asked for after it."""
         found: list[Receipt] = []
         for ago in (0, 1):
             at_s = (self._clock.now_ms() - ago * DAY_MS) / 1_000
             day = datetime.fromtimestamp(at_s, _CHINA).strftime("%Y%m%d")
             query = {"PhoneNumber": _theirs(phone), "SendDate": day, "PageSize": "50", "CurrentPage": "1"}
+            if biz_id:
+                query["BizId"] = biz_id
             response = await self._call("QuerySendDetails", query)
             if isinstance(response, DeliveryResult):
                 return response
@@ -153,7 +162,7 @@ class AliyunSms(Sms):
     async def _call(self, action: str, query: Mapping[str, str]) -> httpx.Response | DeliveryResult:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)
         headers = {
-            "host": self._base.partition("://")[2].partition("/")[0],
+            "host": self._host,
             "x-acs-action": action,
             "x-acs-version": "2017-05-25",
             "x-acs-date": now.strftime("%Y-%m-%dT%H:%M:%SZ"),

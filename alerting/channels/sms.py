@@ -15,11 +15,13 @@ import msgspec
 from alerting import limits
 from alerting.channels.base import DeliveryResult, Kind, Markup, Message
 from alerting.channels.sms_words import fitted, words_of
+from alerting.policy.records import Report
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import httpx
     from pydantic import SecretStr
 
     from alerting.ports import Clock
@@ -79,11 +81,25 @@ class Sms:
     limit_bytes = limits.SMS_BYTES
 
     def __init__(
-        self, clock: Clock, phones: Sequence[SecretStr], budget: PhoneBudget, daily: int, chars: int
+        self,
+        client: httpx.AsyncClient,
+        access_id: str,
+        secret: SecretStr,
+        clock: Clock,
+        phones: Sequence[SecretStr],
+        *,
+        budget: PhoneBudget | None,
+        daily: int,
+        chars: int,
+        base_url: str,
     ) -> None:
         """``daily`` messages a phone; ``chars`` of a template's variable."""
         self.allowance = Allowance(daily, DAY_MS + limits.COLLECT_MS, reserve=min(1, daily - 1))
-        self._clock, self._phones, self._budget = clock, phones, budget
+        self._client, self._clock = client, clock
+        self._access_id, self._secret = access_id, secret
+        self._base = base_url.rstrip("/")
+        self._host = self._base.partition("://")[2].partition("/")[0]
+        self._phones, self._budget = phones, budget or PhoneBudget()
         self._daily, self._chars = daily, chars
 
     def payload(self, message: Message) -> bytes:
@@ -130,11 +146,22 @@ class Sms:
                     found[phone] = DeliveryResult(kind, receipt.code, receipt.provider_id, detail=detail)
         return found
 
-    async def receipts(self, key: str, to: Sequence[str] = ()) -> list[Receipt]:
-        """What carriers report of the message ``key``, at most a day old; pull it while one is waiting."""
-        phones = [e164(phone) for phone in to or [p.get_secret_value() for p in self._phones]]
-        known = await asyncio.gather(*(self._receipts(phone) for phone in phones))
-        return [one for found in known if isinstance(found, list) for one in found if one.key == key]
+    async def reports(self, payload: bytes, ids: Sequence[str]) -> list[Report]:
+        """What carriers say of a message to phones with these ids; nothing of one on its way."""
+        order = msgspec.json.decode(payload, type=Order)
+        phones = [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._phones]]
+        known = await asyncio.gather(*(self._about(phone, ids) for phone in phones))
+        found = [one for some in known for one in some if one.key == order.key]
+        return [
+            Report(one.provider_id, one.state == "delivered", one.code)
+            for one in found
+            if one.provider_id in ids and one.state != "waiting"
+        ]
+
+    async def _about(self, phone: str, ids: Sequence[str]) -> list[Receipt]:  # noqa: ARG002 - who can, asks by id
+        """What the provider knows of a phone's messages, with its ids; nothing where it does not say."""
+        known = await self._receipts(phone)
+        return known if isinstance(known, list) else []
 
     async def _send(self, order: Order, phones: Sequence[str]) -> dict[str, DeliveryResult]:
         """Send once; what became of each phone."""

@@ -108,13 +108,10 @@ class TencentSms(Sms):
         base_url: str = BASE_URL,
     ) -> None:
         """``params`` names the words of the template's variables, in their order."""
-        super().__init__(clock, phones, budget or PhoneBudget(), daily, chars)
-        self._client, self._access_id, self._secret, self._base = (
-            client,
-            access_id,
-            secret,
-            base_url.rstrip("/"),
-        )
+        super().__init__(
+            client, access_id, secret, clock, phones,
+            budget=budget, daily=daily, chars=chars, base_url=base_url,
+        )  # fmt: skip
         self._app_id, self._sign_name, self._template = app_id, sign_name, template
         self._params, self._region = tuple(params), region
 
@@ -154,17 +151,16 @@ class TencentSms(Sms):
 
     async def _call(self, action: str, body: Mapping[str, object]) -> _Inner | DeliveryResult:
         content = msgspec.json.encode(body)
-        host = self._base.partition("://")[2].partition("/")[0]
         now_s = self._clock.now_ms() // 1_000
         headers = {
-            "Host": host,
+            "Host": self._host,
             "Content-Type": _TYPE,
             "X-TC-Action": action,
             "X-TC-Version": "2021-01-11",
             "X-TC-Timestamp": str(now_s),
             "X-TC-Region": self._region,
             "Authorization": tc3(
-                content, host, _TYPE, now_s, self._access_id, self._secret.get_secret_value()
+                content, self._host, _TYPE, now_s, self._access_id, self._secret.get_secret_value()
             ),
         }
         response = await post(self._client, f"{self._base}/", content, headers)

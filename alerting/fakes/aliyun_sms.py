@@ -110,6 +110,26 @@ class FakeAliyunSms(FakeSms):
                 "Content": sent.text,
             }
             for sent in self.sent
-            if sent.phone == query["PhoneNumber"] and day(sent) == query["SendDate"]
+            if sent.phone == query["PhoneNumber"]
+            and day(sent) == query["SendDate"]
+            and query.get("BizId", sent.serial) == sent.serial
         ]
         return {"Code": "OK", "SmsSendDetailDTOs": {"SmsSendDetailDTO": found}, "TotalCount": len(found)}
+
+    def pushed(self, reported: Iterable[Sent]) -> tuple[bytes, bytes]:
+        """What it pushes of messages that carriers have reported, and the answer it wants."""
+        rows = [
+            {
+                "phone_number": sent.phone,
+                "send_time": "2026-11-23 10:00:00",
+                "report_time": "2026-11-23 10:00:05",
+                "success": sent.report == "DELIVERED",
+                "err_code": sent.report,
+                "err_msg": "",
+                "sms_size": "1",
+                "biz_id": sent.serial,
+                "out_id": sent.key,
+            }
+            for sent in reported
+        ]
+        return json.dumps(rows).encode(), '{"code":0,"msg":"接收成功"}'.encode()

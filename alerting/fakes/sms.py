@@ -10,6 +10,8 @@ from alerting.fakes.provider import Provider, Quota
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import httpx
+
 
 @dataclass(slots=True)
 class Sent:
@@ -66,6 +68,16 @@ class FakeSms(Provider):
         """Let carriers report on all that is waiting."""
         for sent in self.sent:
             sent.report = sent.report or what
+
+    def pushed(self, reported: Iterable[Sent]) -> tuple[bytes, bytes]:
+        """What the provider pushes of messages that carriers have reported, and the answer it wants."""
+        raise NotImplementedError
+
+    async def push(self, client: httpx.AsyncClient, url: str, *reported: Sent) -> bool:
+        """Push once; whether the answer is the one it wants, else it will push again."""
+        body, wanted = self.pushed(reported)
+        answer = await client.post(url, content=body, headers={"content-type": "application/json"})
+        return answer.status_code == 200 and answer.content == wanted
 
     def unfit(self, words: Iterable[str]) -> str:
         """What is wrong with a template's values: "length", "content" or ""."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerting.channels.sms_sign import tc3
 from alerting.fakes.http import Answer, Request
-from alerting.fakes.sms import FakeSms
+from alerting.fakes.sms import FakeSms, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,3 +116,19 @@ class FakeTencentSms(FakeSms):
             and sent.phone == body["PhoneNumber"]
             and body["BeginTime"] <= sent.at_ms // 1_000 <= body["EndTime"]
         ]
+
+    def pushed(self, reported: Iterable[Sent]) -> tuple[bytes, bytes]:
+        """What it pushes of messages that carriers have reported, and the answer it wants."""
+        rows = [
+            {
+                "user_receive_time": "2026-11-23 10:00:05",
+                "nationcode": "86",
+                "mobile": sent.phone.removeprefix("+86"),
+                "report_status": "SUCCESS" if sent.report == "DELIVRD" else "FAIL",
+                "errmsg": sent.report,
+                "description": sent.report,
+                "sid": sent.serial,
+            }
+            for sent in reported
+        ]
+        return json.dumps(rows).encode(), b'{"result":0,"errmsg":"OK"}'

@@ -216,3 +216,22 @@ class AccountState:
 
     sent: tuple[tuple[int, bool], ...]  # attempts: when, and whether critical; oldest first
     closed_until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a carrier reported of a message to one phone, by the provider's id."""
+
+    id: str
+    delivered: bool
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreported:
+    """An accepted delivery of which no carrier has said yet whether it arrived."""
+
+    delivery: int
+    sent_ms: int
+    payload: bytes
+    ids: tuple[str, ...]  # the provider's, one for each phone

@@ -10,6 +10,7 @@ from alerting import limits
 from alerting.errors import Fenced
 from alerting.policy.records import AccountState, Intent, Queued, Result, Sibling
 from monitor.store.desk import add_input, add_traces
+from monitor.store.receipts import settle_reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,6 +167,7 @@ class DeliveryTables:
                 return
             if not requeue:
                 _settle(run, result, "sending")
+                settle_reported(run, delivery, result.at_ms)  # a receipt may be faster than the answer
             elif state == "ambiguous":
                 run.execute(_AGAIN, {"delivery": delivery, "now": result.at_ms})
             else:

@@ -13,6 +13,7 @@ from monitor.store.acts import ActTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
 from monitor.store.postgres_database import PostgresDatabase
+from monitor.store.receipts import ReceiptTables
 from monitor.store.retention import Retention
 from monitor.store.shards import ShardTables
 
@@ -60,7 +61,7 @@ select 1 from held
 _NOW = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
-class PostgresStore(ShardTables, DeskTables, DeliveryTables, ActTables, Retention):
+class PostgresStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, Retention):
     """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one PostgreSQL database.
 
     Used by the thread that opened it; another thread opens its own on the same address.

@@ -30,6 +30,9 @@ _ACTS = "delete from act where id in (select id from act where at_ms < ? limit ?
 _OPINIONS = (
     "delete from opinion where (incident, who) in (select incident, who from opinion where at_ms < ? limit ?)"
 )
+_RECEIPTS = (
+    "delete from receipt where (account, id) in (select account, id from receipt where at_ms < ? limit ?)"
+)
 _TRACES = "delete from trace where id in (select id from trace where at_ms < ? limit ?)"
 _TOO_MANY = (
     "delete from trace where id in (select id from trace"
@@ -41,6 +44,7 @@ _PRUNE = (
     (_INTENTS, limits.DELIVERIES_KEPT_MS),
     (_DELIVERIES, limits.DELIVERIES_KEPT_MS),
     (_TRACES, limits.TRACES_KEPT_MS),
+    (_RECEIPTS, limits.DELIVERIES_KEPT_MS),
     (_ACTS, limits.ACTS_KEPT_MS),
     (_OPINIONS, limits.ACTS_KEPT_MS),
 )

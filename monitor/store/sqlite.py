@@ -12,6 +12,7 @@ from monitor.store import database
 from monitor.store.acts import ActTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
+from monitor.store.receipts import ReceiptTables
 from monitor.store.retention import Retention
 from monitor.store.shards import ShardTables
 
@@ -101,7 +102,7 @@ class SqliteDatabase:
         self.connection.close()
 
 
-class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, Retention):
+class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, Retention):
     """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one SQLite file.
 
     Used by the thread that opened it; another thread opens its own on the same path.

@@ -20,6 +20,7 @@ from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
 from monitor.web.pages import Pages, add_documents, add_static, page_routes, stream_routes
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
+from monitor.web.receipts import receipt_routes
 from monitor.web.rules import rules_routes
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from alerting.links import Links
     from alerting.ports import TapReader
+    from alerting.receipts import Receipts
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
@@ -51,6 +53,7 @@ class WebOptions:
     body_bytes: int = limits.BODY_BYTES
     webhooks: Mapping[str, ChatwootSource] = field(default_factory=dict)
     callbacks: Mapping[str, TapReader] = field(default_factory=dict)
+    receipts: Receipts | None = None  # None: nobody pushes any
     links: Links | None = None  # None: messages carry none
     stream_interval_s: float = limits.STREAM_INTERVAL_S
 
@@ -126,6 +129,8 @@ def build_app(
         app.include_router(routes)
     app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    if options.receipts:
+        app.include_router(receipt_routes(options.receipts, bodies))
     if options.links:
         app.include_router(phone_routes(pages, Phone(options.links, view, desk, clock_ms), view, bodies))
     add_static(app)
