@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.channels.base import Channel
-    from alerting.links import Links
     from alerting.ports import TapReader
     from monitor.configured import Configured
     from monitor.runtime.clock import Clock
@@ -127,8 +126,7 @@ async def daemon(
         callbacks = configured.alerting.callbacks(client, clock, read)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
-        links = await links_of(files.store, files.thread, settings.public_url)
-        configured = replace(configured, names=configured.names.signing(links))
+        configured = await _signing(configured, files)
         letters = DeadLetters(data / "dead_letters.db")
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
@@ -155,7 +153,7 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured, callbacks, links, receipts),
+            options=_web_options(configured, callbacks, receipts),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
@@ -168,6 +166,12 @@ async def daemon(
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
         yield Daemon(running, view, sender, gauges, reload, url)
+
+
+async def _signing(configured: Configured, files: Files) -> Configured:
+    """The same, with links that the store's key signs."""
+    links = await links_of(files.store, files.thread, configured.settings.public_url)
+    return replace(configured, names=configured.names.signing(links))
 
 
 async def _embedded(
@@ -236,7 +240,7 @@ def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Rece
 
 
 def _web_options(
-    configured: Configured, callbacks: Mapping[str, TapReader], links: Links, receipts: Receipts
+    configured: Configured, callbacks: Mapping[str, TapReader], receipts: Receipts
 ) -> WebOptions:
     settings = configured.settings
     return WebOptions(
@@ -247,7 +251,7 @@ def _web_options(
         webhooks=settings.chatwoot_sources(configured.base),
         callbacks=callbacks,
         receipts=receipts,
-        links=links,
+        links=configured.names.links,
     )
 
 

@@ -144,8 +144,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         )
         tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), health)
         reload = await _reload(configured, names, store, thread, health)
-        readers = configured.alerting.receipt_readers(clock, read)
-        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
+        receipts = _receipts(configured, sender, store, thread, loop.wake)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
         options = _options(configured, names, callbacks, receipts)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
@@ -154,6 +153,18 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         parts = Parts(name, loop, sender, receipts, view, health, reload, store, thread, clock)
         await stack.enter_async_context(_running(parts))
         yield url, reload
+
+
+def _receipts(
+    configured: Configured,
+    sender: Sender,
+    store: SqliteStore,
+    thread: StoreThread,
+    wake: Callable[[], None],
+) -> Receipts:
+    clock = SystemClock()
+    readers = configured.alerting.receipt_readers(clock, partial(read_secret, configured.base))
+    return Receipts(readers, sender.lines, store, clock, thread, wake)
 
 
 async def _reload(

@@ -93,5 +93,5 @@ def _known(run: Transaction, account: str, ids: Iterable[str]) -> Iterable[tuple
 
 
 def _pattern(text: str) -> str:
-    r"""Where an id stands among others; empty for what is none: no id holds ``%``, ``_``, ``\`` or ``,``."""
+    """Where an id stands among others; empty for what is none, since no id holds a comma or a wildcard."""
     return "" if not text or set(text) & set("%_\\,") else f"%,{text},%"
