@@ -59,7 +59,8 @@ class Plan:
     """Everything a shard decides by. A change of it is a record of the log.
 
     ``packs``: versions of each pack by id, sorted by ``from_date``. ``quiet_gaps``: files are replayed, in
-    which a gap is quiet and not time down, and silence is not blindness.
+    which a gap is quiet and not time down, and silence is not blindness. ``serves_all``: the only pack
+    serves the shops of all platforms.
     """
 
     packs: Mapping[str, Sequence[Pack]]
@@ -69,6 +70,7 @@ class Plan:
     other_sources: SourcePlan = SourcePlan()
     lateness_ms: int = 600_000
     quiet_gaps: bool = False
+    serves_all: bool = False
 
     def source(self, name: str) -> SourcePlan:
         """What is promised of a source."""
@@ -83,6 +85,7 @@ class Plan:
             sorted(self.shops.items(), key=lambda item: item[0]),
             sorted(self.sources.items(), key=lambda item: item[0]),
             (self.other_sources, self.lateness_ms, self.quiet_gaps),
+            *(["serves_all"] if self.serves_all else []),
         )
         return f"{xxhash.xxh3_64_intdigest(repr(parts).encode()):016x}"
 
@@ -95,6 +98,7 @@ class Rulebook:
         self._compiled: dict[tuple[str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
         self._chosen: dict[tuple[str, ...], tuple[Watched, ...]] = {}
         self._sums: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._only = next(iter(plan.packs)) if plan.serves_all else ""
         self._platforms = {
             versions[0].platform or pack_id: pack_id for pack_id, versions in plan.packs.items() if versions
         }
@@ -108,17 +112,20 @@ class Rulebook:
                     measure = watched.measure
                     if watched.rule.each == "conversation" and measure is not None and measure.within_ms:
                         marks.setdefault(measure.id, set()).update(watched.judge.marks_ms(measure.within_ms))
-        return engine_spec(
+        spec = engine_spec(
             self.plan.packs,
             self.plan.lateness_ms,
             {measure: sorted(found) for measure, found in marks.items()},
             {key: shop.pack for key, shop in self.plan.shops.items() if shop.pack},
         )
+        if self.plan.serves_all:
+            spec = replace(spec, platforms={}, default=next(iter(spec.platforms.values())))
+        return spec
 
     def pack_on(self, platform: str, shop_key: str, day: int) -> Pack | None:
         """The version of a shop's pack that counts on a service day."""
         shop = self.plan.shops.get(shop_key)
-        pack_id = (shop.pack if shop is not None else "") or self._platforms.get(platform, "")
+        pack_id = (shop.pack if shop is not None else "") or self._only or self._platforms.get(platform, "")
         found = None
         for pack in self.plan.packs.get(pack_id, ()):
             if pack.from_date is None or day_number(pack.from_date) <= day:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MINUTE_MS: Final = 60_000
 SERVED: Final = Judgement("ok")
+_OF_ITEMS: Final = (Reason.CLEARED, Reason.TOO_FEW)  # ends that say nothing of a conversation: it is gone
 
 
 class Host:
@@ -154,7 +155,7 @@ class ShopWatch(Timed):
         rule, shop = watched.rule, self.shop
         after, change = step(rule, state, judgement, now_ms, retracted=shop.retracted)
         if change is not None:
-            if rule.each == "conversation" and change.reason is Reason.CLEARED:
+            if rule.each == "conversation" and change.reason in _OF_ITEMS:
                 change = change._replace(reason=Reason.GONE)
             facts = watched.judge.facts(reading, judgement)
             late = self.host.told_late(shop, now_ms)

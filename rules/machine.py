@@ -30,6 +30,7 @@ class Reason(StrEnum):
     RETURNED = "returned"
     EASED = "eased"
     CLEARED = "cleared"
+    TOO_FEW = "too_few"
     GONE = "gone"
     PASSED = "passed"
     LATE_REPLY = "late_reply"
@@ -47,6 +48,7 @@ REASON_TEXTS: Final[dict[Reason, Text]] = {
     Reason.RETURNED: Text("再次达到告警条件", "the condition holds again"),
     Reason.EASED: Text("好转，等待确认恢复", "eased, not yet clear"),
     Reason.CLEARED: Text("已恢复", "cleared"),
+    Reason.TOO_FEW: Text("样本不足，不再判断，并非已恢复", "too few to judge by, not recovered"),
     Reason.GONE: Text("会话已答复或已超时", "the conversations were answered or lost"),
     Reason.PASSED: Text("未持续到告警时长", "passed before it had held long enough"),
     Reason.LATE_REPLY: Text("回复记录晚到，超时已撤回", "reply arrived late, the miss is taken back"),
@@ -230,7 +232,7 @@ def _ease(
     clear_since_ms = (state.clear_since_ms or now_ms) if judgement.clear else 0
     due_ms = max(clear_since_ms + _for_ms(rule.clear), quiet_since_ms + rule.keep_firing_for_ms)
     if judgement.clear and now_ms >= due_ms:
-        reason = Reason.LATE_REPLY if retracted else Reason.HEARD if rule.no_data else Reason.CLEARED
+        reason = Reason.LATE_REPLY if retracted else _reason_to_clear(rule, judgement)
         return None, Change(state.state, "ok", state.severity, reason, state.fired_ms)
     if not judgement.clear:
         due_ms = 0
@@ -250,6 +252,12 @@ def _ease(
     if state.state == "firing":
         return after, Change("firing", "holding", state.severity, Reason.EASED, state.fired_ms)
     return after, None
+
+
+def _reason_to_clear(rule: Rule, judgement: Judgement) -> Reason:
+    if judgement.verdict == "too_few":
+        return Reason.TOO_FEW
+    return Reason.HEARD if rule.no_data else Reason.CLEARED
 
 
 def _for_ms(level: Level | None) -> int:

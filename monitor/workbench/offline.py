@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.directory import load_shops
-from monitor.engine.engine import Engine
-from monitor.rulebook import Rulebook
 from monitor.runtime.plans import plan_of
 from monitor.shard import Shard
 from rules.load import load_pack, load_packs, load_rules, starter_rules
@@ -17,10 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from monitor.engine.spec import EngineSpec
-    from monitor.rulebook import Plan
     from monitor.settings import Settings
-    from rules.pack import Pack
 
 
 def offline_shard(
@@ -56,34 +51,9 @@ def offline_shard(
     else:
         chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
     plan = plan_of(settings, packs if one is None else {one.id: (one,)}, chosen, shops)
-    return _shard(replace(plan, quiet_gaps=quiet_gaps), one)
+    return Shard(replace(plan, quiet_gaps=quiet_gaps, serves_all=one is not None))
 
 
 def default_rules(configured: Path) -> list[Path]:
     """The configured directory if there are rules in it, else those that ship to start from."""
     return [configured] if any(configured.glob("*.y*ml")) else starter_rules()
-
-
-def _shard(plan: Plan, pack: Pack | None) -> Shard:
-    shard = Shard(plan)
-    if pack is not None:
-        shard.book = _ForEveryShop(plan, pack)
-        shard.engine = Engine(shard.book.engine_spec())
-    return shard
-
-
-class _ForEveryShop(Rulebook):
-    """The rulebook of a plan whose one pack serves shops of all platforms."""
-
-    def __init__(self, plan: Plan, pack: Pack) -> None:
-        super().__init__(plan)
-        self._platform = pack.platform or pack.id
-
-    def engine_spec(self) -> EngineSpec:
-        """As the plan says it of the pack's platform, for all."""
-        spec = super().engine_spec()
-        return replace(spec, platforms={}, default=spec.platforms[self._platform])
-
-    def pack_on(self, platform: str, shop_key: str, day: int) -> Pack | None:  # noqa: ARG002 - whatever it is
-        """The pack, on the days on which it holds."""
-        return super().pack_on(self._platform, shop_key, day)

@@ -143,9 +143,9 @@ def test_a_critical_alert_returns_as_one_without_waiting_its_for_again():
     assert changes[-1] == (70, "holding", "firing", "crit", "returned")
 
 
-def test_partial_and_too_few_end_an_alert_as_ok_does():
-    for verdict in (PARTIAL, TOO_FEW):
-        assert story(rule(), (0, WARN), (9, verdict))[-1] == (9, "firing", "ok", "warn", "cleared")
+def test_partial_and_too_few_end_an_alert_as_ok_does_but_too_few_says_so():
+    for verdict, reason in ((PARTIAL, "cleared"), (TOO_FEW, "too_few")):
+        assert story(rule(), (0, WARN), (9, verdict))[-1] == (9, "firing", "ok", "warn", reason)
 
 
 def test_blind_time_does_not_count_toward_for():

@@ -143,7 +143,7 @@ class Plainly:
 
 def shown(told: list[Transition]) -> list[tuple[object, ...]]:
     """What is compared: all but why an alert eased, which needs to know what was taken back."""
-    mended = {Reason.LATE_REPLY.value, Reason.GONE.value}
+    mended = {Reason.LATE_REPLY.value, Reason.GONE.value, Reason.TOO_FEW.value}
     return sorted(
         (
             one.at_ms,
