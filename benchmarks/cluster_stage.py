@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BROKER = ("-Xms512m", "-Xmx1g")  # otherwise as Java is by itself
+BROKER_MORE = "group.initial.rebalance.delay.ms=3000"  # Kafka's own: who starts together is assigned once
 DATABASE = {"shared_buffers": "512MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
 PARTITIONS = 8
 HOUR_OF_DAY = 20  # local time of every shop, whenever this runs
@@ -93,7 +95,7 @@ def stage() -> Iterator[Stage]:
         try:
             database.start()
             (folder / "kafka").mkdir()
-            with kafka.Kafka(folder / "kafka", BROKER) as broker:
+            with kafka.Kafka(folder / "kafka", BROKER, BROKER_MORE) as broker:
                 yield Stage(broker, database, folder)
         finally:
             database.close()
@@ -195,6 +197,14 @@ class Worker:
     def events(self) -> float:
         """Events folded since its start."""
         return self.metrics("slawatch_events_total{")[0]
+
+    def ready(self) -> bool:
+        """Whether all its shards are judged in time."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=30):
+                return True
+        except urllib.error.HTTPError:
+            return False
 
     def stop(self) -> float:
         """Let it write its state and end; the processor seconds of all its life."""

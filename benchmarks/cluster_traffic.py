@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
+import time
+from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -16,9 +20,14 @@ from monitor.workbench.simulate import Simulation
 from monitor.workbench.world import HOUR_MS, PROFILE, Hours, make_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 BATCH_BYTES = 256 << 10
+TURN_S = 0.05  # events that come now are sent so often
+LINE = (
+    '{"type":"message","id":"live-%d","at":%d,"platform":"pinduoduo","shop_id":"%s","conversation_id":"c%d",'
+    '"customer_id":"u%d","actor":%s,"kind":"text","text":"在吗，什么时候发货"}'
+)
 EVENTS_A_CONVERSATION = 10.5  # with the orders beside it
 TEN_MS = FROM_MS + 19 * HOUR_MS  # the hour that is simulated: the evening's, without its promo
 Sent = tuple[int, str, bytes]  # arrival in epoch ms, key, value
@@ -54,8 +63,7 @@ def an_hour(events: int, shops: int, until_ms: int) -> Iterator[Sent]:
 
 async def put(brokers: str, topic: str, partitions: int, sent: Iterable[Sent]) -> int:
     """Write events at their times, and a tick each second into each partition; how many records."""
-    partitioner, places = DefaultPartitioner(), list(range(partitions))
-    place_of: dict[str, int] = {}
+    places, found = list(range(partitions)), dict[str, int]()
     producer = AIOKafkaProducer(bootstrap_servers=brokers, max_batch_size=BATCH_BYTES, acks="all")
     await producer.start()
     batches = [producer.create_batch() for _ in places]
@@ -77,11 +85,92 @@ async def put(brokers: str, topic: str, partitions: int, sent: Iterable[Sent]) -
             tick, headers = tick_of(Tick("before", 0, heard))
             for place in places:
                 await append(place, second * 1_000, None, tick, headers)
-        place = place_of.get(key)
+        place = found.get(key)
         if place is None:
-            place = place_of[key] = partitioner(key.encode(), places, places)
+            place = found[key] = place_of(key, places)
         await append(place, at_ms, key.encode(), value, [])
     under_way += [await producer.send_batch(batches[place], topic, partition=place) for place in places]
     await asyncio.gather(*under_way)
     await producer.stop()
     return records
+
+
+class Live(threading.Thread):
+    """Questions that are answered at once, at a steady rate, from now until it is told to stop.
+
+    Args:
+        brokers, topic, partitions: Where they go.
+        rate: Events a second.
+        shops: Ids of the shops that are asked in turn.
+    """
+
+    def __init__(self, brokers: str, topic: str, partitions: int, rate: int, shops: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self._brokers, self._topic, self._rate = brokers, topic, rate
+        self._places, self._place_of = list(range(partitions)), dict[str, int]()
+        self._shops = shops
+        self._probes: queue.SimpleQueue[tuple[str, list[bytes]]] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self.sent = 0
+        self.behind_s = 0.0  # the most it was ever behind its rate
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self.join(60)
+        assert not self.is_alive()
+
+    def probe(self, shop: str, values: list[bytes]) -> None:
+        """Send events of one shop beside the others, at the next turn."""
+        self._probes.put((shop, values))
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self._brokers, max_batch_size=BATCH_BYTES, acks="all")
+        await producer.start()
+        began_s, under_way = time.monotonic(), deque[asyncio.Future]()
+        while not self._stopped.is_set():
+            ahead_s = self.sent / self._rate - (time.monotonic() - began_s)
+            self.behind_s = max(self.behind_s, -ahead_s - TURN_S)
+            await asyncio.sleep(max(0.0, ahead_s))
+            batches = {place: producer.create_batch() for place in self._places}
+            for shop, value in self._due():
+                place = self._place(shop)
+                assert batches[place].append(timestamp=None, key=f"pinduoduo:{shop}".encode(), value=value)
+            for place, batch in batches.items():
+                if batch.record_count():
+                    under_way.append(await producer.send_batch(batch, self._topic, partition=place))
+            while under_way and under_way[0].done():
+                under_way.popleft().result()
+        await asyncio.gather(*under_way)
+        await producer.stop()
+
+    def _due(self) -> Iterator[tuple[str, bytes]]:
+        """What is to be sent in this turn."""
+        while not self._probes.empty():
+            shop, values = self._probes.get()
+            yield from ((shop, value) for value in values)
+        now_ms, end = time.time_ns() // 1_000_000, self.sent + max(2, int(self._rate * TURN_S) // 2 * 2)
+        for n in range(self.sent, end):
+            shop = self._shops[n // 2 % len(self._shops)]
+            who = '"customer"' if n % 2 == 0 else '"agent","agent_id":"a1"'
+            yield shop, (LINE % (n, now_ms + n % 2, shop, n // 2, n // 2, who)).encode()
+        self.sent = end
+
+    def _place(self, shop: str) -> int:
+        place = self._place_of.get(shop)
+        if place is None:
+            place = place_of(f"pinduoduo:{shop}", self._places)
+            self._place_of[shop] = place
+        return place
+
+
+def place_of(key: str, places: list[int]) -> int:
+    """The partition of a shop, as every client of Kafka finds it."""
+    found: int = DefaultPartitioner()(key.encode(), places, places)
+    return found

@@ -121,10 +121,11 @@ class Kafka:
     Args:
         folder: Where it keeps all of its own.
         java: Options of its machine; those of tests make it start early, not run fast.
+        more: Lines of its properties, in place of those of tests.
     """
 
-    def __init__(self, folder: Path, java: Sequence[str] = HEAP) -> None:
-        self._folder, self._jars, self._java = folder, installed(), java
+    def __init__(self, folder: Path, java: Sequence[str] = HEAP, more: str = "") -> None:
+        self._folder, self._jars, self._java, self._more = folder, installed(), java, more
         self._process: subprocess.Popen[bytes] | None = None
         with ExitStack() as probes:  # held together, so that the three differ
             ports = [_bound(probes.enter_context(socket.socket())) for _ in range(3)]
@@ -205,7 +206,7 @@ class Kafka:
     def _format(self) -> None:
         places = {"port": self._port, "secure": self._secure, "controller": self._controller}
         text = PROPERTIES.format(**places, folder=self._folder, user=USER, password=PASSWORD)
-        self._properties.write_text(text)
+        self._properties.write_text(f"{text}\n{self._more}\n")
         (self._folder / "log4j2.yaml").write_text(LOGGING)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").lstrip("-")
         command = ["java", *HEAP, "-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format"]
