@@ -17,6 +17,7 @@ from monitor.engine.zone import DAY_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from monitor.engine.conversation import Conversation
     from monitor.engine.responses import Responses
     from monitor.engine.shop import Shop
     from monitor.engine.spec import DaySpec
@@ -125,9 +126,9 @@ class Day(Timed):
             self.shop.close(self)
             return
         again_ms = self.end_ms + DAY_KEPT_MS - 1
-        for conversation in self.shop.every_conversation():
-            ask_ms = self.waiting.get(conversation.id)
-            for r in conversation.rounds if ask_ms is not None else ():
+        for conversation in self._that_wait():
+            ask_ms = self.waiting[conversation.id]
+            for r in conversation.rounds:
                 if r.day is self and r.ask_ms == ask_ms and r.track.waiting is not None and r.waits():
                     settled_ms = self.waits_until_ms(r)
                     if now_ms > settled_ms:
@@ -136,6 +137,14 @@ class Day(Timed):
                     else:
                         again_ms = min(again_ms, settled_ms)
         self.shop.wheel.after(again_ms, self)
+
+    def _that_wait(self) -> list[Conversation]:
+        """The conversations in which somebody waits; all are live but for a few, and rest is dear to read."""
+        live = self.shop.conversations
+        found = [live[name] for name in self.waiting if name in live]
+        if len(found) == len(self.waiting):
+            return found
+        return [one for one in self.shop.every_conversation() if one.id in self.waiting]
 
     # looking things up again
 
