@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import cluster, engine, ingest, latency, memory, replay
+from benchmarks import cluster, cluster_latency, cluster_state, engine, ingest, latency, memory, replay
 from benchmarks.table import Row, print_rows
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "ingest": ingest.rows,
     "latency": latency.rows,
     "cluster": cluster.rows,
+    "cluster-latency": cluster_latency.rows,
+    "cluster-state": cluster_state.rows,
 }
 # To see that they run, and roughly where they stand: bars that need the full size are not judged.
 SHORT: dict[str, Callable[[], list[Row]]] = {
@@ -31,6 +33,8 @@ SHORT: dict[str, Callable[[], list[Row]]] = {
     "ingest": lambda: ingest.rows(10),
     "latency": lambda: latency.rows(10),
     "cluster": lambda: cluster.rows(200_000),
+    "cluster-latency": lambda: cluster_latency.rows(10),
+    "cluster-state": lambda: cluster_state.rows(2_000),
 }
 
 
