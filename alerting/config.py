@@ -16,6 +16,7 @@ from alerting.policy.rulings import Policy, Receiver
 from alerting.routing import (
     DAY_MS,
     AcknowledgeSettings,
+    HeartbeatSettings,
     InhibitSettings,
     Manner,
     MuteSettings,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     import httpx
+    from pydantic import SecretStr
 
     from alerting.channels.base import Channel
     from alerting.ports import Clock, TapReader
@@ -93,6 +95,8 @@ class Alerting(Model):
     """Who is on call, for `to` of a receiver."""
     acknowledge: AcknowledgeSettings = Field(default_factory=AcknowledgeSettings)
     """How long an acknowledgement holds."""
+    heartbeat: HeartbeatSettings | None = None
+    """Pinged while all is well."""
     digest_after: Duration = Field(default=32_400_000, ge=0, le=DAY_MS)
     """How long after midnight (0s to 1d) the days that ended are named, if no digest came before."""
     language: Literal["zh", "en"] = "zh"
@@ -198,6 +202,18 @@ class Alerting(Model):
             ConfigError: Secrets that cannot be read, one line each.
         """
         return Ways(None, clock, read_secret, print).receipts(self.accounts)  # type: ignore[arg-type]
+
+    def heartbeat_url(
+        self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret
+    ) -> SecretStr | None:
+        """The address to ping; None: there is none.
+
+        Raises:
+            ConfigError: It cannot be read.
+        """
+        if self.heartbeat is None:
+            return None
+        return Ways(client, clock, read_secret, print).url("heartbeat", self.heartbeat)
 
     def callbacks(
         self, client: httpx.AsyncClient, clock: Clock, read_secret: ReadSecret

@@ -29,7 +29,7 @@ from alerting.policy.records import (
     alert_key,
 )
 from alerting.policy.removed import removals, reroute
-from alerting.policy.rulings import CHANNEL_RULE, Policy
+from alerting.policy.rulings import CHANNEL_RULE, OVERDUE_RULE, Policy
 from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Desk:
         self._take(
             Transition(
                 at_ms=health.at_ms,
-                rule=CHANNEL_RULE,
+                rule=OVERDUE_RULE if health.overdue else CHANNEL_RULE,
                 subject={"account": health.account},
                 from_state="ok" if stopped else "firing",
                 to_state="firing" if stopped else "ok",

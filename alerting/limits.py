@@ -33,6 +33,17 @@ PAUSE_MS = 1_000  # after the store could not be written
 FAILS_MAX = 3  # refusals of a message as bad before its intents have failed
 UNRECORDED_MAX = 10_000  # alerts remembered as told without record; beyond it they may be told again
 
+# The auditor
+AUDIT_MS = 15_000  # it looks so often
+OVERDUE_CRIT_MS = (
+    60_000  # a critical intent that is due for so long and has not left is an alert of its own …
+)
+OVERDUE_WARN_MS = 600_000  # … and any other
+DESK_STUCK_MS = 30_000  # a desk that has news and folds none for so long stands still
+UNHEARD_MS = 60_000  # if nobody was told by then by way of the desk, the operator is written to directly …
+CRY_MS = 600_000  # … so often, until it is mended
+BEAT_S = 10.0  # the longest that a ping of the outside address may take
+
 # Messages
 ROW_BYTES = 300  # of a row that a receiver's own template writes
 ROW_NAME_BYTES = 24  # a shop's name in a digest row

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from alerting.account import Duration, Model
+from alerting.account import Account, Duration, Model, WithUrl
 from alerting.calendar import ALL_DAY, Hours, Times, spans_of
 from alerting.policy.inhibit import Inhibition
 from alerting.policy.rulings import Node, Step
@@ -265,3 +265,11 @@ class AcknowledgeSettings(Model):
     """For how long (to 7d); then the alert is told again and its escalation begins anew. 0s: to its end."""
     remind: Duration = Field(default=0, ge=0, le=DAY_MS)
     """So long (to 1d) before that, those who were told are reminded. 0s: not."""
+
+
+class HeartbeatSettings(WithUrl, Account):
+    """An address outside that is pinged while all is well; its owner is told when pings stay away."""
+
+    needs: ClassVar[tuple[str, ...]] = ("url",)
+    every: Duration = Field(default=60_000, ge=15_000, le=DAY_MS)
+    """How often (15s to 1d)."""

@@ -97,6 +97,9 @@ _ZH = {
     "slawatch-channel": "通知通道不可用",
     "slawatch-journal": "磁盘已满，暂停一切判断",
     "slawatch-overdue": "通知没有按时发出",
+    "audit": "【严重】slawatch：{title}，{what}",
+    "audit_waits": "{account} 上 {n} 条待发，最久 {duration}",
+    "audit_desk": "告警台 {duration}没有处理新的告警",
     "prove": "slawatch 测试消息：{receiver} 通过 {account} 能收到告警（{clock}）",
 }
 _EN = {
@@ -187,6 +190,9 @@ _EN = {
     "slawatch-channel": "channel out of order",
     "slawatch-journal": "the disk is full and nothing is judged",
     "slawatch-overdue": "alerts do not leave in time",
+    "audit": "[Critical] slawatch: {title}, {what}",
+    "audit_waits": "{account}: {n:alert waits|alerts wait}, the longest for {duration}",
+    "audit_desk": "the desk has folded nothing for {duration}",
     "prove": "slawatch test message: {receiver} can be reached on {account} ({clock})",
 }
 TEXTS = {"zh": _ZH, "en": _EN}

@@ -90,6 +90,20 @@ class Ways:
         reader = AliyunReceipts if isinstance(account, a.AliyunSmsAccount) else TencentReceipts
         return reader(self._secret(account, "receipt_key"))
 
+    def url(self, name: str, account: Account) -> SecretStr:
+        """An address that is a secret.
+
+        Raises:
+            ConfigError: It cannot be read, or is none.
+        """
+        try:
+            url = self._secret(account, "url")
+        except _Unusable as error:
+            raise ConfigError([f"{name}: {error}"]) from error
+        if not url.get_secret_value().startswith(("https://", "http://")):
+            raise ConfigError([f"{name}: `url` must start with https:// or http://"])
+        return url
+
     def _callback(self, account: a.WecomAppAccount) -> TapReader:
         token, key = self._secret(account, "callback_token"), self._secret(account, "callback_key")
         try:

@@ -17,6 +17,7 @@ import httpx
 
 from alerting.receipts import Receipts
 from alerting.sender import Sender
+from monitor.auditing import PART, auditor_of
 from monitor.configured import configure, files_of_rules, read_secret
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from alerting.auditor import Auditor
     from alerting.channels.base import Channel
     from alerting.ports import TapReader
     from monitor.configured import Configured
@@ -65,6 +67,7 @@ class Daemon:
     sender: Sender
     gauges: Gauges
     reload: Reload
+    auditor: Auditor
     url: str
 
 
@@ -97,6 +100,8 @@ async def run(
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with daemon(configured, clock) as it:
         it.running.part("memory", collect_seldom)
+        if clock_file is None:  # under a told clock things are late whenever it jumps
+            it.running.part(PART, it.auditor.run)
         it.running.part("rules", partial(it.reload.watch, files_of_rules(settings, base)))
         on_hangup(it.reload)
         if clock_file is not None and isinstance(clock, ManualClock):
@@ -137,15 +142,14 @@ async def daemon(
         receipts = _receipts(configured, running, sender)
         view = _view(running, configured.names)
         gauges = Gauges(running, view, metrics)
-        running.outputs_told.append(gauges.count)
-        running.refusals_told.append(gauges.refused)
-        packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
-        running.outputs_told.append(packless.look)
+        _look_at_steps(running, gauges, metrics)
         reload = _reload(configured, running)
+        store, loop, health = running.store, running.desk_loop, running.health
+        auditor = auditor_of(configured, client, channels, store, running.thread, clock, loop, health)
         web = build_app(
             view=view,
             entrance=running.entrance,
-            desk=hear_taps(channels, DeskDoor(running.desk_loop, running.store, running.thread, clock)),
+            desk=hear_taps(channels, DeskDoor(loop, store, running.thread, clock)),
             reasons=_reasons(configured, running),
             evidence=_evidence(running, stack),
             rules=reload,
@@ -157,7 +161,7 @@ async def daemon(
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
-        tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), running.health)
+        tell_on_call(configured, clock.now_ms(), health)
         running.part("sender", sender.run, finish=sender.finish)
         running.part("receipts", receipts.run)
         running.part("pages", view.run)
@@ -165,7 +169,14 @@ async def daemon(
         for directory in configured.settings.directories(configured.base):
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
-        yield Daemon(running, view, sender, gauges, reload, url)
+        yield Daemon(running, view, sender, gauges, reload, auditor, url)
+
+
+def _look_at_steps(running: Embedded, gauges: Gauges, metrics: Metrics) -> None:
+    """Have what each step gave out counted, and its shops looked at."""
+    packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
+    running.outputs_told += [gauges.count, packless.look]
+    running.refusals_told.append(gauges.refused)
 
 
 async def _signing(configured: Configured, files: Files) -> Configured:

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
+from monitor.auditing import PART, auditor_of
 from monitor.configured import Configured, configure, read_secret
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from alerting.auditor import Auditor
     from alerting.ports import TapReader
     from monitor.runtime.names import Names
     from monitor.runtime.worker_thread import StoreThread
@@ -76,6 +78,7 @@ class Parts:
     view: View
     health: Health
     reload: Reload
+    auditor: Auditor
     store: SqliteStore  # or PostgreSQL's, which has the same methods
     thread: StoreThread
     clock: SystemClock
@@ -110,9 +113,8 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
     name = f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
-        read = partial(read_secret, configured.base)
-        channels = configured.alerting.channels(client, clock, read)
-        callbacks = configured.alerting.callbacks(client, clock, read)
+        ways = client, clock, partial(read_secret, configured.base)
+        channels, callbacks = configured.alerting.channels(*ways), configured.alerting.callbacks(*ways)
         thread, store = await opened_store(configured, health, stack, name)
         names = configured.names.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
@@ -142,7 +144,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             on_well=partial(account_well, health),
             templates=configured.alerting.templates(),
         )
-        tell_on_call(configured.alerting, settings, configured.base, clock.now_ms(), health)
+        tell_on_call(configured, clock.now_ms(), health)
         reload = await _reload(configured, names, store, thread, health)
         receipts = _receipts(configured, sender, store, thread, loop.wake)
         view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
@@ -150,7 +152,8 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
         web = _web(view, door, clock, tokens, metrics, letters, settings, options, reload)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        parts = Parts(name, loop, sender, receipts, view, health, reload, store, thread, clock)
+        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
+        parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
         await stack.enter_async_context(_running(parts))
         yield url, reload
 
@@ -189,6 +192,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         "look": partial(desk.look, parts.loop.wake, parts.sender.wake),
         "housekeeping": partial(_keep_house, parts, desk),
         "rules": parts.reload.follow,
+        PART: parts.auditor.run,
     }
     tasks = {
         name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()

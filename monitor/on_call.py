@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.config import Alerting
+    from monitor.configured import Configured
     from monitor.runtime.health import Health
     from monitor.settings import Settings
 
@@ -40,8 +41,8 @@ def on_call_notices(alerting: Alerting, settings: Settings, base: Path, now_ms: 
     return [str(Problem(str(path), *places[place], text)) for place, text in found]
 
 
-def tell_on_call(alerting: Alerting, settings: Settings, base: Path, now_ms: int, health: Health) -> None:
+def tell_on_call(configured: Configured, now_ms: int, health: Health) -> None:
     """Keep the notices where they are seen: in the log, on the page and in ``/readyz``."""
-    for notice in on_call_notices(alerting, settings, base, now_ms):
+    for notice in on_call_notices(configured.alerting, configured.settings, configured.base, now_ms):
         health.notices[f"on call {notice}"] = notice
         log.warning("on call", notice=notice)

@@ -142,12 +142,16 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
 
 
 class Health(msgspec.Struct, frozen=True, tag="health"):
-    """An account stopped working for good (credential, recipient), or works again."""
+    """An account stopped working for good (credential, recipient), or works again.
+
+    ``overdue`` is another matter of the same account: what is due there does not leave.
+    """
 
     at_ms: int
     account: str
     ok: bool
     detail: str = ""
+    overdue: bool = False
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):
@@ -235,3 +239,12 @@ class Unreported:
     sent_ms: int
     payload: bytes
     ids: tuple[str, ...]  # the provider's, one for each phone
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """An account on which something waits that should have left."""
+
+    account: str
+    waiting: int
+    oldest_ms: int  # since when it is due

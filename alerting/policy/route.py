@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from alerting.policy.group import group_key
 from alerting.policy.match import labels_of, matches
 from alerting.policy.records import Intent, alert_key
-from alerting.policy.rulings import CHANNEL_RULE, SELF_RULES
+from alerting.policy.rulings import ACCOUNT_RULES, JOURNAL_RULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,10 +39,10 @@ def route(policy: Policy, t: Transition) -> Route:
     A route that names no receivers leaves that to the rule's ``notify``; a name that no receiver or label
     bears goes to the default receiver: nothing is lost by a typing error.
     """
-    if t.rule == CHANNEL_RULE:
+    if t.rule in ACCOUNT_RULES:
         return _round_about(policy, t.subject["account"])
     labels = labels_of(t, policy.shops, policy.sources)
-    label = policy.self_receiver if t.rule in SELF_RULES else t.notify
+    label = policy.self_receiver if t.rule == JOURNAL_RULE else t.notify
     ways: dict[tuple[str, str], To] = {}
     reasons: list[str] = []
     nodes = list(walk(policy.tree, labels))
@@ -100,9 +100,8 @@ def _round_about(policy: Policy, broken: str) -> Route:
     for receiver in (own, *policy.receivers.values()):
         ways = tuple(To(receiver, account, "") for account in receiver.accounts if account != broken)
         if ways:
-            return Route(
-                ways, f"{broken} is broken → {receiver.name} on {', '.join(to.account for to in ways)}"
-            )
+            named = ", ".join(to.account for to in ways)
+            return Route(ways, f"{broken} is broken → {receiver.name} on {named}")
     return Route((), f"{broken} is broken and there is no other account")
 
 

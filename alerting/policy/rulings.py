@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 CHANNEL_RULE = "slawatch-channel"
 # The daemon's own alert that nothing is judged, since its log takes no tick; told without a record.
 JOURNAL_RULE = "slawatch-journal"
-# The auditor's own alert that what is due does not leave; its subject is {"daemon": "desk"}.
+# The auditor's own alert that what is due on an account does not leave; its subject is {"account": name}.
 OVERDUE_RULE = "slawatch-overdue"
-SELF_RULES = frozenset({JOURNAL_RULE, OVERDUE_RULE})
-OWN_RULES = SELF_RULES | {CHANNEL_RULE}
+ACCOUNT_RULES = frozenset({CHANNEL_RULE, OVERDUE_RULE})
+OWN_RULES = ACCOUNT_RULES | {JOURNAL_RULE}
 
 
 @dataclass(frozen=True, slots=True)

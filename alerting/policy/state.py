@@ -32,6 +32,7 @@ class Way(msgspec.Struct, array_like=True):
     node: str = ""  # of the tree of routes that led to it
     stage: int = 0  # of the escalation there; 0: told first
     failed_ms: int = 0  # when it was known that the last message did not reach anybody; 0: it may have
+    last: str = ""  # the intent that it was told by last
 
     @property
     def only_repeats(self) -> bool:

@@ -25,15 +25,16 @@ def take(books: Ledger, result: Result) -> None:
 
 
 def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result: Result) -> None:
-    known = intent in way.queued
+    known = intent in way.queued  # else it was withdrawn meanwhile, or this is what a receipt says of it
     books.settled(alert, way, intent)
     told, at_ms = result.state in TOLD, result.at_ms
     if kind not in OVER:
         if told:
-            way.told_ms, way.failed_ms = at_ms if known or not way.told_ms else way.told_ms, 0
-        elif result.state == "failed":
+            fresh = intent != way.last
+            way.told_ms, way.failed_ms, way.last = at_ms if fresh else way.told_ms or at_ms, 0, intent
+        elif result.state == "failed" and (known or intent == way.last):
             way.failed_ms = at_ms
-            if not known:  # it had been accepted, and the receipt says that nobody has it
+            if not known:
                 way.told_ms = 0
                 books.trace(alert.key, at_ms, "receipt", "failed", f"{way.receiver}: {result.reason}")
     lapse(alert, at_ms)
@@ -43,6 +44,6 @@ def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result:
         if kind != "remind":
             follow_up(books, alert, way, at_ms)
         chain.replan(books, alert, at_ms)
-    elif told:  # its end was already leaving when it fired again: say that it fires
+    elif told and result.state != "delivered":  # its end was leaving when it fired again: say that it fires
         books.void(alert, way, at_ms, "its end was told while it fired again")
         books.queue(alert, way, "fire", at_ms, at_ms)

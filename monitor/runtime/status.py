@@ -59,6 +59,9 @@ def status_of(
 log = structlog.get_logger(__name__)
 
 
+_LATER = ("repeat", "escalate", "remind", "lapsed")  # kinds that are planned and may never be needed
+
+
 class Gauges:
     """Keeps the metrics of what runs."""
 
@@ -95,7 +98,7 @@ class Gauges:
         for severity in ("warn", "crit"):
             self._metrics.alerts.labels(severity=severity).set(severities.count(severity))
         queued = (waiting for alert in alerts for way in alert.ways for waiting in way.queued.values())
-        self._metrics.intents.set(sum(waiting.kind != "repeat" for waiting in queued))
+        self._metrics.intents.set(sum(waiting.kind not in _LATER for waiting in queued))
 
     def count(self, outputs: Outputs) -> None:
         """Count what a step gave out."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from alerting.errors import StoreError
 from monitor.store.acts import ActTables
+from monitor.store.audit import AuditTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
 from monitor.store.postgres_database import PostgresDatabase
@@ -61,7 +62,9 @@ select 1 from held
 _NOW = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
 
 
-class PostgresStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, Retention):
+class PostgresStore(
+    ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, AuditTables, Retention
+):
     """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one PostgreSQL database.
 
     Used by the thread that opened it; another thread opens its own on the same address.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alerting.errors import SchemaTooNew, StoreBusy, StoreError, StoreFull
 from monitor.store import database
 from monitor.store.acts import ActTables
+from monitor.store.audit import AuditTables
 from monitor.store.deliveries import DeliveryTables
 from monitor.store.desk import DeskTables
 from monitor.store.receipts import ReceiptTables
@@ -102,7 +103,7 @@ class SqliteDatabase:
         self.connection.close()
 
 
-class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, Retention):
+class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTables, AuditTables, Retention):
     """``ShardStore``, ``DeskStore``, ``SenderStore`` and ``ActStore`` on one SQLite file.
 
     Used by the thread that opened it; another thread opens its own on the same path.

@@ -1,8 +1,8 @@
 """Whom a message is for: people and schedules become what a channel knows them by."""
 
 import pytest
+from desk_plays import ms, parsed
 from people import People
-from scenes import ms, parsed
 
 from alerting.address import Address, address
 from alerting.channels.base import Message

@@ -1,6 +1,6 @@
-"""Scenes of escalations, acknowledgements and who is on call; their language is that of scenes.py."""
+"""Scenes of escalations, acknowledgements and who is on call; their language is that of desk_plays.py."""
 
-from scenes import ms, plays
+from desk_plays import ms, plays
 
 UP = """
 escalations:
@@ -201,7 +201,7 @@ def test_what_is_over_while_somebody_has_it_is_told_once():
 
 def test_a_chain_is_kept_as_it_was_when_the_alert_fired():
     play = plays("10:00:00 s1 crit\n  10:00:00 bot: fire crit s1", UP)
-    from scenes import made
+    from desk_plays import made
 
     play.desk.policy = made(UP.replace("after: 3m", "after: 30s").replace("after: 10m", "after: 40s"))
     play.pass_to(ms("10:30"))

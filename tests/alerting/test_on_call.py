@@ -1,6 +1,6 @@
 """What will go wrong some night is said at load, with its place in alerting.yaml."""
 
-from scenes import ms
+from desk_plays import ms
 
 from monitor.configured import load_alerting
 from monitor.directory import load_people

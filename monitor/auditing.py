@@ -1,0 +1,93 @@
+"""The auditor over a store, a desk and channels; and the ping outside that says all is well."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx
+import structlog
+
+from alerting import limits
+from alerting.auditor import Auditor
+from monitor.configured import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+    from alerting.auditor import AuditStore
+    from alerting.channels.base import Channel
+    from alerting.ports import Clock
+    from monitor.configured import Configured
+    from monitor.runtime.desk_loop import DeskLoop
+    from monitor.runtime.health import Health
+    from monitor.runtime.worker_thread import StoreThread
+
+log = structlog.get_logger(__name__)
+PART = "audit"
+
+
+class Beat:
+    """Pings an address that somebody else watches.
+
+    Args:
+        client: Over which it calls.
+        url: The address, which is a secret: who has it can say that we live.
+        every_ms: Between two pings.
+        clock: Tells the time.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, url: SecretStr, every_ms: int, clock: Clock) -> None:
+        self._client, self._url, self._every_ms, self._clock = client, url, every_ms, clock
+        self._next_ms = 0
+
+    async def __call__(self) -> None:
+        """Ping, if it is time; one that fails is tried again at the next look."""
+        now_ms = self._clock.now_ms()
+        if now_ms < self._next_ms:
+            return
+        try:
+            answer = await self._client.get(self._url.get_secret_value(), timeout=limits.BEAT_S)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            log.warning("heartbeat not taken", error=type(error).__name__)
+            return
+        if answer.is_success:
+            self._next_ms = now_ms + self._every_ms
+        else:
+            log.warning("heartbeat not taken", status=answer.status_code)
+
+
+def auditor_of(
+    configured: Configured,
+    client: httpx.AsyncClient,
+    channels: Mapping[str, Channel],
+    store: AuditStore,
+    thread: StoreThread,
+    clock: Clock,
+    loop: DeskLoop,
+    health: Health,
+) -> Auditor:
+    """The auditor of a process; what it finds is a problem of the part ``audit``.
+
+    Raises:
+        ConfigError: The address to ping cannot be read.
+    """
+    alerting = configured.alerting
+    url = alerting.heartbeat_url(client, clock, partial(read_secret, configured.base))
+    beat = Beat(client, url, alerting.heartbeat.every, clock) if url and alerting.heartbeat else None
+
+    def tell(what: str) -> None:
+        if what:
+            health.failed(PART, f"{PART}: {what}")
+        else:
+            health.well(PART)
+
+    def well() -> bool:
+        return not health.problems
+
+    policy = configured.policy(clock.now_ms())
+    return Auditor(
+        store, channels, policy, clock, hear=loop.hear, tell=tell, well=well, beat=beat, worker=thread
+    )
