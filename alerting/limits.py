@@ -27,6 +27,7 @@ DUE_MAX = 4_000  # intents looked at in one turn, the most urgent first; the oth
 SINGLES_MAX = 3  # more messages than this waiting for one receiver are merged into a digest
 COLLECT_MS = 4_000  # between the messages of an account after a first few, so that each collects more
 BACKOFF_MS_MAX = 60_000  # 1, 2, 4 … 60 s after transient failures
+REPLAY_MS = 300_000  # what was in flight so long ago is written anew instead of being sent as it was
 CLOSED_MS = 60_000  # an account that answered "too often" is left alone for a minute
 STOPPED_MS = 600_000  # an account whose credential was refused is tried again after so long
 PAUSE_MS = 1_000  # after the store could not be written

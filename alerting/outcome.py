@@ -20,7 +20,7 @@ def state_of(result: DeliveryResult, draft: Draft) -> tuple[State, bool]:
     if result.accepted:
         return "accepted", False
     if result.kind == "ambiguous":
-        return "ambiguous", not draft.again  # one resend, not two
+        return "ambiguous", not draft.tried  # one resend, not two
     if result.kind == "no_recipient":
         return "failed", False
     tried = result.kind == "bad_request" and max(r.fails for r in draft.items) + 1 >= limits.FAILS_MAX

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Changes,
         Cursor,
         Delivery,
+        Flight,
         Input,
         Intent,
         Queued,
@@ -122,8 +123,11 @@ class SenderStore(Protocol):
     def recover(self, account: str, now_ms: int) -> int:
         """Make what a dead sender left in flight ambiguous; how many deliveries that were.
 
-        Their intents are queued again, marked, unless they were already a second try.
+        Their intents are queued again, marked: nobody knows whether they left, and a lost one is a fine.
         """
+
+    def flights(self, account: str, since_ms: int) -> list[Flight]:
+        """What a dead sender left in flight since then."""
 
     def account(self, account: str, since_ms: int) -> AccountState:
         """Attempts at or after ``since_ms``, and until when the account is closed."""

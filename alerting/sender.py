@@ -19,6 +19,7 @@ from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trac
 from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
 from alerting.ports import InPlace, NoMetrics
+from alerting.replay import replay
 from alerting.writer import Writer
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ class Sender:
                 raise
             return True  # nobody else can take it either, and what is critical must leave
         if ours and not line.held:
+            await replay(line, self._store, self._call, now_ms)
             await self._call(self._store.recover, line.name, now_ms)
             since_ms = now_ms - line.channel.allowance.window_ms
             known = await self._call(self._store.account, line.name, since_ms)
@@ -188,7 +190,7 @@ class Sender:
             verdict = settle(q, siblings.get(q.intent.incident, ()), now_ms)
             if verdict.what == "send":
                 again = q.again or q.intent.id in line.unrecorded
-                ready.append(Ready(q.intent, q.fails, again, verdict.missed))
+                ready.append(Ready(q.intent, q.fails, again, verdict.missed, q.tried))
             elif verdict.what == "expire":
                 expired.setdefault((q.intent.receiver, verdict.reason), []).append(q.intent)
         for (receiver, reason), intents in expired.items():

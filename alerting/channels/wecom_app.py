@@ -75,6 +75,7 @@ class WecomApp:
     """One app; its allowance is that of a member, since each message goes to the same ones."""
 
     allowance = Allowance(messages=28, reserve=8)
+    knows_repeats = True  # of the same bytes, within half an hour; see alerting.replay
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ class Ready:
     fails: int = 0
     again: bool = False  # may have been sent already
     missed: bool = False  # an end that stands for its beginning too
+    tried: bool = False  # nobody answered when it was sent last; the one more try is this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Draft:
     def urgent(self) -> bool:
         """Whether it carries something critical."""
         return any(item.intent.urgent for item in self.items)
+
+    @property
+    def tried(self) -> bool:
+        """Whether it is the one more try of something that nobody answered."""
+        return any(item.tried for item in self.items)
 
     @property
     def again(self) -> bool:

@@ -190,6 +190,7 @@ class Queued:
     intent: Intent
     fails: int = 0
     again: bool = False  # its last delivery was ambiguous: this one is marked as a possible repeat
+    tried: bool = False  # and it was so because nobody answered, not because its sender died
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +249,13 @@ class Waits:
     account: str
     waiting: int
     oldest_ms: int  # since when it is due
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A delivery that was being sent when its sender died."""
+
+    delivery: int
+    receiver: str
+    payload: bytes
+    intents: tuple[Intent, ...]

@@ -8,7 +8,7 @@ import msgspec
 
 from alerting import limits
 from alerting.errors import Fenced
-from alerting.policy.records import AccountState, Intent, Queued, Result, Sibling
+from alerting.policy.records import AccountState, Flight, Intent, Queued, Result, Sibling
 from monitor.store.desk import add_input, add_traces
 from monitor.store.receipts import settle_reported
 
@@ -35,7 +35,12 @@ _RENEW = (
 )
 _FLIGHT = (
     "update delivery set state = 'ambiguous', done_ms = ?, detail = 'its sender died'"
-    " where account = ? and state = 'sending' returning id, receiver"
+    " where account = ? and state = 'sending' returning id"
+)
+# However often its sender dies, what may not have left is sent again: each death repeats one message at most.
+_LOST = (
+    "update intent set again = case when again = 2 then 2 else 1 end, delivery = 0, done_ms = 0,"
+    " state = 'queued' where delivery = ? and state = 'sending'"
 )
 _DUE = (
     "select body, fails, again, not_before_ms from intent"
@@ -59,14 +64,11 @@ _FINISH = (
     "update delivery set state = ?, done_ms = ?, code = ?, provider_id = ?, detail = ?"
     " where id = ? and state = 'sending'"
 )
-# A second try that ended in the dark again is not tried a third time.
+# ``again``: 1 its sender died, 2 nobody answered; see ``Queued``.
 _AGAIN = (
-    "update intent set again = 1, delivery = case when again = 1 then delivery else 0 end,"
-    " done_ms = case when again = 1 then :now else 0 end,"
-    " state = case when again = 1 then 'ambiguous' else 'queued' end"
-    " where delivery = :delivery and state = 'sending'"
+    "update intent set again = 2, delivery = 0, done_ms = 0, state = 'queued'"
+    " where delivery = ? and state = 'sending'"
 )
-_LEFT = "select id, alert, kind from intent where delivery = ? and state = 'ambiguous' order by id"
 
 
 class DeliveryTables:
@@ -84,13 +86,22 @@ class DeliveryTables:
         """Make what a dead sender left in flight ambiguous; see ``SenderStore``."""
         with self._db.transaction() as run:
             flight = run.execute(_FLIGHT, (now_ms, account)).fetchall()
-            for delivery, receiver in flight:
-                run.execute(_AGAIN, {"delivery": delivery, "now": now_ms})
-                left = run.execute(_LEFT, (delivery,)).fetchall()
-                if left:
-                    died = Result(now_ms, "ambiguous", account, receiver, left, "its sender died", delivery)
-                    add_input(run, died)
+            run.executemany(_LOST, sorted(flight))
         return len(flight)
+
+    def flights(self, account: str, since_ms: int) -> list[Flight]:
+        """What a dead sender left in flight since then."""
+        query = (
+            "select id, receiver, payload from delivery"
+            " where account = ? and state = 'sending' and sent_ms >= ? order by id"
+        )
+        bodies = "select body from intent where delivery = ? and state = 'sending' order by id"
+        return [
+            Flight(
+                number, receiver, payload, tuple(_intent.decode(b) for (b,) in self._db.read(bodies, number))
+            )
+            for number, receiver, payload in self._db.read(query, account, since_ms)
+        ]
 
     def account(self, account: str, since_ms: int) -> AccountState:
         """Attempts at or after ``since_ms``, and until when the account is closed."""
@@ -169,7 +180,7 @@ class DeliveryTables:
                 _settle(run, result, "sending")
                 settle_reported(run, delivery, result.at_ms)  # a receipt may be faster than the answer
             elif state == "ambiguous":
-                run.execute(_AGAIN, {"delivery": delivery, "now": result.at_ms})
+                run.execute(_AGAIN, (delivery,))
             else:
                 run.execute(
                     "update intent set state = 'queued', delivery = 0, fails = fails + ?"
@@ -187,7 +198,9 @@ class DeliveryTables:
 
 def _queued(rows: Sequence[tuple[Any, ...]]) -> list[Queued]:
     return [
-        Queued(msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, bool(again))
+        Queued(
+            msgspec.structs.replace(_intent.decode(body), not_before_ms=at_ms), fails, again > 0, again > 1
+        )
         for body, fails, again, at_ms in rows
     ]
 

@@ -81,7 +81,8 @@ class FakeJson(Provider):
         self.quota.take("", self.now_ms())
         if len(request.body) > 20_000:
             return Answer(b"too large", 413)
-        self.receive("", "json", json.loads(request.body)["message"])
+        body = json.loads(request.body)
+        self.receive(body["title"], "json", body["message"])
         return Answer(b"taken")
 
 

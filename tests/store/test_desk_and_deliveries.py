@@ -232,26 +232,18 @@ def test_what_was_not_delivered_is_queued_again(store):
     assert store.inputs_after(0) == []
 
 
-def test_what_was_in_flight_is_tried_once_more_and_not_twice(store):
+def test_what_was_in_flight_is_queued_again_marked_however_often_its_sender_dies(store):
+    """Nobody knows whether it left, also of a second try: each death repeats it, none loses it."""
     put(store, intent("a"))
-    send(store, intent("a"))
-    assert store.recover("bot", 300) == 1
-    (queued,) = store.due("bot", 10**9, 9)
-    assert queued.again
-    send(store, intent("a"), again=True)
-    assert store.recover("bot", 400) == 1
-    assert due(store) == []
-    (sibling,) = store.siblings(["r|shop=p:s@1"], "bot")["r|shop=p:s@1"]
-    assert sibling.state == "ambiguous"
-
-
-def test_the_desk_is_told_of_what_stays_ambiguous(store):
-    put(store, intent("a"))
-    for _ in range(2):
-        send(store, intent("a"))
-        store.recover("bot", 300)
-    ((_, told),) = store.inputs_after(0)
-    assert (told.state, told.intents, told.at_ms) == ("ambiguous", [("a", "r|shop=p:s", "fire")], 300)
+    for deaths in range(1, 4):
+        number = send(store, intent("a"), again=deaths > 1)
+        (flight,) = store.flights("bot", 0)
+        assert (flight.delivery, [one.id for one in flight.intents]) == (number, ["a"])
+        assert store.recover("bot", 300) == 1
+        (queued,) = store.due("bot", 10**9, 9)
+        assert queued.again
+    assert store.inputs_after(0) == []
+    assert store.flights("bot", 0) == []
 
 
 def test_attempts_and_closing_outlive_the_process(store):

@@ -1,0 +1,73 @@
+"""A sender in a process of its own, killed at a told point; its clock is shared with the provider's.
+
+It is born by a fork server that has imported all of this once, so that a death costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import httpx
+from people import People
+
+from alerting import limits
+from alerting.channels import http
+from alerting.config import Alerting
+from alerting.policy.rulings import Policy, Receiver
+from alerting.sender import Sender
+from monitor.store.sqlite import SqliteStore
+
+POLICY = Policy({"m": Receiver("m", ("it",))}, "m")
+TURNS = 400  # far more than anything here takes
+UNSETTLED = "select count(*) from intent where state in ('queued', 'sending')"
+
+
+class SharedClock:
+    """A clock that is the same in all processes, and stands until it is told."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def now_ms(self):
+        return self._value.value
+
+    def pass_to(self, ms):
+        self._value.value = max(self._value.value, ms)
+
+
+def die(*_):
+    """As a power switch does it to a process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def serve(path, account, value, kill):
+    """Send what is queued until nothing is left, or be killed ``before`` the first send or ``after`` it."""
+    http.TIMEOUT = httpx.Timeout(0.25, connect=1.0)
+    limits.ANSWER_S, limits.CONNECT_S, limits.RECONNECT_S = 0.25, 1.0, 0.01
+    asyncio.run(_serve(path, account, SharedClock(value), kill))
+
+
+async def _serve(path, account, clock, kill):
+    store = SqliteStore(path)
+    receivers = {"m": {"accounts": ["it"]}}
+    parsed = Alerting.parse({"accounts": {"it": account}, "receivers": receivers, "default": "m"})
+    async with httpx.AsyncClient(trust_env=False) as client:
+        channel = parsed.channels(client, clock, lambda kind, name: "")["it"]
+        sender = Sender(store, {"it": channel}, POLICY, People(), clock, owner=f"process {os.getpid()}")
+        if kill == "before":
+            channel.deliver = die
+        if kill == "after":
+            finish = store.finish
+
+            def finish_and_die(*given, **named):
+                finish(*given, **named)
+                die()
+
+            store.finish = finish_and_die
+        for _ in range(TURNS):
+            clock.pass_to(await sender.turn("it"))
+            if not store._db.read(UNSETTLED)[0][0]:
+                return
+    raise SystemExit("it does not come to an end")
