@@ -60,7 +60,7 @@ WORDS = {
     "name": "the shop's name cut for a row",
     "rule": "the rule's id",
     "severity": "`warn` or `crit`",
-    "kind": "`fire`, `rise`, `update`, `repeat`, `still`, `resolved` or `ended`",
+    "kind": "why it is told: `fire`, `rise`, `repeat`, `escalate` … `resolved`, `ended`",
     "over": "whether it is over",
     "language": "`zh` or `en`",
     "facts": "the integers it was judged on, or none: " + ", ".join(f"`{name}`" for name in FACTS),
