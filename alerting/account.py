@@ -59,6 +59,11 @@ class Account(Model):
     mentions: ClassVar[bool] = False  # it reaches all of a group, and mentions the one
 
     @property
+    def buttons(self) -> bool:
+        """Whether its messages have buttons that come back."""
+        return False
+
+    @property
     def reaches(self) -> str:
         """The address it sends to, or "" where only a file or the environment says."""
         return getattr(self, "base_url", "")

@@ -154,6 +154,11 @@ class WecomSmartBotAccount(WithSecret, Account):
     base_url: str = Field(default="wss://openws.work.weixin.qq.com", pattern=r"^wss?://\S+$", max_length=300)
     """Where the provider is, for tests and gateways."""
 
+    @property
+    def buttons(self) -> bool:
+        """Whether its messages have buttons that come back."""
+        return True
+
 
 class _SmsAccount(WithSecret, Account):
     needs: ClassVar[tuple[str, ...]] = ("secret",)

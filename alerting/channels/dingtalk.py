@@ -21,6 +21,7 @@ from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.codes import Codes, judge_errcode
 from alerting.channels.http import post
 from alerting.channels.markup import plain_mentions, recolour, title_of
+from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _CODES: Codes = {
 _COLOURS = {"warning": "#FF7D00", "comment": "#808080", "info": "#00A870"}
 
 
-class DingtalkBot:
+class DingtalkBot(SignedBot):
     """One bot, which is one account: 20 messages in any minute, or closed for ten."""
 
     allowance = Allowance(closed_ms=limits.DINGTALK_CLOSED_MS)
@@ -71,10 +72,9 @@ class DingtalkBot:
         mention_mobiles: tuple[str, ...] = (),
     ) -> None:
         """``key`` is the address's ``access_token``, ``secret`` what the bot's page calls the signature."""
-        self.markup: Markup = markup
-        self._client, self._key, self._clock, self._secret = client, key, clock, secret
+        url = f"{base_url.rstrip('/')}/robot/send"
+        super().__init__(client, key, clock, secret=secret, markup=markup, url=url)
         self._mobiles = mention_mobiles
-        self._url = f"{base_url.rstrip('/')}/robot/send"
 
     def payload(self, message: Message) -> bytes:
         """The JSON body. In markdown one line end is none, and who is mentioned must stand in the text."""
@@ -92,8 +92,8 @@ class DingtalkBot:
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Send once, and judge by ``errcode``."""
         query = {"access_token": self._key.get_secret_value()}
-        if self._secret:
-            query |= sign(self._secret.get_secret_value(), self._clock.now_ms())
+        if secret := self._signed():
+            query |= sign(secret, self._clock.now_ms())
         url = f"{self._url}?{urlencode(query)}"
         answer = await post(self._client, url, payload, {"Content-Type": "application/json"})
         if isinstance(answer, DeliveryResult):

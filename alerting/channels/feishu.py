@@ -20,6 +20,7 @@ from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.codes import Codes, judge_code, not_theirs, read
 from alerting.channels.http import post
 from alerting.channels.markup import plain_mentions, recolour, title_and_rest
+from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Answer(msgspec.Struct):
     code: int
 
 
-class FeishuBot:
+class FeishuBot(SignedBot):
     """One bot, which is one account.
 
     The allowance is far below the provider's: four messages at once stay below five a second, and the
@@ -70,9 +71,8 @@ class FeishuBot:
         base_url: str = BASE_URL,
     ) -> None:
         """``key`` is the last part of the bot's address, ``secret`` its signature's."""
-        self.markup: Markup = markup
-        self._client, self._key, self._clock, self._secret = client, key, clock, secret
-        self._url = f"{base_url.rstrip('/')}/open-apis/bot/v2/hook/"
+        url = f"{base_url.rstrip('/')}/open-apis/bot/v2/hook/"
+        super().__init__(client, key, clock, secret=secret, markup=markup, url=url)
 
     def payload(self, message: Message) -> bytes:
         """The JSON body, not yet signed: plain text, or a card for markdown."""
@@ -85,8 +85,8 @@ class FeishuBot:
 
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Sign, send once, and judge by ``code``."""
-        if self._secret:
-            signed = sign(self._secret.get_secret_value(), self._clock.now_ms())
+        if secret := self._signed():
+            signed = sign(secret, self._clock.now_ms())
             payload = msgspec.json.encode(signed | msgspec.json.decode(payload))
         url = self._url + self._key.get_secret_value()
         response = await post(self._client, url, payload, {"Content-Type": "application/json"})

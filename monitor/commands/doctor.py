@@ -128,10 +128,15 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
         read = partial(read_secret, configuration.base)
         channels = alerting.channels(httpx.AsyncClient(), SystemClock(), read)
         alerting.callbacks(httpx.AsyncClient(), SystemClock(), read)
+        alerting.receipt_readers(SystemClock(), read)
     except AlertingError as error:
         found += [Finding("fail", f"{path}: {line}") for line in str(error).splitlines()]
     else:
         found.append(Finding("ok", f"channels: {', '.join(channels)}; `slawatch notify-test` proves them"))
+        real = [one for one in alerting.accounts.values() if one.type != "console"]
+        if real and not settings.public_url and not any(one.buttons for one in real):
+            what = "nobody can acknowledge from the phone: messages carry no link, and no account has buttons"
+            found.append(Finding("warn", what, "set `public_url`, or add a `wecom_smart_bot`"))
     if people is not None:
         now_ms = time.time_ns() // 1_000_000
         notices = on_call_notices(alerting, settings, configuration.base, now_ms)

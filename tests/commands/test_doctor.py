@@ -98,3 +98,19 @@ def test_a_mistake_in_the_configuration_is_placed(conf):
     assert status == 1
     assert "listen_to" in failures(findings)[0]
     assert "did you mean listen?" in failures(findings)[0]
+
+
+def test_who_can_acknowledge_from_nowhere_is_told_so(conf):
+    """A group bot alone has no buttons, and without an address messages carry no link."""
+    alerting = conf.parent / "alerting.yaml"
+    bot = "  group: {type: wecom_bot, key: k}\n"
+    text = alerting.read_text("utf-8")
+    alerting.write_text(text.replace("accounts:\n", f"accounts:\n{bot}", 1), "utf-8")
+
+    def warned():
+        return [one for one in examine(conf)[1] if "acknowledge from the phone" in one["what"]]
+
+    (finding,) = warned()
+    assert (finding["state"], "public_url" in finding["mend"]) == ("warn", True)
+    conf.write_text(conf.read_text() + "\npublic_url: https://sla.example\n")
+    assert warned() == []
