@@ -5,14 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import time
 
 import pytest
 from waiting import eventually, pass_real_time
 
-from tests.cluster.workers import BUSY, PARTITIONS, SHOPS, Traffic, apply_rules, begin, compare
+from tests.cluster.workers import (
+    BUSY,
+    PARTITIONS,
+    SHOPS,
+    Desk,
+    Traffic,
+    Worker,
+    apply_rules,
+    begin,
+    compare,
+)
 from tests.runtime.live import RULES
+from tests.servers.wecom import Wecom
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
+MINUTES = float(os.environ.get("TEST_WORKER_MINUTES", "0"))  # the long form: 10
 KILLS = int(os.environ.get("TEST_WORKER_KILLS", "8"))  # 8 take half a minute
 RATE = int(os.environ.get("TEST_WORKER_RATE", "400"))  # questions a second; events are twice as many
 
@@ -22,34 +35,110 @@ def database(postgres_server):
     return postgres_server.new_database()
 
 
-def test_killed_at_random_under_ingest_everything_is_what_an_offline_run_of_the_topic_gives(
-    kafka, database, topic_name, tmp_path
+def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
+    kafka, postgres_server, database, topic_name, tmp_path
 ):
+    """The database is what an offline run of the topic gives, and each alert reached the group once.
+
+    In the middle other rules are put in force. The long form goes on for ``TEST_WORKER_MINUTES``; then the
+    broker is restarted as well, a third worker comes and goes, and a worker sleeps through its session.
+    """
     chance = random.Random(os.environ.get("TEST_SEED", "workers"))
-    workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
     with contextlib.ExitStack() as stack:
-        for worker in workers:
-            stack.enter_context(worker)
-            worker.start()
+        wecom = stack.enter_context(Wecom())
+        workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
+        third = Worker(tmp_path / "w2", kafka.bootstrap, database, topic_name)
+        desk = Desk(tmp_path / "desk", kafka.bootstrap, database, topic_name, wecom.url)
+        for process in (*workers, third, desk):
+            process._write("rules/rules.yaml", rules(">= 2"))
+            stack.enter_context(process)
+        for process in (*workers, desk):
+            process.start()
         eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
-            for kill in range(KILLS):
-                if kill == KILLS // 2:
-                    apply_rules(workers[0], database, RULES + BUSY.replace(">= 2", ">= 1"))
-                worker = chance.choice(workers)
-                pass_real_time(chance.random() * 3)
-                worker.kill()
-                pass_real_time(chance.random() * 1.5)
-                worker.start(wait=False)
+            kills = disturb(chance, kafka, workers, third, lambda: change_rules(workers[0], database))
             pass_real_time(2)
-        eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
+        eventually(lambda: all(worker.ready() for worker in workers), 120, "both workers ready again")
         pass_real_time(3)  # the last unanswered question is late after 2 s
         assert [worker.stop() for worker in workers] == [0, 0]
-    verdict = compare(workers[0], database)
-    assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
-    assert verdict.transitions >= 2 * SHOPS, "of every shop a miss is told, and that it is busy"
-    assert verdict.plans >= 1, "and in the middle other rules were put in force"
-    print(f"{KILLS} kills, {traffic.sent} events, {verdict.transitions} transitions, epochs {verdict.epochs}")
+        waiting = "select count(*) from intent where kind = 'fire' and state in ('queued', 'sending')"
+        eventually(lambda: postgres_server.execute(database, waiting) == [(0,)], 300, "all told")
+        assert desk.stop() == 0
+        verdict = compare(workers[0], database)
+        assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
+        assert verdict.transitions >= 2 * SHOPS, "of every shop a miss is told, and that it is busy"
+        assert verdict.plans >= 1, "and in the middle other rules were put in force"
+        told = each_told_once(postgres_server, database, wecom, verdict)
+    print(
+        f"{kills} kills, {traffic.sent} events, {verdict.transitions} transitions, {told} alerts told in"
+        f" {len(wecom.fake.inbox)} messages, epochs {verdict.epochs}"
+    )
+
+
+def rules(busy: str) -> str:
+    """A miss, every so many more misses, and what fires and resolves all the time and is told to nobody."""
+    step = max(
+        5, RATE * 30 // (5 * SHOPS)
+    )  # of five questions one is a miss: two more alerts a shop and minute
+    more = "".join(
+        f"""
+  - id: misses-{late}
+    title: {{zh: 超时满{late}, en: {late} misses}}
+    line: mall-50
+    crit: {{late: ">= {late}"}}
+"""
+        for late in range(step, step * int(2 * MINUTES + 3), step)
+    )
+    return RULES + more + BUSY.replace(">= 2", busy) + "    shadow: true\n"
+
+
+def change_rules(worker, database) -> None:
+    apply_rules(worker, database, rules(">= 1"))
+
+
+def disturb(chance, kafka, workers, third, change) -> int:
+    """Kill workers at random, and what else may happen; how many were killed."""
+    began_s, kills, done = time.monotonic(), 0, set()
+    while kills < KILLS or time.monotonic() - began_s < 60 * MINUTES:
+        part = (time.monotonic() - began_s) / (60 * MINUTES) if MINUTES else kills / KILLS
+        if part >= 0.5 and "rules" not in done:
+            done.add("rules")
+            change()
+        if MINUTES and part >= 0.25 and "broker" not in done:
+            done.add("broker")
+            kafka.kill()
+            pass_real_time(2)
+            kafka.start()
+        if MINUTES and part >= 0.4 and "move" not in done:
+            done.add("move")
+            third.start()
+            eventually(lambda: held(third) > 0, 90, "partitions moved to a third worker")
+            pass_real_time(5)
+            assert third.stop() == 0
+        worker = chance.choice(workers)
+        if MINUTES and chance.random() < 0.1:
+            worker.pause()
+            pass_real_time(10)
+            worker.go_on()
+        pass_real_time(chance.random() * 3)
+        worker.kill()
+        kills += 1
+        pass_real_time(chance.random() * 1.5)
+        worker.start(wait=False)
+    return kills
+
+
+def each_told_once(server, database, wecom, verdict) -> int:
+    """Assert that every alert that an undisturbed run fires was accepted by the group once; how many."""
+    fired = (
+        "select incident, count(*), min(state), max(state) from intent where kind = 'fire' group by incident"
+    )
+    found = {incident: rest for incident, *rest in server.execute(database, fired)}
+    assert set(found) == verdict.fired, "none lost, none made up"
+    assert {tuple(rest) for rest in found.values()} == {(1, "accepted", "accepted")}, "none doubled"
+    sent = server.execute(database, "select state, again, count(*) from delivery group by state, again")
+    assert sent == [("accepted", 0, len(wecom.fake.inbox))], "and each message came once, none marked"
+    return len(found)
 
 
 def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor(

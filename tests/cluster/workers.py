@@ -19,7 +19,7 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
 
-from alerting.policy.records import Cursor
+from alerting.policy.records import Cursor, alert_key
 from monitor.configured import configure
 from monitor.restore import plan_in
 from monitor.runtime.cluster.link import link_of
@@ -232,6 +232,7 @@ class Verdict:
     transitions: int = 0
     customers: dict[str, int] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
+    fired: set[str] = field(default_factory=set)  # firings that people are to be told of
     plans: int = 0  # changes of plan in the log of a partition, at most
 
 
@@ -263,6 +264,11 @@ def compare(worker: Worker, address: str) -> Verdict:
         for n in range(lease.floor, len(records), 37):
             again.step(records[n : n + 37])
         assert figures(again) == figures(whole)
+        verdict.fired |= {
+            f"{alert_key(t.rule, t.subject)}@{t.since_ms or t.at_ms}"
+            for t in expected
+            if t.to_state == "firing" and t.from_state != "firing" and not t.shadow
+        }
         verdict.records += len(records)
         verdict.transitions += len(stored)
         verdict.epochs.append(lease.epoch)
