@@ -76,6 +76,9 @@ class DeskStore(Protocol):
         An ``until_ms`` of now lets go of it.
         """
 
+    def desk_cursor(self) -> Cursor:
+        """How far the desk has folded."""
+
     def take_desk(self, owner: str = "") -> tuple[int, Cursor]:
         """Become the desk's owner: ``(epoch, cursor)``; writes of the former owner then fail.
 

@@ -15,15 +15,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from fastapi import FastAPI
 
-from monitor.configured import Configured, configure
+from alerting.errors import AlertingError
+from alerting.sender import Sender
+from monitor.configured import Configured, configure, read_secret
 from monitor.errors import MonitorError
 from monitor.logs import configure_logging
 from monitor.runtime.clock import SystemClock
+from monitor.runtime.cluster.escape import Escape
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.parts import Parts
 from monitor.runtime.cluster.quiet import rate_limit
+from monitor.runtime.cluster.roll import Caller
 from monitor.runtime.cluster.status import Counts, WorkerGauges, WorkerStatus
 from monitor.runtime.cluster.topics import require_usable
 from monitor.runtime.cluster.worker import Worker
@@ -44,7 +49,7 @@ from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from monitor.settings import Settings
@@ -141,9 +146,37 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         stack.push_async_callback(it.stop)
         await it.start()
         it.part("metrics", WorkerGauges(it, status, metrics).run)
+        await _be_heard(configured, it, status, stack)
         again = partial(configure, settings, configured.base)
         reload = Reload(again, plans, configured.names, store, thread, health)
         yield Running(it, status, reload, url)
+
+
+async def _be_heard(configured: Configured, it: Worker, status: WorkerStatus, stack: AsyncExitStack) -> None:
+    """Have the worker call in at the store, and say to people when it cannot."""
+    parts = it.parts
+    client = await stack.enter_async_context(httpx.AsyncClient())
+    tell = _teller(configured, parts, client)
+    it.part("escape", Escape(tell, parts.clock, parts.health, parts.worker).run)
+    name = configured.settings.kafka.instance or parts.worker
+    caller = Caller(status, name, parts.store, parts.thread, parts.clock)
+    it.part("call", caller.run)
+    stack.push_async_callback(caller.leave)
+
+
+def _teller(
+    configured: Configured, parts: Parts, client: httpx.AsyncClient
+) -> Callable[[Iterable[Transition]], Awaitable[int]]:
+    """What tells people without a record, by the accounts of alerting.yaml: a worker's escape channel."""
+    clock, health = parts.clock, parts.health
+    store: Any = parts.store  # never asked
+    try:
+        channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+    except (AlertingError, MonitorError, OSError, KeyError) as error:  # secrets may be the desks' alone
+        health.notices["escape"] = f"no way to tell people while the database is down: {error}"
+        channels = {}
+    policy = configured.policy(clock.now_ms())
+    return Sender(store, channels, policy, configured.names, clock).tell_unrecorded
 
 
 def _say_other_rules(plans: PlanBook, configured: Configured, health: Health) -> None:
@@ -193,7 +226,7 @@ def _probes(
 
 
 async def _untold(_transitions: list[Transition]) -> int:
-    """A worker has no channel: while the store takes nothing, ``/readyz`` and the log say so."""
+    """What cannot be stored waits for the store, since the desks would tell it again; ``Escape`` says so."""
     return 0
 
 

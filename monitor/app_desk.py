@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 from fastapi import FastAPI
+from prometheus_client import Gauge
 
 from alerting.receipts import Receipts
 from alerting.sender import Sender
@@ -26,6 +27,7 @@ from monitor.on_call import tell_on_call
 from monitor.runtime import limits
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
+from monitor.runtime.cluster.roll import Roll
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.health import Health, keep_running
@@ -154,7 +156,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
-        await stack.enter_async_context(_running(parts))
+        await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics))
         yield url, reload
 
 
@@ -182,9 +184,10 @@ async def _reload(
 
 
 @asynccontextmanager
-async def _running(parts: Parts) -> AsyncIterator[None]:
+async def _running(parts: Parts, shards: int, metrics: Metrics) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
     desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
+    roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
     bodies: dict[str, Callable[[], Awaitable[None]]] = {
         "desk": desk.run,
         "sender": parts.sender.run,
@@ -193,6 +196,8 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         "housekeeping": partial(_keep_house, parts, desk),
         "rules": parts.reload.follow,
         PART: parts.auditor.run,
+        "roll": roll.run,
+        "metrics": partial(_say_who_leads, desk, metrics),
     }
     tasks = {
         name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()
@@ -206,6 +211,13 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _say_who_leads(desk: LeadingDesk, metrics: Metrics) -> None:
+    gauge = Gauge("slawatch_desk_leads", "1 on the desk that leads", registry=metrics.registry)
+    while True:
+        gauge.set(desk.leads)
+        await asyncio.sleep(1.0)
 
 
 async def _keep_house(parts: Parts, desk: LeadingDesk) -> None:

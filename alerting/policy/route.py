@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from alerting.policy.group import group_key
 from alerting.policy.match import labels_of, matches
 from alerting.policy.records import Intent, alert_key
-from alerting.policy.rulings import ACCOUNT_RULES, JOURNAL_RULE
+from alerting.policy.rulings import ACCOUNT_RULES, SELF_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def route(policy: Policy, t: Transition) -> Route:
     if t.rule in ACCOUNT_RULES:
         return _round_about(policy, t.subject["account"])
     labels = labels_of(t, policy.shops, policy.sources)
-    label = policy.self_receiver if t.rule == JOURNAL_RULE else t.notify
+    label = policy.self_receiver if t.rule in SELF_RULES else t.notify
     ways: dict[tuple[str, str], To] = {}
     reasons: list[str] = []
     nodes = list(walk(policy.tree, labels))

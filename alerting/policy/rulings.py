@@ -18,7 +18,12 @@ JOURNAL_RULE = "slawatch-journal"
 # The auditor's own alert that what is due on an account does not leave; its subject is {"account": name}.
 OVERDUE_RULE = "slawatch-overdue"
 ACCOUNT_RULES = frozenset({CHANNEL_RULE, OVERDUE_RULE})
-OWN_RULES = ACCOUNT_RULES | {JOURNAL_RULE}
+# A worker's own alerts that it can write nothing, and that it can again; told without a record.
+STORE_RULE, STORE_BACK_RULE = "slawatch-store", "slawatch-store-back"
+# The leading desk's own alert that nobody judges some shards; its subject is {"daemon": "workers"}.
+SHARDS_RULE = "slawatch-shards"
+SELF_RULES = frozenset({JOURNAL_RULE, STORE_RULE, STORE_BACK_RULE, SHARDS_RULE})
+OWN_RULES = ACCOUNT_RULES | SELF_RULES
 
 
 @dataclass(frozen=True, slots=True)

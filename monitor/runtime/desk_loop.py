@@ -68,6 +68,10 @@ class DeskLoop:
         await self._thread.run(self._store.add_input, item)
         self.wake()
 
+    def read(self) -> Desk:
+        """The desk as it is stored, to be looked at only; called in the store's thread."""
+        return Desk(self._policy, self._store.desk_rows(), self._store.desk_cursor())
+
     async def run(self) -> None:
         """Read the desk from the store, then fold for ever."""
 

@@ -104,7 +104,9 @@ class ShardDriver:
         self._stored = asyncio.Event()  # set but for the time between a fold and its commit
         self._stored.set()
         self._shops_a_slice = 1  # doubled while a slice is short
-        self._bytes = 0  # read since the last checkpoint began
+        self._bytes = 0  # read since the last checkpoint began …
+        self._bytes_saving = 0  # … and before, while it runs
+        self._refused = False  # the store did not take the last slice
         self._rest_until_s = 0.0  # until then no further slice is taken
         self._checkpoint_began_s = 0.0
         self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
@@ -152,16 +154,24 @@ class ShardDriver:
             waited_ms = self._clock.now_ms() - self.checkpoint_ms
             if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
                 return False
-            self._checkpoint_to, self._bytes = self.position, 0
+            self._checkpoint_to, self._bytes, self._bytes_saving = self.position, 0, self._bytes
             self._checkpoint_began_s = time.perf_counter()
         if time.perf_counter() < self._rest_until_s:
             return False
         saved = await self._save_slice()
+        if self._refused:
+            self._rest_until_s = time.perf_counter() + limits.RESTART_PAUSE_S
+            return False
         if saved is not None and saved.floor <= self._checkpoint_to:
             return True
-        self._checkpoint_to, self.checkpoint_ms = None, self._clock.now_ms()
+        self._checkpoint_to, self.checkpoint_ms, self._bytes_saving = None, self._clock.now_ms(), 0
         self._observe_checkpoint(time.perf_counter() - self._checkpoint_began_s)
         return False
+
+    @property
+    def unstored_bytes(self) -> int:
+        """Bytes of the log that were folded and may not be in the stored state."""
+        return self._bytes + self._bytes_saving
 
     async def save_all(self) -> None:
         """Write all state there is to write."""
@@ -172,7 +182,8 @@ class ShardDriver:
         """Drive ``shard``, which was restored under ``epoch``."""
         self._epoch, self.shard = epoch, shard
         self._stored.set()
-        self._checkpoint_to, self.checkpoint_ms, self._bytes = None, self._clock.now_ms(), 0
+        self._checkpoint_to, self.checkpoint_ms = None, self._clock.now_ms()
+        self._bytes = self._bytes_saving = 0
 
     def _move_to(self, position: int) -> None:
         self.position = position
@@ -200,10 +211,14 @@ class ShardDriver:
                 taken.floor_clock_ms,
             )
         except (StoreFull, StoreBusy) as error:
+            self._refused = True
             self.shard.checkpoint_failed(taken)
             self._health.failed("store", str(error))
-            log.exception("state not stored", shard=self._number, error=str(error))
+            log.warning("state not stored", shard=self._number, error=str(error))
             return None
+        if self._refused:
+            self._refused = False
+            self._health.well("store")
         self._floor_moved(taken.floor)
         return taken
 

@@ -59,6 +59,11 @@ class DeskTables:
             positions = dict(run.execute("select shard, position from desk_position").fetchall())
         return row[0], Cursor(positions, row[1])
 
+    def desk_cursor(self) -> Cursor:
+        """How far the desk has folded."""
+        ((inputs,),) = self._db.read("select input from desk")
+        return Cursor(dict(self._db.read("select shard, position from desk_position")), inputs)
+
     def desk_rows(self) -> Iterator[tuple[str, str, bytes]]:
         """All desk rows: kind, key, body."""
         last: tuple[str, str] = ("", "")

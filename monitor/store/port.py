@@ -77,8 +77,11 @@ class ShardStore(Protocol):
     def get_plan(self, plan_hash: str) -> bytes | None:
         """The compiled plan of that hash."""
 
-    def put_meta(self, key: str, value: bytes) -> None:
-        """Set a value."""
+    def put_meta(self, key: str, value: bytes | None) -> None:
+        """Set a value; None deletes it."""
+
+    def metas(self, prefix: str) -> dict[str, bytes]:
+        """Every value whose key begins so."""
 
     def get_meta(self, key: str) -> bytes | None:
         """Read a value."""

@@ -142,9 +142,17 @@ class ShardTables:
         """The compiled plan of that hash."""
         return self._value("select body from plan where hash = ?", plan_hash)
 
-    def put_meta(self, key: str, value: bytes) -> None:
-        """Set a value."""
+    def metas(self, prefix: str) -> dict[str, bytes]:
+        """Every value whose key begins so."""
+        query = "select key, value from meta where key >= ? and key < ? order by key"
+        return dict(self._db.read(query, prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
+
+    def put_meta(self, key: str, value: bytes | None) -> None:
+        """Set a value; None deletes it."""
         with self._db.transaction() as run:
+            if value is None:
+                run.execute("delete from meta where key = ?", (key,))
+                return
             run.execute(
                 "insert into meta values (?, ?) on conflict (key) do update set value = excluded.value",
                 (key, value),

@@ -171,7 +171,7 @@ def held(worker) -> int:
     """How many shards a worker holds, as its metrics say."""
     try:
         return int(float(worker.metric('slawatch_shards{state="held"}')))
-    except OSError:
+    except (OSError, StopIteration):  # it does not answer yet, or has not counted yet
         return -1
 
 

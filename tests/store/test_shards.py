@@ -112,7 +112,12 @@ def test_plans_and_meta(store):
     assert store.plan_in_force() == "000003-h"
     assert store.get_plan("h") == b"plan"
     assert store.get_plan("unknown") is None
+    store.put_meta("j:1", b"1")
+    store.put_meta("j:2", b"2")
     store.put_meta("k", b"1")
+    assert store.metas("j:") == {"j:1": b"1", "j:2": b"2"}
+    store.put_meta("j:1", None)
+    assert store.metas("j:") == {"j:2": b"2"}
     store.put_meta("k", b"2")
     assert store.get_meta("k") == b"2"
 

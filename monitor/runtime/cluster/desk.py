@@ -51,7 +51,13 @@ class LeadingDesk:
                     self.leads = False
                     self._loop.desk = None
                 log.warning("desk leads no more", owner=self._owner)
+            await self._follow()
             await asyncio.sleep(limits.DESK_RENEW_S)
+
+    async def _follow(self) -> None:
+        """Know what is open as the leader has written it, to show it and to take what people do about it."""
+        with suppress(StoreBusy):
+            self._loop.desk = await self._thread.run(self._loop.read)
 
     async def release(self) -> None:
         """Let go of the lead, so that the next desk need not wait for the lease to run out."""

@@ -147,6 +147,10 @@ class HeldShard(ShardDriver):
                 return
 
     async def _feed(self, fetched: Sequence[Fetched]) -> None:
+        if self.unstored_bytes > limits.UNSTORED_BYTES_MAX:
+            await self._wait_for_store()
+        if self.dropped:
+            return
         records, unread, ticks = read(fetched, self._parts.topic)
         self._unread = unread
         self._bytes += sum(len(one.value or b"") for one in fetched)
@@ -154,6 +158,14 @@ class HeldShard(ShardDriver):
         self.next = self.position + 1
         if any(self._is_ours(tick) for tick in ticks):
             self.caught_up_ms = self._clock.now_ms()
+
+    async def _wait_for_store(self) -> None:
+        """Fold nothing more before what is folded is in the stored state."""
+        while self.unstored_bytes > limits.UNSTORED_BYTES_MAX and not self.dropped:
+            behind_mb = self.unstored_bytes >> 20
+            self._health.failed("store", f"shard {self.partition}: {behind_mb} MB not stored; it waits")
+            await asyncio.sleep(limits.SAVE_LOOK_S)
+        self._health.well("store")
 
     def _is_ours(self, tick: Tick) -> bool:
         return tick.epoch == self._epoch and tick.worker == self._parts.worker

@@ -63,6 +63,11 @@ class WorkerStatus:
             notices=tuple(health.notices.values()),
         )
 
+    def judged(self) -> list[int]:
+        """The shards that are judged in time."""
+        held = self._worker.owner.held
+        return sorted(p for p, one in held.items() if self.behind_ms(one) < limits.LAG_TOLD_MS)
+
     def _sources(self) -> tuple[SourceStatus, ...]:
         """Every source of our shards: heard when any of them heard it, blind when all of them are."""
         found: dict[str, SourceStatus] = {}

@@ -115,8 +115,10 @@ class Ticks:
             self._parts.health.failed("plan", str(error))
             return ours
         except (StoreBusy, StoreFull) as error:
+            self._parts.health.failed("database", str(error))
             log.warning("sources of other workers not known", error=str(error))
             return ours
+        self._parts.health.well("database")
         return both
 
 

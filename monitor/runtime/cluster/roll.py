@@ -1,0 +1,173 @@
+"""Which shards are judged by anybody: workers call in by way of the store, the leading desk calls the roll.
+
+A worker that is gone, asleep or behind cannot be trusted to say so itself. What nobody judges for a while is
+an alert like any other: a transition of a shard that is only this roll, whose log is the leader's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+from alerting.errors import Fenced, StoreBusy, StoreFull
+from alerting.policy.records import alert_key
+from alerting.policy.rulings import SHARDS_RULE
+from monitor.runtime import limits
+from rules.transition import Facts, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.cluster.status import WorkerStatus
+    from monitor.runtime.desk_loop import DeskLoop
+    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.store.port import ShardStore
+
+log = structlog.get_logger(__name__)
+ROLL_SHARD: Final = 1_000_000  # beyond any partition
+KEY: Final = "worker:"  # in the store, and the worker's name
+SUBJECT: Final = {"daemon": "workers"}
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a worker says of itself: the shards that it judges in time, and how it is."""
+
+    at_ms: int
+    shards: list[int] = []
+    problems: list[str] = []
+
+
+_call = msgspec.json.Decoder(Call).decode
+
+
+def unjudged(calls: Iterable[Call], partitions: int, now_ms: int) -> list[int]:
+    """The partitions that no worker which called in of late judges in time."""
+    fresh = (call for call in calls if now_ms - call.at_ms < limits.CALLED_MS)
+    judged = {shard for call in fresh for shard in call.shards}
+    return [shard for shard in range(partitions) if shard not in judged]
+
+
+class Caller:
+    """A worker's part: it calls in.
+
+    Args:
+        status: How it is.
+        name: Its own.
+        store: Where to; called only in ``thread``.
+        thread: Where that waits.
+        clock: When it called.
+    """
+
+    def __init__(
+        self, status: WorkerStatus, name: str, store: ShardStore, thread: WorkerThread, clock: Clock
+    ) -> None:
+        self._status, self._name = status, name
+        self._store, self._thread, self._clock = store, thread, clock
+        self._left = False
+
+    async def run(self) -> None:
+        """Call in every now and then, for ever."""
+        while not self._left:
+            problems = list(self._status.status().problems[:5])
+            await self._put(Call(self._clock.now_ms(), self._status.judged(), problems))
+            await asyncio.sleep(limits.CALL_S)
+
+    async def leave(self) -> None:
+        """Say that no more calls come."""
+        self._left = True
+        await self._put(None)
+
+    async def _put(self, call: Call | None) -> None:
+        row = msgspec.json.encode(call) if call is not None else None
+        try:
+            await self._thread.run(self._store.put_meta, KEY + self._name, row)
+        except (StoreBusy, StoreFull) as error:
+            log.warning("not called in", error=str(error))
+
+
+class Roll:
+    """The leading desk's part: it fires when shards go unjudged, and resolves when all are judged.
+
+    Args:
+        loop: The desk's; it knows what fires already.
+        leads: Whether this desk leads.
+        partitions: How many shards there should be.
+        store: Where workers call in, and alerts go; called only in ``thread``.
+        thread: Where that waits.
+        clock: How old a call is.
+    """
+
+    def __init__(
+        self,
+        loop: DeskLoop,
+        leads: Callable[[], bool],
+        partitions: int,
+        store: ShardStore,
+        thread: WorkerThread,
+        clock: Clock,
+    ) -> None:
+        self._loop, self._leads, self._partitions = loop, leads, partitions
+        self._store, self._thread, self._clock = store, thread, clock
+        self._since_ms = 0  # from when shards were unjudged; 0: all are judged
+        self.missing: list[int] = []
+
+    async def run(self) -> None:
+        """Call the roll, for ever."""
+        while True:
+            await asyncio.sleep(limits.CALL_S)
+            if self._leads():
+                await self.call()
+            else:
+                self._since_ms = 0
+
+    async def call(self) -> None:
+        """Call it once, and write what is to be told."""
+        now_ms = self._clock.now_ms()
+        rows = await self._thread.run(self._store.metas, KEY)
+        calls = {name: _call(row) for name, row in rows.items()}
+        self.missing = unjudged(calls.values(), self._partitions, now_ms)
+        self._since_ms = (self._since_ms or now_ms) if self.missing else 0
+        fires = self._fires
+        if self.missing and not fires and now_ms - self._since_ms >= limits.UNROLLED_MS:
+            said = [f"{name.removeprefix(KEY)}: {p}" for name, c in calls.items() for p in c.problems]
+            await self._tell("firing", self.missing, said, now_ms)
+        elif fires and not self.missing:
+            await self._tell("ok", [], [], now_ms)
+        for name, call in calls.items():
+            if now_ms - call.at_ms > limits.CALL_KEPT_MS:
+                await self._thread.run(self._store.put_meta, name, None)
+
+    @property
+    def _fires(self) -> bool:
+        desk = self._loop.desk
+        alert = desk.books.alerts.get(alert_key(SHARDS_RULE, SUBJECT)) if desk else None
+        return alert is not None and not alert.over
+
+    async def _tell(self, state: str, shards: list[int], said: list[str], now_ms: int) -> None:
+        which = ", ".join(map(str, shards[:20])) + (" …" if len(shards) > 20 else "")
+        condition = "; ".join([f"shards {which}", *said[:3]]) if shards else ""
+        told = Transition(
+            at_ms=now_ms,
+            rule=SHARDS_RULE,
+            subject=SUBJECT,
+            from_state="ok" if shards else "firing",
+            to_state=state,
+            severity="crit",
+            verdict="unknown" if shards else "ok",
+            reason="reached" if shards else "cleared",
+            since_ms=now_ms,
+            facts=Facts(condition=condition),
+            shard=ROLL_SHARD,
+            position=now_ms,
+        )
+        try:
+            lease = await self._thread.run(self._store.take, ROLL_SHARD)
+            await self._thread.run(self._store.commit_step, ROLL_SHARD, lease.epoch, now_ms, [told])
+        except (Fenced, StoreBusy, StoreFull) as error:  # the next call tells it
+            log.warning("roll not told", error=str(error))
+            return
+        self._loop.wake()

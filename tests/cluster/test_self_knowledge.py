@@ -1,0 +1,265 @@
+"""What a cluster knows of itself: who judges what, how far behind, and that it cannot write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from types import SimpleNamespace
+from urllib.parse import quote
+
+import pytest
+from kafka import KafkaProducer
+
+from alerting.errors import StoreBusy
+from alerting.policy.records import Cursor, alert_key
+from monitor.runtime import limits
+from monitor.runtime.clock import ManualClock
+from monitor.runtime.cluster.escape import Escape
+from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Roll, unjudged
+from monitor.runtime.cluster.status import WorkerGauges, WorkerStatus
+from monitor.runtime.health import Health
+from monitor.runtime.watchdog import STUCK_STATUS
+from monitor.runtime.worker_thread import StoreThread
+from monitor.sinks.metrics import Metrics
+from monitor.store.sqlite import SqliteStore
+from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, until, working
+from tests.cluster.workers import Desk, begin, message
+from tests.servers.wecom import Wecom
+from tests.waiting import eventually
+
+NOW_MS = 1_794_362_400_000
+
+
+def test_what_nobody_judges_is_what_no_fresh_call_names():
+    calls = [
+        Call(NOW_MS, [0, 1]),
+        Call(NOW_MS - limits.CALLED_MS + 1, [3]),
+        Call(NOW_MS - limits.CALLED_MS, [2]),
+    ]
+    assert unjudged(calls, 5, NOW_MS) == [2, 4]
+
+
+def test_the_escape_says_once_that_nothing_is_stored_and_once_that_it_is_again():
+    told, clock, health = [], ManualClock(NOW_MS), Health()
+    takes = [0, 1, 1, 1, 1]  # nobody takes the first one
+
+    async def tell(alerts):
+        told.extend(alert.rule for alert in alerts)
+        return takes.pop(0)
+
+    async def scene():
+        escape = Escape(tell, clock, health, "w1")
+
+        async def seconds(count):
+            for _ in range(count):
+                clock.move_to(clock.now_ms() + 1_000)
+                await escape.look()
+
+        health.failed("store", "down")
+        await seconds(4)
+        health.well("store")
+        await seconds(3)
+        assert told == [], "a moment is nothing to tell of"
+        health.failed("database", "down")
+        await seconds(60)
+        assert told == ["slawatch-store"] * 2, "again where nobody took it, then never"
+        health.well("database")
+        await seconds(60)
+        assert told[2:] == ["slawatch-store-back"]
+        health.failed("store", "down")
+        await seconds(60)
+        assert told[3:] == ["slawatch-store"], "another outage"
+
+    asyncio.run(scene())
+
+
+def test_shards_that_nobody_judges_for_a_while_are_an_alert_until_all_are(tmp_path):
+    async def scene():
+        clock, health = ManualClock(NOW_MS), Health()
+        thread = StoreThread("store", health)
+        store = await thread.run(SqliteStore, tmp_path / "store.db")
+        desk = SimpleNamespace(desk=None, wake=lambda: None)
+        roll = Roll(desk, lambda: True, 2, store, thread, clock)
+
+        async def call(**workers):
+            clock.move_to(clock.now_ms() + 3_000)
+            for name, shards in workers.items():
+                row = f'{{"at_ms": {clock.now_ms()}, "shards": {shards}}}'.encode()
+                await thread.run(store.put_meta, KEY + name, row)
+            await roll.call()
+
+        def stored():
+            return [(t.rule, t.to_state, t.subject) for t in store.transitions_after(Cursor({}))]
+
+        await call(a=[0], b=[1])
+        for _ in range(14):  # b is gone; 15 s later that is known, 30 s later it is told
+            await call(a=[0])
+        assert await thread.run(stored) == []
+        assert roll.missing == [1]
+        await call(a=[0])
+        assert await thread.run(stored) == [("slawatch-shards", "firing", SUBJECT)]
+        known = {alert_key("slawatch-shards", SUBJECT): SimpleNamespace(over=False)}
+        desk.desk = SimpleNamespace(books=SimpleNamespace(alerts=known))
+        await call(a=[0])
+        assert len(await thread.run(stored)) == 1, "once"
+        await call(a=[0, 1])
+        assert (await thread.run(stored))[1:] == [("slawatch-shards", "ok", SUBJECT)]
+        await thread.run(store.close)
+        thread.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.live
+def test_metrics_and_readyz_say_how_far_each_shard_is(kafka, topic_name, tmp_path):
+    settings = settings_of(kafka, topic_name)
+    make_topic(settings)
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            metrics, status = Metrics(), WorkerStatus(it)
+            gauges = WorkerGauges(it, status, metrics)
+
+            def value(name, **labels):
+                return metrics.registry.get_sample_value(f"slawatch_{name}", labels)
+
+            assert any("group: joining" in problem for problem in status.status().problems)
+            await until(lambda: caught_up(it) and status.status().ready)
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: sum(folded(it).values()) == 300)
+            await until(lambda: status.judged() == [0, 1, 2])
+            gauges.set()
+            assert [value("shards", state=state) for state in ("held", "loading", "blind")] == [3, 0, 0]
+            assert [value("shard_caught_up", shard=str(p)) for p in range(3)] == [1, 1, 1]
+            assert value("rebalances_total") >= 1
+            assert value("rebalance_seconds") > 0
+            held = it.owner.held[1]
+            held.checkpoint_ms -= 90_000
+            held.arrival_ms -= 60_000
+            held.caught_up_ms = 0
+            gauges.set()
+            assert value("shards", state="blind") == 1
+            assert value("shard_caught_up", shard="1") == 0
+            assert value("shard_lag_seconds", shard="1") >= 60
+            assert value("shard_checkpoint_age_seconds", shard="1") >= 90
+            assert not status.status().ready
+            assert any("shard 1: 6" in problem for problem in status.status().problems)
+            assert status.judged() == [0, 2]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.live
+def test_what_cannot_be_stored_is_bounded_and_a_checkpoint_that_fails_grows_old(
+    kafka, topic_name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(limits, "UNSTORED_BYTES_MAX", 60_000)
+    monkeypatch.setattr(limits, "CHECKPOINT_MS", 200)
+    settings, down = settings_of(kafka, topic_name, partitions=1), threading.Event()
+    make_topic(settings)
+
+    class Store(SqliteStore):
+        def save_state(self, *args):
+            if down.is_set():
+                raise StoreBusy("the database does not answer")
+            return super().save_state(*args)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Store) as it:
+            await until(lambda: caught_up(it, 1))
+            down.set()
+            for first in range(0, 3_000, 300):
+                await asyncio.to_thread(send, settings, first, 300)
+            await until(lambda: "it waits" in it.parts.health.problems.get("store", ""))
+            stood = folded(it)[0]
+            assert stood < 3_000, "about 60 kB of them"
+            age_ms = it.parts.clock.now_ms() - it.owner.held[0].checkpoint_ms
+            assert age_ms > 200, "none ended since"
+            assert not it.progress()[1], "a new process would find the store as it is"
+            down.clear()
+            await until(lambda: folded(it)[0] == 3_000, what="all of them")
+            await until(lambda: it.parts.health.problems == {})
+
+    asyncio.run(scene())
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_a_worker_without_progress_ends_and_one_that_starts_goes_on(
+    kafka, postgres_server, topic_name, tmp_path, monkeypatch
+):
+    """The real process: an event on which its shard never returns. Its supervisor sees the exit status."""
+
+    def put(event):
+        producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+        producer.send(topic_name, key=b"mall:s1", value=json.dumps(event).encode()).get(10)
+        producer.close()
+
+    monkeypatch.setenv("TEST_STUCK_MS", "4000")
+    (worker,) = begin(tmp_path, kafka.bootstrap, postgres_server.new_database(), topic_name, 1)
+    with worker:
+        worker.start()
+        eventually(worker.ready, 60, "the worker ready")
+        put(message("hang", time.time_ns() // 1_000_000, "s1", 1, "customer"))
+        assert worker.process.wait(45) == STUCK_STATUS
+        assert "no progress" in (worker.folder / "log").read_text()
+        monkeypatch.delenv("TEST_STUCK_MS")
+        worker.start()
+        eventually(worker.ready, 60, "the next one, past the place")
+        assert worker.stop() == 0
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_with_the_database_down_a_worker_says_so_once_and_once_that_it_is_back(
+    kafka, own_postgres, topic_name, tmp_path
+):
+    with Wecom() as wecom:
+        database = own_postgres.new_database()
+        (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1, wecom=wecom.url)
+        with worker:
+            worker.start()
+            eventually(worker.ready, 60, "the worker ready")
+            own_postgres.kill()
+            eventually(wecom.fake.texts, 60, "that nothing is stored")
+            own_postgres.start()
+            eventually(lambda: len(wecom.fake.texts()) == 2, 60, "that it is back")
+            eventually(worker.ready, 60, "the worker ready again")
+            assert worker.stop() == 0
+        first, second = wecom.fake.texts()
+        assert "数据库不接受写入" in first
+        assert "数据库已恢复" in second
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_a_desk_that_follows_shows_what_is_open_and_takes_acknowledgements(
+    kafka, postgres_server, topic_name, tmp_path
+):
+    database = postgres_server.new_database()
+    (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1)
+    with Wecom() as wecom:
+        desks = [Desk(tmp_path / f"d{n}", kafka.bootstrap, database, topic_name, wecom.url) for n in range(2)]
+        with worker, desks[0], desks[1]:
+            worker.start()
+            desks[0].start()
+            eventually(lambda: desks[0].metric("slawatch_desk_leads") == "1.0", 20, "the first leads")
+            desks[1].start()
+            eventually(worker.ready, 60, "the worker ready")
+            producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+            asked = message("1", time.time_ns() // 1_000_000, "s1", 1, "customer")
+            producer.send(topic_name, key=b"mall:s1", value=json.dumps(asked).encode()).get(10)
+            producer.close()
+            eventually(lambda: desks[1].get("/api/v1/alerts")["alerts"], 60, "the alert at the follower")
+            assert desks[1].metric("slawatch_desk_leads") == "0.0"
+            (alert,) = desks[1].get("/api/v1/alerts")["alerts"]
+            status, answer = desks[1]._ask("POST", f"/api/v1/alerts/{quote(alert['id'])}/ack")
+            assert (status, answer.get("acknowledged")) == (200, alert["id"]), answer
+            for desk in desks:
+                eventually(
+                    lambda desk=desk: desk.get("/api/v1/alerts")["alerts"][0]["acknowledged_by"] == "local",
+                    20,
+                    "it is acknowledged",
+                )
