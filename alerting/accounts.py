@@ -145,6 +145,7 @@ class WecomSmartBotAccount(WithSecret, Account):
     """A WeCom smart bot over its own connection; needs the extra `wecom`."""
 
     needs: ClassVar[tuple[str, ...]] = ("secret",)
+    contact: ClassVar[Contact] = "wecom_id"
     type: Literal["wecom_smart_bot"]
     """What it is."""
     bot_id: str = Field(min_length=1, max_length=128)

@@ -204,3 +204,10 @@ def test_a_message_for_somebody_goes_to_them():
         return [received.key for received in fake.inbox]
 
     assert play(scene) == ["xiaoli"]
+
+
+def test_who_is_on_call_is_told_by_the_wecom_id(tmp_path):
+    from alerting.accounts import WecomSmartBotAccount
+
+    account = WecomSmartBotAccount(type="wecom_smart_bot", bot_id="b", secret="s", chats=["wrA"])
+    assert (account.contact, account.mentions, account.buttons) == ("wecom_id", False, True)
