@@ -21,7 +21,7 @@ from benchmarks.table import Row, print_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EVENTS, SHOPS = 1_500_000, 2_000
+EVENTS, SHOPS = 600_000, 2_000
 FAUST_RECORDS = 100_000  # some ten seconds
 BAR_FAUST, BAR_TWO = 12, 1.7
 LOOK_S = 1.0

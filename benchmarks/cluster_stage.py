@@ -188,6 +188,8 @@ class Worker:
 
     def metrics(self, *names: str) -> list[float]:
         """For each name the sum over its labels; a name may end in some labels."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()[-3_000:]
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return [

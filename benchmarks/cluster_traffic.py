@@ -112,6 +112,7 @@ class Live(threading.Thread):
         self._probes: queue.SimpleQueue[tuple[str, list[bytes]]] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self.sent = 0
+        self.round = 2 * len(shops)  # so many events, and each shop had a question and its answer
         self.behind_s = 0.0  # the most it was ever behind its rate
 
     def __enter__(self) -> Self:
