@@ -134,6 +134,34 @@ def test_a_shard_that_loads_slowly_holds_up_no_other(settings, tmp_path):
     asyncio.run(scene())
 
 
+def test_a_rebalance_while_shards_load_keeps_what_stays_and_takes_nothing_from_others(settings, tmp_path):
+    send(settings, 0, 300)
+    slow, taken = threading.Event(), []
+
+    class Slow(SqliteStore):
+        def take(self, shard):
+            taken.append(shard)
+            return super().take(shard)
+
+        def load_state(self, shard):
+            if shard == 1:
+                assert slow.wait(60)
+            return super().load_state(shard)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Slow) as it:
+            await until(lambda: 0 in it.owner.held and 1 in taken, what="shard 1 loading, shard 2 behind it")
+            it.consumer.generation += 2
+            it.owner.revoked()
+            it.owner.assigned(frozenset({0, 1}))  # as if another worker had joined
+            slow.set()
+            await until(lambda: caught_up(it, 2))
+            assert it.owner.held.keys() == {0, 1}
+
+    asyncio.run(scene())
+    assert taken == [0, 1]
+
+
 def test_a_shard_that_cannot_be_loaded_is_tried_again_while_the_others_go_on(settings, tmp_path):
     send(settings, 0, 300)
     tries = []

@@ -44,6 +44,7 @@ class Owner:
         self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
         self.stopping = False
         self._loading: dict[int, asyncio.Task[None]] = {}
+        self._assigned = asyncio.Event()  # cleared while a rebalance is under way
         self._checking: set[asyncio.Task[None]] = set()
         self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
         self._again_s: dict[int, float] = {}  # partition → not to be taken before
@@ -53,6 +54,7 @@ class Owner:
     def revoked(self) -> None:
         """Keep every shard: nobody can have written to one that is still ours when it comes back."""
         self.assignment = frozenset()
+        self._assigned.clear()
         self.rebalances += 1
         self.rebalance_began_s = time.monotonic()
         self._again_s.clear()
@@ -60,6 +62,9 @@ class Owner:
     def assigned(self, partitions: frozenset[int]) -> None:
         """Forget what is not ours any more, look whether the rest still is, load what is missing."""
         self.assignment = partitions
+        self._assigned.set()
+        for gone in set(self._loading) - partitions:  # it would be taken from the one whose it is now
+            self._loading.pop(gone).cancel()
         for gone in set(self.held) - partitions:
             self._drop(self.held[gone])
             self._parts.health.well(part_of(gone))
@@ -144,7 +149,9 @@ class Owner:
         held = HeldShard(part, partition, refusals)
         try:
             await held.load(consumer)
-            if consumer.generation == generation and partition in self.assignment:
+            await self._assigned.wait()  # what a rebalance leaves with us need not be read again
+            ours = partition in self.assignment
+            if ours and (consumer.generation == generation or await held.still_ours()):
                 self.held[partition] = held
                 if not await consumer.read_from(partition, held.next):
                     self._drop(held)
@@ -154,7 +161,8 @@ class Owner:
             if partition not in self._failed:
                 part.health.well(part_of(partition))
         finally:
-            self._loading.pop(partition, None)
+            if self._loading.get(partition) is asyncio.current_task():
+                del self._loading[partition]
             if partition in self.assignment and partition not in self.held:  # a rebalance came between
                 self._again_s.setdefault(partition, time.monotonic() + limits.RESTART_PAUSE_S)
             self._note_rebalanced()
