@@ -64,6 +64,11 @@ class Account(Model):
         return False
 
     @property
+    def tells_ends(self) -> bool:
+        """Whether its messages can say that an alert is over."""
+        return True
+
+    @property
     def reaches(self) -> str:
         """The address it sends to, or "" where only a file or the environment says."""
         return getattr(self, "base_url", "")

@@ -180,6 +180,12 @@ class _SmsAccount(WithSecret, Account):
     template: str = Field(min_length=1, max_length=64)
     """The approved template's id."""
 
+    @property
+    def tells_ends(self) -> bool:
+        """A template without the word for it calls for action, whatever has happened since."""
+        params: Any = getattr(self, "params", ())
+        return "severity" in (params.values() if isinstance(params, dict) else params)
+
 
 class AliyunSmsAccount(_SmsAccount):
     """SMS through Aliyun, one template."""

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import cluster, cluster_latency, cluster_state, engine, ingest, latency, memory, replay
+from benchmarks import cluster, cluster_latency, cluster_state, desk, engine, ingest, latency, memory, replay
 from benchmarks.table import Row, print_rows
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ ALL: dict[str, Callable[[], list[Row]]] = {
     "memory": memory.rows,
     "ingest": ingest.rows,
     "latency": latency.rows,
+    "desk": desk.rows,
     "cluster": cluster.rows,
     "cluster-latency": cluster_latency.rows,
     "cluster-state": cluster_state.rows,
@@ -32,6 +33,7 @@ SHORT: dict[str, Callable[[], list[Row]]] = {
     "memory": lambda: memory.rows(500),
     "ingest": lambda: ingest.rows(10),
     "latency": lambda: latency.rows(10),
+    "desk": lambda: desk.rows(200, 10, 500),
     "cluster": lambda: cluster.rows(200_000),
     "cluster-latency": lambda: cluster_latency.rows(10),
     "cluster-state": lambda: cluster_state.rows(2_000),

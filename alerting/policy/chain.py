@@ -12,6 +12,8 @@ from alerting import limits
 from alerting.policy.state import Chain, Way
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from alerting.policy.ledger import Ledger
     from alerting.policy.state import Alert
 
@@ -32,6 +34,12 @@ def copy(books: Ledger, alert: Alert, node: str, at_ms: int) -> None:
         ]
     said = ", ".join(f"{', '.join(step.receivers)} after {step.after_ms // 1000} s" for step in steps)
     books.trace(alert.key, at_ms, "escalate", "planned", f"{at.escalate}: {said}")
+
+
+def leave(alert: Alert, nodes: Collection[str]) -> None:
+    """Forget escalations of other nodes than these; who was told there still hears of what follows."""
+    alert.chains = {node: chain for node, chain in alert.chains.items() if node in nodes}
+    alert.ways = [way for way in alert.ways if not way.stage or way.told_ms or way.node in nodes]
 
 
 def begin(books: Ledger, alert: Alert, node: str, at_ms: int) -> None:

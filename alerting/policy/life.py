@@ -73,6 +73,7 @@ def _rise(books: Ledger, alert: Alert, t: Transition) -> None:
         else:
             alert.ways.append(Way(receiver.name, account, node=node))
             books.trace(alert.key, t.at_ms, "route", "added", f"{receiver.name} on {account}: {to.reason}")
+    chain.leave(alert, to.nodes)
     for node in to.nodes:
         chain.copy(books, alert, node, t.at_ms)
     for way in alert.each_once():
@@ -104,6 +105,8 @@ def end(books: Ledger, alert: Alert, t: Transition) -> None:
             way.queued.clear()
         elif way.stage and way.failed_ms:
             books.void(alert, way, t.at_ms, "nobody there knew that it fired")
+        elif way.account in books.policy.no_ends:
+            books.void(alert, way, t.at_ms, f"{kind}, which {way.account} has no words for")
         elif way.told_ms or way.queued:
             gone = books.void(alert, way, t.at_ms, f"{kind} before it was sent")
             if way in told_once:

@@ -32,7 +32,7 @@ def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result:
         if told:
             fresh = intent != way.last
             way.told_ms, way.failed_ms, way.last = at_ms if fresh else way.told_ms or at_ms, 0, intent
-        elif result.state == "failed" and (known or intent == way.last):
+        elif _lost(result, kind) and (known or intent == way.last):
             way.failed_ms = at_ms
             if not known:
                 way.told_ms = 0
@@ -47,3 +47,8 @@ def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result:
     elif told and result.state != "delivered":  # its end was leaving when it fired again: say that it fires
         books.void(alert, way, at_ms, "its end was told while it fired again")
         books.queue(alert, way, "fire", at_ms, at_ms)
+
+
+def _lost(result: Result, kind: Kind) -> bool:
+    """Whether it is known that nobody was reached; what expires otherwise only has nothing to say."""
+    return result.state == "failed" or (result.state == "expired" and kind == "escalate")

@@ -36,7 +36,7 @@ accounts:
   lead: {type: wecom_bot, key: k2}
   app: {type: wecom_app, corp_id: ww1, agent_id: 1, secret: s, users: ["@all"]}
   sms: {type: tencent_sms, access_id: a, secret: s, app_id: "1400006666", phones: ["13800000001"],
-        sign_name: x, template: "1", params: [shop]}
+        sign_name: x, template: "1", params: [shop, severity]}
 receivers:
   managers: {accounts: [bot]}
   leads: {accounts: [lead]}

@@ -1,5 +1,6 @@
 """What the desk decides to tell, to whom, and when."""
 
+import msgspec
 import pytest
 from worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, item, policy
 
@@ -295,3 +296,24 @@ def test_explain_says_what_would_become_of_a_rule_that_has_not_fired(desk):
         ("route", "would", "notify: both → both on bot, both on hook"),
         ("silence", "would hold", "silence s1 by 李"),
     ]
+
+
+def test_rows_that_an_older_slawatch_stored_still_read():
+    """As of the first version: no chains, no nodes, no stages; silences without "until resolved"."""
+    fired = Shard()(0, severity="crit")
+    alert = {
+        "key": KEY, "incident": f"{KEY}@{T0}", "state": "firing", "since_ms": T0,
+        "transition": msgspec.to_builtins(fired), "acked_by": "",
+        "ways": [["managers", "bot", T0, {"0.1.0-1": ["repeat", T0 + HOUR, T0 + HOUR]}]],
+    }  # fmt: skip
+    silence = {"at_ms": T0, "id": "s", "matcher": {"shop": "x"}, "until_ms": T0 + HOUR, "who": "li"}
+    rows = [
+        ("alert", KEY, msgspec.msgpack.encode(alert)),
+        ("group", "managers|drift", msgspec.msgpack.encode(T0)),
+        ("silence", "s", msgspec.msgpack.encode({"type": "silence", **silence})),
+    ]
+    desk = Memory(policy())
+    desk.rows = {row[:2]: row[2] for row in rows}
+    desk.fold(Shard()(60, "ok", "crit"))
+    assert desk.queued() == [("resolved", "crit", 90)]
+    assert [trace.verdict for trace in desk.traces if trace.step == "intent"] == ["withdrawn", "queued"]

@@ -303,3 +303,42 @@ def test_why_says_who_will_be_told_next_and_when():
     play = plays("10:00:00 s1 crit\n  10:00:00 bot: fire crit s1", UP)
     assert f"intent queued: escalate for duty on app (xiaoli), not before {ms('10:03')}" in play.why("s1")
     assert "escalate would: as a critical alert: up: duty after 180 s" in play.why("s2")
+
+
+def test_an_account_whose_template_has_no_word_for_an_end_is_not_told_of_one():
+    """Else the SMS of an alert that is over would say once more "handle it at once"."""
+    from desk_plays import HOUSE
+
+    changes = UP + HOUSE.partition("receivers:")[0].replace("params: [shop, severity]", "params: [shop]")
+    plays(
+        """
+        10:00:00 s1 crit
+          10:00:00 bot: fire crit s1
+          10:03:00 app: escalate crit s1 → xiaoli
+          10:10:00 sms: escalate crit s1 → laowang
+        10:20:00 s1 ok
+          10:20:30 app: resolved crit s1 → xiaoli
+          10:20:30 bot: resolved crit s1
+        """,
+        changes,
+    )
+
+
+def test_a_receipt_of_a_former_message_says_nothing_of_a_later_one():
+    """The carrier's no to the first SMS comes when the second is already there."""
+    play = plays(
+        """
+        10:00:00 s1 warn
+          10:00:30 bot: fire warn s1
+          10:03:30 sms: escalate warn s1 → laowang
+        """,
+        PHONES_FIRST,
+    )
+    former = play.last["sms"]
+    play.do("s1", "crit")
+    play.send()
+    assert play.seen[-1].endswith("sms: rise crit s1 → laowang")
+    play.last["sms"] = former
+    play.do("receipt", "sms", "failed")
+    (way,) = [w for w in play.desk.desk().books.alerts["drift|shop=pinduoduo:s1"].ways if w.account == "sms"]
+    assert (bool(way.told_ms), way.failed_ms) == (True, 0)

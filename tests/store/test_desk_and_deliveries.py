@@ -17,6 +17,7 @@ from alerting.policy.records import (
     Tick,
     Trace,
     Unsilence,
+    Waits,
 )
 from rules.transition import Transition
 
@@ -308,3 +309,45 @@ def test_prune_is_bounded(store, monkeypatch):
     monkeypatch.setattr(limits, "PRUNE_ROWS", 3)
     put(store, traces=[Trace("x", i, "rule", "ok", "") for i in range(8)])
     assert [store.prune(100 * DAY_MS) for _ in range(4)] == [3, 3, 2, 0]
+
+
+# The auditor
+
+
+def test_what_is_overdue_is_found_by_account_and_severity(store):
+    put(
+        store,
+        intent("crit", 100),
+        intent("late", 40),
+        intent("warn", 100, "warn"),
+        intent("old", 10, "warn"),
+        intent("sent", 5),
+    )
+    send(store, intent("sent", 5))
+    assert store.overdue(99, 9) == [Waits("bot", 1, 40)]
+    assert store.overdue(100, 10) == [Waits("bot", 3, 10)]
+    assert store.overdue(30, 9) == []
+
+
+def test_a_desk_that_has_news_is_behind_until_it_has_folded_them(store):
+    lease = store.take(0)
+    epoch, _ = store.take_desk()
+    assert store.desk_behind() == (False, 0)
+    store.commit_step(0, lease.epoch, 4, [msgspec.structs.replace(T, position=4)])
+    assert store.desk_behind() == (True, 0)
+    store.commit_desk(epoch, Changes(), Cursor({0: 4}, 0))
+    assert store.desk_behind() == (False, 4)
+    store.commit_step(0, lease.epoch, 9, [])  # a step without transitions is no news
+    assert store.desk_behind() == (False, 4)
+    store.add_input(Tick(0))
+    assert store.desk_behind() == (True, 4)
+    store.commit_desk(epoch, Changes(), Cursor({0: 4}, 1))
+    assert store.desk_behind() == (False, 5)
+
+
+def test_whether_anybody_was_told_of_an_alert_since(store):
+    put(store, intent("a", 50))
+    assert not store.told_since("r|shop=p:s", 0)
+    store.finish(send(store, intent("a", 50)), "accepted", result(intent("a", 50)))
+    assert store.told_since("r|shop=p:s", 50)
+    assert not store.told_since("r|shop=p:s", 51)
