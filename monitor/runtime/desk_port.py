@@ -37,8 +37,8 @@ class DeskDoor:
     async def acknowledge(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
         """Acknowledge an open alert; False when there is none with that id, or it is another firing.
 
-        A desk that does not lead does not know what is open: it takes what names a firing, and who leads
-        folds it or refuses.
+        A desk that has not read yet what is open takes what names a firing, and who leads folds it or
+        refuses.
         """
         alert = self._open(alert_id, incident)
         if alert is None and (self.ready or not incident):
