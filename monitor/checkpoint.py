@@ -20,7 +20,7 @@ from monitor.engine.state import FORMAT, pack_shop
 from rules.transition import RuleState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from monitor.shard import Shard
 
@@ -45,7 +45,7 @@ class Slice(NamedTuple):
     floor: int
     floor_clock_ms: int
     taken: dict[str, int]  # shop → the record since which it had changed
-    hashes: dict[str, dict[str, int]]  # shop → part → hash of what the slice stores, as it was before
+    hashes: dict[str, bytes]  # shop → hashes of what is stored, as they were before
     marks: Sequence[Mark]  # those up to the floor, as they were before
     ids: Sequence[tuple[str, int]]  # the parts of ids, as they were before
 
@@ -76,6 +76,8 @@ class WatchRow(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_hashes = msgspec.msgpack.Decoder(dict[str, int]).decode
+NOTHING_STORED = _encode({})
 
 
 class Checkpoints:
@@ -84,7 +86,7 @@ class Checkpoints:
     def __init__(self) -> None:
         self.dirty: dict[str, int] = {}  # shop → the first record that changed it since, oldest first
         self.marks: deque[Mark] = deque()
-        self.stored: dict[str, dict[str, int]] = {}  # shop → part → hash of what is stored
+        self.stored: dict[str, bytes] = {}  # shop → part → hash of what is stored, packed
         self.floor = -1  # the last one taken
         self.ids: deque[tuple[str, int]] = deque()  # parts of ids that are stored → their last arrival
         self._ids_taken = 0  # how many ids the marks and the store have
@@ -127,7 +129,7 @@ class Checkpoints:
         self.floor = mark.position
         rows: list[tuple[str, str, int, bytes | None]] = [(*SHARD_ROW, mark.position - 1, mark.row)]
         rows += self._id_rows(passed, mark.now_ms - shard.engine.ids.horizon_ms)
-        before = {key: dict(self.stored.get(key, {})) for key in taken}
+        before = {key: self.stored.get(key, NOTHING_STORED) for key in taken}
         for key in taken:
             rows += self._rows(shard, key)
         return Slice(rows, mark.position, mark.now_ms, taken, before, passed, ids)
@@ -151,16 +153,20 @@ class Checkpoints:
         parts["watch"] = _encode(_pack_watch(shard, key))
         # After a restore a shop may hold more of the log than the shard has come to.
         applied = max(shard.position, shard.engine.skips.get(key, -1))
-        stored = self.stored.setdefault(key, {})
-        for part in [part for part in stored if part not in parts]:
-            del stored[part]
+        before = _hashes(self.stored.get(key, NOTHING_STORED))
+        after = self.keep(key, parts)
+        for part in before.keys() - after.keys():
             yield key, part, applied, None
         for part, data in parts.items():
-            digest = xxhash.xxh3_64_intdigest(data)
             # The watch is always written: it carries up to which record the shop's rows hold.
-            if stored.get(part) != digest or part == "watch":
-                stored[part] = digest
+            if before.get(part) != after[part] or part == "watch":
                 yield key, part, applied, data
+
+    def keep(self, key: str, parts: Mapping[str, bytes]) -> dict[str, int]:
+        """Remember what is stored of a shop by its hashes, and return them."""
+        hashes = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
+        self.stored[key] = _encode(hashes)
+        return hashes
 
     def failed(self, slice_: Slice) -> None:
         """Put back what a slice took: it is not stored."""

@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import xxhash
 
 from monitor.checkpoint import IDS_PART, SHARD_ROW, MarkRow, WatchRow
 from monitor.engine.rows import IdRow
@@ -55,7 +54,7 @@ def restore(
             continue
         unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
         _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
-        shard.checkpoints.stored[key] = {part: xxhash.xxh3_64_intdigest(data) for part, data in parts.items()}
+        shard.checkpoints.keep(key, parts)
         if applied >= floor:
             engine.skips[key] = applied
             engine.skips_until = max(engine.skips_until, applied)

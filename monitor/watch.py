@@ -59,7 +59,6 @@ class ShopWatch(Timed):
     """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
 
     __slots__ = (
-        "begun_ms",
         "complete_from",
         "dark",
         "day",
@@ -84,7 +83,6 @@ class ShopWatch(Timed):
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
         # Of rules that are gone, or mean another thing, since the plan changed:
         self.removed: dict[str, tuple[int, RuleState]] = {}  # with the meaning it had
-        self.begun_ms: dict[str, int] = {}  # period → when it began
         self.turns = -1  # the shop's, when the lookouts were last told what to read
         self.dark = False  # a source of the shop was blind or catching up at the last look
         self.complete_from = -1  # from when its figures were complete then
@@ -195,9 +193,8 @@ class ShopWatch(Timed):
 
     def _reading(self, lookout: Lookout, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
         watched = lookout.watched
-        complete = watched.measure is None or complete_from <= self.begun_ms.get(
-            watched.period, complete_from
-        )
+        days = SPANS.get(watched.period, 0) if watched.measure is not None else 0
+        complete = not days or complete_from <= self.shop.zone.midnight(self.day - days + 1)
         return ShopReading(
             self.shop,
             watched.measure,
@@ -241,8 +238,6 @@ class ShopWatch(Timed):
         """Take the rules of a service day."""
         self.day = day
         self.turns = -1
-        midnight = self.shop.zone.midnight
-        self.begun_ms = {period: midnight(day - span + 1) for period, span in SPANS.items()}
         rules, self.sums = self.host.rules_of(self.shop, day)
         self.lookouts = [Lookout(watched) for watched in rules]
 

@@ -32,7 +32,6 @@ class Day(Timed):
         "formed",
         "keyed",
         "number",
-        "order_events",
         "settles_ms",
         "shop",
         "spec",
@@ -56,7 +55,6 @@ class Day(Timed):
         self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
         self.formed = Keys()  # orders first formed on this day
         self.disputed = tuple(Keys() for _ in spec.orders)  # orders with the event of each order rate
-        self.order_events = frozenset(order.event for order in spec.orders)
 
     def of_day(self, at_ms: int) -> int:
         """The local time of day of a moment, in milliseconds."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 hash_of: Final[Callable[[bytes], int]] = xxh3_64_intdigest
 
+KEY_CUT: Final = 4
+CONTENT_MASK: Final = (1 << 30) - 1
+
 # What an id's earlier arrivals say about it.
 NEW: Final = 0
 DUPLICATE: Final = 1
@@ -23,10 +26,11 @@ REUSED: Final = 2
 
 
 class Ids:
-    """64-bit hashes of ids with a hash of their content, for twice the lateness after arrival.
+    """60-bit hashes of ids with 30 bits of a hash of their content, for twice the lateness after arrival.
 
-    Two things in one shop with the same 64-bit hash within that time would be taken for one; at the
-    limit of 8 M ids the chance that any two collide is below 2 in a million.
+    Two things with the same hash within that time would be taken for one: with the 400,000 ids of 20 minutes
+    at 350 events/s the chance that any two are is below 1 in 10 million, at the limit of 8 M 3 in 100,000.
+    Python keeps 30 bits a digit: more would cost half as much again.
     """
 
     __slots__ = ("_arrivals", "_begins", "_content", "_first", "_gone", "_keys", "horizon_ms")
@@ -99,7 +103,8 @@ class Ids:
             self._forget(arrival_ms)
             self._arrivals.append(arrival_ms)
             self._begins.append(len(self._keys))
-        key: int = hash_of(f"{shop_key}\0{event_id}".encode())
+        key = hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT
+        content &= CONTENT_MASK
         known = self._content.get(key)
         if known is not None:
             return DUPLICATE if known == content else REUSED

@@ -21,7 +21,7 @@ def take_order(shop: Shop, event: Event) -> None:
     what = f"{event.type}.{event.action}"
     day = shop.day_at(event.at)
     forms = what in FORMING
-    if not forms and what not in day.order_events:
+    if not forms and not any(spec.event == what for spec in day.spec.orders):
         return
     key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
     if forms:

@@ -135,7 +135,8 @@ def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
 def _unpack_tally(tally: Tally, row: TallyRow) -> None:
     tally.open, tally.late, tally.good = row.units_by_state
     tally.agents = row.agents
-    tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
+    if tally.paced:
+        tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
     if isinstance(tally, UnitTally):
         tally.units = {key: Unit(*packed) for key, packed in row.units.items()}
         tally.at_rest = UnitTable(row.rest_keys, row.rest_asked, row.rest_more)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN
-from monitor.engine.windows import Pace
+from monitor.engine.windows import UNPACED, Pace
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -45,8 +45,8 @@ class Tally:
         self.by_agent = spec.by_agent
         self.paced = spec.paced
         self.open = self.late = self.good = 0  # units by state
-        self.asked = Pace()  # units by when they were first asked
-        self.missed = Pace()  # units by when they became late
+        self.asked = Pace() if spec.paced else UNPACED  # units by when they were first asked
+        self.missed = Pace() if spec.paced else UNPACED  # units by when they became late
         self.agents: dict[str, list[int]] = {}  # agent → [answered, late]
 
     # what happens to a round

@@ -135,3 +135,6 @@ class Pace:
                 self._sum = sum(get(index, 0) for index in range(last - PACE_BUCKETS + 1, last + 1))
             self._last = last
         return self._sum
+
+
+UNPACED: Final = Pace()  # of every meter whose pace nobody asks for: nothing is ever added to it
