@@ -97,8 +97,14 @@ class Lookout:
         self.asked, self.late, self.today = asked, late, today
         return True
 
-    def turn(self, shop: Shop, day: int) -> None:
-        """A day was begun or closed: its rate is summed from others."""
+    def turn(self, shop: Shop, day: int, made: dict[tuple[str, int], Counted]) -> None:
+        """A day was begun or closed: its rate is summed from others.
+
+        ``made`` are those of the shop's other rules.
+        """
         watched = self.watched
         if watched.span and watched.measure is not None:
-            self.counted = Counted(shop, watched.measure.id, day, watched.span)
+            key = (watched.measure.id, watched.span)
+            self.counted = made.get(key)
+            if self.counted is None:
+                self.counted = made[key] = Counted(shop, watched.measure.id, day, watched.span)

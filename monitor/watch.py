@@ -16,6 +16,7 @@ from rules.transition import Facts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from monitor.engine.figures import Counted
     from monitor.engine.shop import Shop
     from monitor.source_watch import SourceWatch
     from rules.transition import RuleState, Transition
@@ -166,8 +167,9 @@ class ShopWatch(Timed):
         """Tell the lookouts what to read, when a day was begun or closed since."""
         if self.turns != self.shop.turns:
             self.turns = self.shop.turns
+            made: dict[tuple[str, int], Counted] = {}
             for lookout in self.lookouts:
-                lookout.turn(self.shop, self.day)
+                lookout.turn(self.shop, self.day, made)
 
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched

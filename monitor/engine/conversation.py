@@ -31,12 +31,12 @@ CHECKPOINT: Final = 40  # entries between two packings of a long conversation
 class Conversation(Fold):
     """A conversation in which something may still change."""
 
-    __slots__ = ("base", "base_last", "checkpoint", "entries", "latest_ms")
+    __slots__ = ("base", "checkpoint", "entries", "latest_ms")
 
     def __init__(self, shop: Shop, conversation_id: str) -> None:
         super().__init__(shop, conversation_id)
-        self.base: bytes | None = None
-        self.base_last: tuple[int, int, str] | None = None  # order of the last entry in the base
+        # Packed, and the order of the last entry in it:
+        self.base: tuple[bytes, tuple[int, int, str]] | None = None
         self.entries: tuple[Entry, ...] = ()
         self.checkpoint: tuple[bytes, int] | None = None  # packed after so many of the entries
         self.latest_ms = 0  # the latest time or arrival of an entry: all is final lateness after it
@@ -46,19 +46,19 @@ class Conversation(Fold):
         """A conversation as it was packed."""
         row = rest.decode_row(packed)
         conversation = cls(shop, row.id)
-        conversation.base, conversation.base_last = packed, rest.last_of(shop, row)
+        conversation.base = (packed, rest.last_of(shop, row))
         rest.restore(conversation, row)
         return conversation
 
     def wake(self, packed: bytes) -> None:
         """Stand as packed: counted already, nothing is counted again."""
         row = rest.decode_row(packed)
-        self.base, self.base_last = packed, rest.last_of(self.shop, row)
+        self.base = (packed, rest.last_of(self.shop, row))
         rest.restore(self, row)
 
     def pack(self) -> bytes:
         """Everything up to the last entry, as bytes."""
-        last = self.entries[-1][:3] if self.entries else self.base_last
+        last = self._last()
         assert last is not None
         return rest.pack(self, last)
 
@@ -68,11 +68,10 @@ class Conversation(Fold):
         Returns:
             False when it is too late: an equal or later one is in the base (decision 1).
         """
-        entries = self.entries
         latest_ms = max(entry[0], entry[3])
         self.latest_ms = max(self.latest_ms, latest_ms)
-        last = entries[-1] if entries else self.base_last
-        if last is None or entry[0] > last[0] or order_of_entry(entry) > order_of(last[0], last[1], last[2]):
+        last = self._last()
+        if last is None or entry[0] > last[0] or order_of_entry(entry) > order_of(*last):
             self.entries += (entry,)
             self.fold(entry, now_ms)
             if len(self.entries) >= CHECKPOINT:
@@ -83,10 +82,17 @@ class Conversation(Fold):
         self._insert(entry, now_ms)
         return True
 
+    def _last(self) -> tuple[int, int, str] | None:
+        """The order of the last entry."""
+        if self.entries:
+            entry = self.entries[-1]
+            return (entry[0], entry[1], entry[2])
+        return self.base[1] if self.base is not None else None
+
     def _is_dropped(self, entry: Entry, now_ms: int) -> bool:
         oldest_ms = now_ms - self.shop.spec.lateness_ms
         order = order_of_entry(entry)
-        if self.base_last is not None and order <= order_of(*self.base_last):
+        if self.base is not None and order <= order_of(*self.base[1]):
             return True
         if any(known[:3] == entry[:3] for known in self.entries):
             return True  # a repeat whose id was forgotten
@@ -112,7 +118,7 @@ class Conversation(Fold):
         self.checkpoint = None
         self.begin()
         if self.base is not None:
-            rest.restore(self, rest.decode_row(self.base))
+            rest.restore(self, rest.decode_row(self.base[0]))
             for r in self.rounds:
                 r.marks = 0
                 r.blame = None
@@ -136,7 +142,7 @@ class Conversation(Fold):
             if any(known[0] >= oldest_ms or known[3] >= oldest_ms for known in self.entries[:count]):
                 return
             last = self.entries[count - 1]
-            self.base, self.base_last = packed, (last[0], last[1], last[2])
+            self.base = (packed, (last[0], last[1], last[2]))
             self.entries = self.entries[count:]
         self.checkpoint = (self.pack(), len(self.entries))
 

@@ -164,8 +164,9 @@ class Fold(Timed):
         r.robot = not human
         if track.day.keyed:
             r.key = order_of_entry(entry)
-        self.rounds += (r,)
-        self.open += (r,)
+        one = (r,)  # both are mostly this one
+        self.rounds += one
+        self.open += one
         if counts:
             self._count(r, entry[0], now_ms)
 

@@ -9,6 +9,7 @@ from monitor.engine.limits import ANSWER_WITHIN_MS
 from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
+    from monitor.engine.day import Day
     from monitor.engine.fold import Fold
     from monitor.engine.tracks import Track
 
@@ -49,7 +50,7 @@ class Round(Timed):
         "by",
         "conversation",
         "customer",
-        "day",
+        "deadline_ms",
         "key",
         "later",
         "mark_ms",
@@ -64,7 +65,6 @@ class Round(Timed):
     def __init__(self, conversation: Fold, track: Track, opened_ms: int, customer: str) -> None:
         self.conversation: Fold | None = conversation  # None once it was retracted
         self.track = track
-        self.day = track.day
         self.opened_ms = opened_ms
         self.customer = customer  # the unit it counts for under customer_day
         self.key: tuple[int, int, int, int, str] | None = None  # order of its opening event, where it decides
@@ -75,11 +75,17 @@ class Round(Timed):
         self.robot = False  # opened in the robot's stage and not handed over since
         self.overnight = False  # answered after the midnight that ends its day
         self.served_ms = -1  # when, after that midnight, the robot alone served it
-        self.mark_ms = 0  # when rules look at it next
+        self.deadline_ms = 0  # the one for which it is on the wheel
+        self.mark_ms = 0  # when rules look at it next, for which it is on the wheel too
         self.marks = 0  # _MARK_BITS for each meter of the track
         # Counted messages after the one it is judged from, in order, where a meter counts them:
         self.later: list[int] | None = None
         self.blame: list[list[str]] | None = None  # per meter: who held it at each missed deadline
+
+    @property
+    def day(self) -> Day:
+        """The service day of its opening."""
+        return self.track.day
 
     def mark(self, index: int) -> int:
         """The state of the round for a meter."""
@@ -112,16 +118,23 @@ class Round(Timed):
     def uncount(self) -> None:
         """It is no longer counted, and what it counted was taken back."""
         self.ask_ms = -1
+        self.deadline_ms = self.mark_ms = 0
         self.later = None
         self.marks = 0
 
     def due(self, now_ms: int) -> None:
         """A deadline is past, or near enough for a rule to look."""
         conversation = self.conversation
-        if conversation is not None and self.answer_ms < 0 and self.ask_ms >= 0:
+        if conversation is None or self.answer_ms >= 0 or self.ask_ms < 0:
+            return
+        shop = conversation.shop
+        if self.mark_ms <= now_ms and self.mark_ms:
+            shop.touched()
+            shop.arm_marks(self, now_ms)
+        if self.deadline_ms < now_ms:
             self.judge(now_ms)
-            conversation.shop.near_moved = True
-            conversation.shop.arm(self, now_ms)
+            shop.near_moved = True
+            shop.arm(self, now_ms)
 
     def judge(self, now_ms: int) -> None:
         """Count what is late by the clock, whether or not anybody answers."""

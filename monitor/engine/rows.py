@@ -92,8 +92,7 @@ class LiveRow(msgspec.Struct, array_like=True):
     """A conversation in which something may still change."""
 
     head: bytes
-    base: bytes | None
-    base_last: tuple[int, int, str] | None
+    base: tuple[bytes, tuple[int, int, str]] | None
     entries: tuple[Entry, ...]
     checkpoint: tuple[bytes, int] | None
     latest_ms: int

@@ -14,7 +14,6 @@ from monitor.engine.rest import decode_row
 from monitor.engine.rows import Totals
 from monitor.engine.table import Keys, Shelf
 from monitor.engine.units import UnitTally
-from monitor.engine.wheel import Timed
 from monitor.engine.windows import StateLog, WaitLog
 from monitor.engine.zone import DAY_MS
 
@@ -30,23 +29,7 @@ if TYPE_CHECKING:
 
 encode_totals: Final = msgspec.msgpack.Encoder().encode
 decode_totals: Final = msgspec.msgpack.Decoder(Totals).decode
-
-
-class Mark(Timed):
-    """The moment from which rules on conversations look at a round."""
-
-    __slots__ = ("round",)
-
-    def __init__(self, r: Round) -> None:
-        self.round = r
-
-    def due(self, now_ms: int) -> None:
-        """Have the shop judged, with this round among those near a deadline; then at its next moment."""
-        r = self.round
-        if r.conversation is not None and r.answer_ms < 0 and r.ask_ms >= 0 and r.mark_ms <= now_ms:
-            shop = r.conversation.shop
-            shop.touched()
-            shop.arm_marks(r, now_ms)
+NEVER_MS: Final = 1 << 60
 
 
 class Shop:
@@ -238,7 +221,14 @@ class Shop:
         deadline_ms: int | None = r.ask_ms + soonest_ms
         if r.ask_ms + soonest_ms < now_ms:
             deadline_ms = r.next_deadline_ms(now_ms)
-        if deadline_ms is not None:
+        self.set_deadline(r, deadline_ms)
+
+    def set_deadline(self, r: Round, deadline_ms: int | None) -> None:
+        """Put a round on the wheel for its next deadline, once; None: it has none any more."""
+        if deadline_ms is None:
+            r.deadline_ms = NEVER_MS
+        elif deadline_ms != r.deadline_ms:
+            r.deadline_ms = deadline_ms
             self.wheel.after(deadline_ms, r)
 
     def arm_marks(self, r: Round, now_ms: int) -> None:
@@ -256,7 +246,7 @@ class Shop:
                     next_ms = r.message_ms(place) + after_ms
         if next_ms and (r.mark_ms <= now_ms or next_ms < r.mark_ms):
             r.mark_ms = next_ms
-            self.wheel.at(next_ms, Mark(r))
+            self.wheel.at(next_ms, r)
 
     # windows
 

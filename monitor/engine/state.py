@@ -64,7 +64,6 @@ def _pack_live(conversation: Conversation) -> LiveRow:
     return LiveRow(
         conversation.pack() if conversation.day is not None else b"",
         conversation.base,
-        conversation.base_last,
         conversation.entries,
         conversation.checkpoint,
         conversation.latest_ms,
@@ -148,14 +147,12 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     if not row.head:
         return
     conversation = Conversation.woken(shop, row.head)
-    conversation.base, conversation.base_last = row.base, row.base_last
-    conversation.entries, conversation.checkpoint = row.entries, row.checkpoint
+    conversation.base, conversation.entries, conversation.checkpoint = row.base, row.entries, row.checkpoint
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
     shop.wheel.after(max(row.latest_ms + shop.spec.lateness_ms, now_ms), conversation)
     for r in conversation.open:
         deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
-        if deadline_ms is None:
-            continue
-        shop.wheel.after(deadline_ms, r)
-        shop.arm_marks(r, now_ms)
+        shop.set_deadline(r, deadline_ms)
+        if deadline_ms is not None:
+            shop.arm_marks(r, now_ms)
