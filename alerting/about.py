@@ -170,7 +170,7 @@ class About:
         if ready.missed:
             found.append((1, self.style.say("missed")))
         elif kind in ("rise", "repeat", "still", "escalate", "remind", "lapsed"):
-            who = self._clean(ready.intent.who)
+            who = self._clean(_name_of(ready.intent.who))
             found.append((1, self.style.say(kind, duration=lasted, clock=as_of, who=who)))
         return found
 
@@ -285,3 +285,8 @@ class About:
         else:
             figure = self.figure()
         return f"{cut(self.name, limits.ROW_NAME_BYTES)} {figure}".rstrip()
+
+
+def _name_of(who: str) -> str:
+    """Who took an alert, by name: of ``link:managers 老王`` and ``wecom:laowang`` the last part."""
+    return (who.partition(" ")[2] or who) if who.startswith("link:") else who.removeprefix("wecom:")
