@@ -628,3 +628,31 @@ def test_why_names_every_step_of_an_alert(tmp_path):
         ]
 
     play(tmp_path, scene)
+
+
+def test_why_names_stage_and_reason_of_every_alert_of_a_storm_told_or_not(tmp_path):
+    """Sent, still waiting for its turn, silenced, or over before anybody was told."""
+
+    async def scene(w):
+        w.hear(Silence(T0, "s", {"shop": "pinduoduo:x7*"}, T0 + 10 * MINUTE, "李"))
+        w.commit(*(w.shard(0, severity="crit" if n % 5 else "warn", shop=f"x{n}") for n in range(400)))
+        w.commit(*(w.shard(1, "ok", "warn", shop=f"x{n}") for n in range(0, 400, 50)))
+        await w.run_to(20)
+        last = {}
+        for n in range(400):
+            key = {"shop": f"pinduoduo:x{n}"}
+            noted = w.store.traces(f"drift|shop=pinduoduo:x{n}")
+            stands = w.desk.explain("drift", key, w.now)
+            assert noted[0].step == "rule"
+            assert all(trace.reason for trace in (*noted, *stands))
+            last[n] = {(t.step, t.verdict) for t in (*noted, *stands)}
+        assert ("send", "accepted") in last[1]
+        assert ("silence", "held") in last[71]
+        assert ("group", "waits") in last[5]
+        assert ("intent", "withdrawn") in last[50]
+        unclear = [
+            n for n, steps in last.items() if not {step for step, _ in steps} & {"send", "silence", "intent"}
+        ]
+        assert unclear == []
+
+    play(tmp_path, scene)
