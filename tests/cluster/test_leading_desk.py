@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 from kafka import KafkaProducer
@@ -20,6 +21,10 @@ def ask(brokers, topic, n, shop):
     producer = KafkaProducer(bootstrap_servers=brokers)
     producer.send(topic, key=f"mall:{shop}".encode(), value=json.dumps(event).encode()).get(10)
     producer.close()
+
+
+def acknowledged(desk):
+    return [alert["acknowledged_by"] for alert in desk.get("/api/v1/alerts")["alerts"]] == ["local"]
 
 
 def told_of(wecom, shop):
@@ -42,8 +47,13 @@ def test_a_miss_is_told_once_also_when_the_leading_desk_is_killed(
             eventually(lambda: told_of(wecom, "s1"), 60, "the first miss told")
             leading = [desk for desk in desks if desk.metric("slawatch_desk_leads") == "1.0"]
             assert len(leading) == 1, "one leads"
-            leading[0].kill()
             (other,) = [desk for desk in desks if desk is not leading[0]]
+            eventually(lambda: other.get("/api/v1/alerts")["alerts"], 10, "who follows shows it as well")
+            (alert,) = other.get("/api/v1/alerts")["alerts"]
+            status, answer = other._ask("POST", f"/api/v1/alerts/{quote(alert['id'])}/ack")
+            assert (status, answer.get("acknowledged")) == (200, alert["id"]), answer
+            eventually(lambda: acknowledged(leading[0]), 10, "who leads knows it")
+            leading[0].kill()
             ask(kafka.bootstrap, topic_name, 2, "s2")
             eventually(lambda: told_of(wecom, "s2"), 60, "the second miss told by the other desk")
             eventually(lambda: other.get("/api/v1/alerts")["alerts"], 10, "the alerts of the other desk")

@@ -7,7 +7,6 @@ import json
 import threading
 import time
 from types import SimpleNamespace
-from urllib.parse import quote
 
 import pytest
 from kafka import KafkaProducer
@@ -25,8 +24,7 @@ from monitor.runtime.worker_thread import StoreThread
 from monitor.sinks.metrics import Metrics
 from monitor.store.sqlite import SqliteStore
 from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, until, working
-from tests.cluster.workers import Desk, begin, message
-from tests.servers.wecom import Wecom
+from tests.cluster.workers import begin, message
 from tests.waiting import eventually
 
 NOW_MS = 1_794_362_400_000
@@ -209,57 +207,3 @@ def test_a_worker_without_progress_ends_and_one_that_starts_goes_on(
         worker.start()
         eventually(worker.ready, 60, "the next one, past the place")
         assert worker.stop() == 0
-
-
-@pytest.mark.live
-@pytest.mark.slow
-def test_with_the_database_down_a_worker_says_so_once_and_once_that_it_is_back(
-    kafka, own_postgres, topic_name, tmp_path
-):
-    with Wecom() as wecom:
-        database = own_postgres.new_database()
-        (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1, wecom=wecom.url)
-        with worker:
-            worker.start()
-            eventually(worker.ready, 60, "the worker ready")
-            own_postgres.kill()
-            eventually(wecom.fake.texts, 60, "that nothing is stored")
-            own_postgres.start()
-            eventually(lambda: len(wecom.fake.texts()) == 2, 60, "that it is back")
-            eventually(worker.ready, 60, "the worker ready again")
-            assert worker.stop() == 0
-        first, second = wecom.fake.texts()
-        assert "数据库不接受写入" in first
-        assert "数据库已恢复" in second
-
-
-@pytest.mark.live
-@pytest.mark.slow
-def test_a_desk_that_follows_shows_what_is_open_and_takes_acknowledgements(
-    kafka, postgres_server, topic_name, tmp_path
-):
-    database = postgres_server.new_database()
-    (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1)
-    with Wecom() as wecom:
-        desks = [Desk(tmp_path / f"d{n}", kafka.bootstrap, database, topic_name, wecom.url) for n in range(2)]
-        with worker, desks[0], desks[1]:
-            worker.start()
-            desks[0].start()
-            eventually(lambda: desks[0].metric("slawatch_desk_leads") == "1.0", 20, "the first leads")
-            desks[1].start()
-            eventually(worker.ready, 60, "the worker ready")
-            producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
-            asked = message("1", time.time_ns() // 1_000_000, "s1", 1, "customer")
-            producer.send(topic_name, key=b"mall:s1", value=json.dumps(asked).encode()).get(10)
-            producer.close()
-            eventually(lambda: desks[1].get("/api/v1/alerts")["alerts"], 60, "the alert at the follower")
-            assert desks[1].metric("slawatch_desk_leads") == "0.0"
-            (alert,) = desks[1].get("/api/v1/alerts")["alerts"]
-            status, answer = desks[1]._ask("POST", f"/api/v1/alerts/{quote(alert['id'])}/ack")
-            assert (status, answer.get("acknowledged")) == (200, alert["id"]), answer
-            for desk in desks:
-                eventually(
-                    lambda desk=desk: desk.get("/api/v1/alerts")["alerts"][0]["acknowledged_by"] == "local",
-                    20,
-                    "it is acknowledged",
-                )

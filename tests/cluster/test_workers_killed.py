@@ -176,9 +176,11 @@ def held(worker) -> int:
 
 
 def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_postgres, topic_name, tmp_path):
+    """And each worker says once that the database is down, without a record, and once that it is back."""
     database = own_postgres.new_database()
-    workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
     with contextlib.ExitStack() as stack:
+        wecom = stack.enter_context(Wecom())
+        workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2, wecom=wecom.url)
         for worker in workers:
             stack.enter_context(worker)
             worker.start()
@@ -189,6 +191,8 @@ def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_post
             eventually(
                 lambda: not any(w.ready() for w in workers), 20, "that nothing is stored, said by both"
             )
+            down = ("数据库不接受写入", 2), ("数据库已恢复", 0)
+            eventually(lambda: said(wecom) == down, 30, "said by both")
             own_postgres.start()
             pass_real_time(2)
             kafka.kill()
@@ -196,7 +200,14 @@ def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_post
             kafka.start()
             pass_real_time(2)
         eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
+        eventually(lambda: said(wecom) == (down[0], (down[1][0], 2)), 10, "and that it is back")
         pass_real_time(3)
         assert [worker.stop() for worker in workers] == [0, 0]
     verdict = compare(workers[0], database)
     assert verdict.customers == {shop: len(asked) for shop, asked in traffic.customers.items()}
+
+
+def said(wecom) -> tuple[tuple[str, int], ...]:
+    """How often each of the two was told."""
+    texts = wecom.fake.texts()
+    return tuple((what, sum(what in text for text in texts)) for what in ("数据库不接受写入", "数据库已恢复"))
