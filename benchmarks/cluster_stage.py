@@ -190,8 +190,11 @@ class Worker:
         """For each name the sum over its labels; a name may end in some labels."""
         assert self.process is not None
         assert self.process.poll() is None, self.log()[-3_000:]
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
-            lines = answer.read().decode().splitlines()
+        try:
+            with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError as error:
+            raise AssertionError(f"{self.name} does not answer: {self.log()[-3_000:]}") from error
         return [
             sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)) for name in names
         ]

@@ -151,6 +151,7 @@ def test_a_rebalance_while_shards_load_keeps_what_stays_and_takes_nothing_from_o
     async def scene():
         async with working(settings, tmp_path, make_store=Slow) as it:
             await until(lambda: 0 in it.owner.held and 1 in taken, what="shard 1 loading, shard 2 behind it")
+            await until(lambda: not it.progress()[1], what="that a long read is no standstill")
             it.consumer.generation += 2
             it.owner.revoked()
             it.owner.assigned(frozenset({0, 1}))  # as if another worker had joined

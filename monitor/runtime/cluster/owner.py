@@ -49,6 +49,11 @@ class Owner:
         self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
         self._again_s: dict[int, float] = {}  # partition → not to be taken before
 
+    @property
+    def loads(self) -> bool:
+        """Whether state is being read; a database that says nothing ends that by itself."""
+        return bool(self._loading)
+
     # asked by the consumer
 
     def revoked(self) -> None:

@@ -115,7 +115,7 @@ class Worker:
         """For the watchdog: how far the shards are, and whether something waits and no failure is known."""
         owner = self.owner
         mark = (owner.rebalances, sorted((p, held.next) for p, held in list(owner.held.items())))
-        joining = owner.rebalance_began_s > 0
+        joining = owner.rebalance_began_s > 0 and not owner.loads  # a large state takes longer to read
         waiting = joining or any(self.lag(p) for p in list(owner.held))
         return mark, waiting and "store" not in self.parts.health.problems
 
