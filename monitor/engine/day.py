@@ -126,14 +126,15 @@ class Day(Timed):
         again_ms = self.end_ms + DAY_KEPT_MS - 1
         for conversation in self._that_wait():
             ask_ms = self.waiting[conversation.id]
+            until_ms = 0
             for r in conversation.rounds:
                 if r.day is self and r.ask_ms == ask_ms and r.track.waiting is not None and r.waits():
-                    settled_ms = self.waits_until_ms(r)
-                    if now_ms > settled_ms:
-                        del self.waiting[conversation.id]
-                        self.shop.touched()
-                    else:
-                        again_ms = min(again_ms, settled_ms)
+                    until_ms = max(until_ms, self.waits_until_ms(r))
+            if until_ms >= now_ms:
+                again_ms = min(again_ms, until_ms)
+            elif until_ms:
+                del self.waiting[conversation.id]
+                self.shop.touched()
         self.shop.wheel.after(again_ms, self)
 
     def _that_wait(self) -> list[Conversation]:

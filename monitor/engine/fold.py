@@ -28,6 +28,12 @@ def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
     return order_of(entry[0], entry[1], entry[2])
 
 
+def is_forgotten(r: Round, arrival_ms: int) -> bool:
+    """Whether a round that nobody answered is settled for what arrives now."""
+    day = r.day
+    return arrival_ms > day.settles_ms and day.is_settled(r, arrival_ms)
+
+
 def without(rounds: tuple[Round, ...], gone: Round) -> tuple[Round, ...]:
     """The rounds but one."""
     return tuple([r for r in rounds if r is not gone])
@@ -148,14 +154,10 @@ class Fold(Timed):
                 self.shop.arm_marks(r, now_ms)
 
     def _open_round(self, track: Track, arrival_ms: int) -> Round | None:
-        """The open round of a track, unless it is settled and so forgotten (decision 3)."""
-        day = track.day
+        """The open round of a track, unless what arrives now comes too late for it (decision 3)."""
         for r in self.open:
-            if r.track is track:
-                if arrival_ms <= day.settles_ms or not day.is_settled(r, arrival_ms):
-                    return r
-                self.open = without(self.open, r)
-                break
+            if r.track is track and not is_forgotten(r, arrival_ms):
+                return r
         return None
 
     def _open(self, track: Track, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
@@ -184,7 +186,8 @@ class Fold(Timed):
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
         """The robot hands the customer to a human: what is unanswered since opens a round."""
         for r in self.open:
-            r.robot = False
+            if not is_forgotten(r, entry[3]):
+                r.robot = False
         if not self.written:
             return
         of_day = day.of_day(entry[0])
@@ -203,6 +206,9 @@ class Fold(Timed):
         still_open = []
         for r in self.open:
             track = r.track
+            if is_forgotten(r, arrival):  # what is later in order may have arrived before
+                still_open.append(r)
+                continue
             if operation == BOT and track.human_stage and r.robot and not self.human:
                 ends = True
             elif track.answers >> operation & 1:
@@ -212,12 +218,11 @@ class Fold(Timed):
                     r.robot = False
                 still_open.append(r)
                 continue
-            if r.day is not day or arrival > r.day.settles_ms:
-                if not self._reaches(r, at, arrival):
-                    if not r.day.is_settled(r, arrival):
-                        still_open.append(r)
+            if r.day is not day:
+                if at >= r.day.end_ms and at > r.day.last_deadline_ms(r):
+                    still_open.append(r)
                     continue
-                r.overnight = r.day is not day
+                r.overnight = True
             if ends:
                 self._serve(r, at)
             else:
@@ -227,12 +232,6 @@ class Fold(Timed):
                     r.book_answer()
                     self.shop.touched()
         self.open = tuple(still_open)
-
-    def _reaches(self, r: Round, at: int, arrival: int) -> bool:
-        """Whether something at ``at`` still changes a round of an earlier day, or one that may be settled."""
-        if r.day.is_settled(r, arrival):
-            return False
-        return at < r.day.end_ms or at <= r.day.last_deadline_ms(r)
 
     def _serve(self, r: Round, at: int) -> None:
         """The robot alone served the round: it is not counted."""
