@@ -25,7 +25,7 @@ from monitor.engine.fields import (
 )
 from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
-from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, HANDOVER, OTHER
+from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, EXCLUDES, HANDOVER, OTHER
 from monitor.engine.shop import Shop
 from monitor.engine.wheel import Wheel
 
@@ -234,9 +234,10 @@ class Engine:
         operations = OPERATIONS.get(kind) if conversation_id else None
         if operations is not None:
             operation = operations.get(fields[ACTOR] or fields[ACTION], OTHER)
-            excludes = bool(fields[EXCLUDE])
+            if fields[EXCLUDE]:
+                operation += EXCLUDES
             agent, customer = fields[AGENT_ID], fields[CUSTOMER_ID]
-            entry = (fields[AT], fields[SEQ], fields[ID], now_ms, operation, agent, customer, excludes)
+            entry = (fields[AT], fields[SEQ], fields[ID], now_ms, operation, agent, customer)
             return self._converse(shop, conversation_id, entry)
         if kind == "agent":
             shop.take_agent(event)

@@ -85,8 +85,13 @@ def _kept(shop: Shop, today: int, span: int) -> list[Day]:
     return [day for number, day in shop.days.items() if today - span < number <= today]
 
 
+NOTHING_PAST: Final = Past()
+
+
 def _past(shop: Shop, today: int, span: int) -> Past:
     """The sums of closed days among the last ``span`` service days."""
+    if not shop.closed:
+        return NOTHING_PAST
     found = shop.past.get((today, span))
     if found is None:
         found = shop.past[today, span] = Past()

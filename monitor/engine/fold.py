@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from monitor.engine.fields import order_of
 from monitor.engine.limits import MESSAGES_MAX
-from monitor.engine.rounds import AGENT, BACK, BOT, CUSTOMER, HANDOVER, OTHER, UNASSIGNED, Round
+from monitor.engine.rounds import (
+    AGENT,
+    BACK,
+    BOT,
+    CUSTOMER,
+    EXCLUDES,
+    HANDOVER,
+    OTHER,
+    UNASSIGNED,
+    Round,
+)
 from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
@@ -76,14 +86,16 @@ class Fold(Timed):
 
     def fold(self, entry: Entry, now_ms: int) -> None:
         """Fold one entry onto what stands; it is later in order than all before it."""
-        at, _, _, arrival, operation, agent, customer, exclude = entry
+        at, _, _, arrival, operation, agent, customer = entry
         day = self.day
         if day is None or at >= day.end_ms:
             day = self._enter(at)
         if customer and not self.customer:
             self.customer = customer
-        if exclude and not self.excluded:
-            self._exclude(day)
+        if operation >= EXCLUDES:
+            operation -= EXCLUDES
+            if not self.excluded:
+                self._exclude(day)
         if operation == CUSTOMER:
             self._ask(day, entry, now_ms)
         elif operation == OTHER:

@@ -27,6 +27,7 @@ BOT: Final = 3
 HANDOVER: Final = 4
 BACK: Final = 5
 OTHER: Final = 6
+EXCLUDES: Final = 8  # added to one of them: it takes the conversation out of the day's figures
 
 UNASSIGNED: Final = "unassigned"
 

@@ -10,8 +10,9 @@ import msgspec
 
 from monitor.engine.spec import DaySpec
 
-# What a fold takes: at, seq, id, arrival, operation, agent, customer, whether it excludes the conversation.
-Entry = tuple[int, int, str, int, int, str, str, bool]
+# What a fold takes: at, seq, id, arrival, operation (with ``EXCLUDES`` where it excludes the conversation),
+# agent, customer.
+Entry = tuple[int, int, str, int, int, str, str]
 
 
 class ResponsesRow(msgspec.Struct, array_like=True):

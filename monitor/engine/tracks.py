@@ -74,7 +74,7 @@ class Track:
         shop = day.shop
         self.day = day
         self.number = number
-        self.spans: list[tuple[int, int]] = list(spec.spans)
+        self.spans = spec.spans
         self.answers = sum(1 << ANSWERERS[actor] for actor in spec.answered_by)
         self.human_stage = spec.human_stage
         self.session_start = spec.session_start
