@@ -38,17 +38,6 @@ def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
     return order_of(entry[0], entry[1], entry[2])
 
 
-def is_forgotten(r: Round, arrival_ms: int) -> bool:
-    """Whether a round that nobody answered is settled for what arrives now."""
-    day = r.day
-    return arrival_ms > day.settles_ms and day.is_settled(r, arrival_ms)
-
-
-def without(rounds: tuple[Round, ...], gone: Round) -> tuple[Round, ...]:
-    """The rounds but one."""
-    return tuple([r for r in rounds if r is not gone])
-
-
 class Fold(Timed):
     """What stands after the entries folded so far."""
 
@@ -168,7 +157,7 @@ class Fold(Timed):
     def _open_round(self, track: Track, arrival_ms: int) -> Round | None:
         """The open round of a track, unless what arrives now comes too late for it (decision 3)."""
         for r in self.open:
-            if r.track is track and not is_forgotten(r, arrival_ms):
+            if r.track is track and not r.is_forgotten(arrival_ms):
                 return r
         return None
 
@@ -198,7 +187,7 @@ class Fold(Timed):
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
         """The robot hands the customer to a human: what is unanswered since opens a round."""
         for r in self.open:
-            if not is_forgotten(r, entry[3]):
+            if not r.is_forgotten(entry[3]):
                 r.robot = False
         if not self.written:
             return
@@ -218,7 +207,7 @@ class Fold(Timed):
         still_open = []
         for r in self.open:
             track = r.track
-            if is_forgotten(r, arrival):  # what is later in order may have arrived before
+            if r.is_forgotten(arrival):  # what is later in order may have arrived before
                 still_open.append(r)
                 continue
             if operation == BOT and track.human_stage and r.robot and not self.human:
@@ -261,7 +250,7 @@ class Fold(Timed):
         if r.day.late() < late:
             self.shop.retracted = True
         r.conversation = None
-        self.rounds = without(self.rounds, r)
+        self.rounds = tuple([other for other in self.rounds if other is not r])
         self.shop.touched()
 
     def _exclude(self, day: Day) -> None:

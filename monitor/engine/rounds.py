@@ -116,6 +116,11 @@ class Round(Timed):
         """The last counted message of the round."""
         return self.later[-1] if self.later is not None else self.ask_ms
 
+    def is_forgotten(self, arrival_ms: int) -> bool:
+        """Whether it is settled for what arrives now, unanswered."""
+        day = self.day
+        return arrival_ms > day.settles_ms and day.is_settled(self, arrival_ms)
+
     def uncount(self) -> None:
         """It is no longer counted, and what it counted was taken back."""
         self.ask_ms = -1
