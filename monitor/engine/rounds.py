@@ -116,6 +116,10 @@ class Round(Timed):
         """The last counted message of the round."""
         return self.later[-1] if self.later is not None else self.ask_ms
 
+    def is_open(self) -> bool:
+        """Whether it is counted, and neither answered nor served by the robot."""
+        return self.conversation is not None and self.ask_ms >= 0 > self.answer_ms and self.served_ms < 0
+
     def is_forgotten(self, arrival_ms: int) -> bool:
         """Whether it is settled for what arrives now, unanswered."""
         day = self.day
@@ -130,10 +134,10 @@ class Round(Timed):
 
     def due(self, now_ms: int) -> None:
         """A deadline is past, or near enough for a rule to look."""
-        conversation = self.conversation
-        if conversation is None or self.answer_ms >= 0 or self.ask_ms < 0:
+        if not self.is_open():
             return
-        shop = conversation.shop
+        assert self.conversation is not None
+        shop = self.conversation.shop
         if self.mark_ms <= now_ms and self.mark_ms:
             shop.touched()
             shop.arm_marks(self, now_ms)

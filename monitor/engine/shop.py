@@ -280,7 +280,7 @@ class Shop:
 
     def leave_out_gone(self) -> None:
         """Forget the rounds near a deadline that wait no longer."""
-        gone = [r for r in self.near if r.conversation is None or r.answer_ms >= 0 or r.ask_ms < 0]
+        gone = [r for r in self.near if not r.is_open()]
         for r in gone:
             del self.near[r]
             self.near_moved = True

@@ -22,6 +22,7 @@ from tests.properties.test_engine import ENTRANCE
 # A case here is six of those of test_engine.py; TEST_SEEDS=360 is the run before a change of the checkpoint.
 SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 6)
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
+FOUND = (190,)  # what the robot served after midnight was still said to run out
 
 
 def rules_for(case: Case) -> RuleSet:
@@ -174,7 +175,7 @@ def test_any_split_into_steps_gives_the_same_bytes(seed, live):
 
 
 @pytest.mark.parametrize("live", [True, False])
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("seed", sorted({*range(FIRST_SEED, FIRST_SEED + SEEDS), *FOUND}))
 def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, live):
     """After each kill the log is folded again from the floor; what was told before is dropped."""
     case = random_case(seed)
