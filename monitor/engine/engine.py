@@ -77,7 +77,6 @@ class Engine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self.spec = spec
-        self.lateness_ms = spec.lateness_ms
         self.now_ms = 0  # the shard's clock: the latest arrival
         self.judged_ms = 0  # the last whole second that was judged
         self.shops: dict[tuple[str, str], Shop] = {}
@@ -209,7 +208,7 @@ class Engine:
         seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
-        late = at < now_ms - self.lateness_ms
+        late = at < now_ms - self.spec.lateness_ms
         if late:
             self.heard_old.add(name)
         if self.skips and self.skips.get(shop.key, -1) >= position:

@@ -10,6 +10,7 @@ from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
+from monitor.turnover import turn_to
 from rules.pack import Measure, Pack, Span, Text
 from rules.rule import All, Compare, Level, Rule, RuleSet
 
@@ -103,3 +104,18 @@ def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_numb
     shard.step(records)
     shard.advance(begin_ms + count * 100 + 200_000)
     assert time.process_time() - began_s < 5, "30 s when each message set a timer that looks at all of them"
+
+
+def test_a_plan_with_another_lateness_holds_from_its_record_on():
+    """Five minutes old is a backfill then, and the source is not caught up while such events come."""
+    begin_ms = MIDNIGHT_MS + 10 * HOUR_MS
+    shard = Shard(Plan({"mall": (pack(),)}, RuleSet()))
+    shard.step([Record(1, begin_ms, [said(1, begin_ms)], "f")])
+    turn_to(shard, "shorter", Plan({"mall": (pack(),)}, RuleSet(), lateness_ms=60_000))
+    after_a_gap_ms = begin_ms + 10_000
+    shard.step([Record(2, after_a_gap_ms, [said(2, after_a_gap_ms)], "f")])
+    for second in range(4, 30, 4):
+        at_ms = after_a_gap_ms + second * 1_000
+        old = said(100 + second, at_ms - 300_000, conversation_id=f"c{second}")
+        shard.step([Record(2 + second, at_ms, [old], "f")])
+    assert shard.sources["f"].source.dark
