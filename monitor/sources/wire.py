@@ -84,15 +84,8 @@ def decode_lines(lines: list[bytes], arrival_ms: int | None = None) -> Decoded:
 def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> Event | Rejected:
     """Decode one event; without ``arrival_ms`` (files) its time may be anything up to 2100."""
     latest_ms = LATEST_MS if arrival_ms is None else arrival_ms + AHEAD_MS
-    if refusal := _inspect(line):
-        return Rejected(index, *refusal, line)
-    try:
-        event = _decode(line)
-    except _BAD_LINE as error:
-        return Rejected(index, *_explain(error, line), line)
-    if refusal := check(event, latest_ms):
-        return Rejected(index, *refusal, line)
-    return event
+    found = _read(line, latest_ms, doubtful=True)
+    return found if isinstance(found, Event) else Rejected(index, *found, line)
 
 
 def pack_events(events: list[Event]) -> bytes:
@@ -113,20 +106,25 @@ def _decode_lines(lines: list[bytes], latest_ms: int, *, doubtful: bool) -> Deco
     for index, line in enumerate(lines):
         if not line or line.isspace():
             continue
-        refusal: Refusal | None
-        try:
-            refusal = _inspect(line) if doubtful or len(line) > LINE_BYTES else None
-            if refusal is None:
-                event = _decode(line)
-                refusal = check(event, latest_ms)
-        except _BAD_LINE as error:
-            refusal = _explain(error, line)
-        if refusal is None:
-            events.append(event)
+        found = _read(line, latest_ms, doubtful=doubtful)
+        if isinstance(found, Event):
+            events.append(found)
             indexes.append(index)
         else:
-            rejected.append(Rejected(index, *refusal, line))
+            rejected.append(Rejected(index, *found, line))
     return Decoded(events, indexes, rejected)
+
+
+def _read(line: bytes, latest_ms: int, *, doubtful: bool) -> Event | Refusal:
+    """The event of one line, or why it is refused."""
+    refusal = _inspect(line) if doubtful or len(line) > LINE_BYTES else None
+    if refusal is not None:
+        return refusal
+    try:
+        event = _decode(line)
+    except _BAD_LINE as error:
+        return _explain(error, line)
+    return check(event, latest_ms) or event
 
 
 def _decode_ndjson(body: bytes, latest_ms: int) -> Decoded:
