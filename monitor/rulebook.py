@@ -11,7 +11,7 @@ from monitor.engine.figures import SPANS
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
 from monitor.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, Watched
 from monitor.plan import day_number, engine_spec
-from monitor.watch import MINUTE_MS
+from monitor.readings import MINUTE_MS
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from monitor.source_watch import SourceWatch
     from rules.transition import RuleState, Transition
 
-MINUTE_MS: Final = 60_000
 SERVED: Final = Judgement("ok")
 _OF_ITEMS: Final = (Reason.CLEARED, Reason.TOO_FEW)  # ends that say nothing of a conversation: it is gone
 

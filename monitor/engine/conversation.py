@@ -43,18 +43,12 @@ class Conversation(Fold):
 
     @classmethod
     def woken(cls, shop: Shop, packed: bytes) -> Conversation:
-        """A conversation as it was packed."""
+        """A conversation as it was packed: counted already, nothing is counted again."""
         row = rest.decode_row(packed)
         conversation = cls(shop, row.id)
         conversation.base = (packed, rest.last_of(shop, row))
         rest.restore(conversation, row)
         return conversation
-
-    def wake(self, packed: bytes) -> None:
-        """Stand as packed: counted already, nothing is counted again."""
-        row = rest.decode_row(packed)
-        self.base = (packed, rest.last_of(self.shop, row))
-        rest.restore(self, row)
 
     def pack(self) -> bytes:
         """Everything up to the last entry, as bytes."""

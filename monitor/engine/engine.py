@@ -220,10 +220,9 @@ class Engine:
             reason = self._count(shop, event, fields, now_ms)
             if reason is not None:
                 return reason
-        if name is not shop.source and name not in shop.sources:
+        if name not in shop.sources:
             shop.sources[name] = now_ms
             self.linked.append((name, shop))
-        shop.source = name
         shop.moved()
         return None
 

@@ -220,7 +220,7 @@ class Fold(Timed):
                 still_open.append(r)
                 continue
             if r.day is not day:
-                if at >= r.day.end_ms and at > r.day.last_deadline_ms(r):
+                if at > r.day.last_deadline_ms(r):
                     still_open.append(r)
                     continue
                 r.overnight = True

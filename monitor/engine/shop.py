@@ -56,8 +56,6 @@ class Shop:
         "quiet",
         "retracted",
         "shop_id",
-        "since_ms",
-        "source",
         "sources",
         "spec",
         "state_windows",
@@ -100,10 +98,8 @@ class Shop:
         self.orders_changed = False
         self.agents_changed = False
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
-        self.source: str | None = None  # the one heard last
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
-        self.since_ms = 0  # from when the figures are complete
         self.changed = False
         self.retracted = False  # a miss was taken back since the rules last looked
 
@@ -184,10 +180,12 @@ class Shop:
         """A conversation, woken up if it rests, begun if it is new."""
         found = self.conversations.get(conversation_id)
         if found is None:
-            found = self.conversations[conversation_id] = Conversation(self, conversation_id)
             packed = self.quiet.pop(conversation_id)
-            if packed is not None:
-                found.wake(packed)
+            if packed is None:
+                found = Conversation(self, conversation_id)
+            else:
+                found = Conversation.woken(self, packed)
+            self.conversations[conversation_id] = found
             self.wheel.after(at_ms + self.spec.lateness_ms, found)
         return found
 

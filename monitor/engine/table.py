@@ -27,6 +27,12 @@ def key_of(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode())
 
 
+def place_of(keys: array[int], key: int) -> int:
+    """Where a key stands among sorted ones; -1: nowhere."""
+    index = bisect_left(keys, key)
+    return index if index < len(keys) and keys[index] == key else -1
+
+
 class Keys:
     """Sorted 64-bit keys of texts: a set of 8 bytes an element."""
 
@@ -39,8 +45,7 @@ class Keys:
         return len(self.keys)
 
     def __contains__(self, key: int) -> bool:
-        index = bisect_left(self.keys, key)
-        return index < len(self.keys) and self.keys[index] == key
+        return place_of(self.keys, key) >= 0
 
     def add(self, key: int) -> bool:
         """Put a key in; say whether it is new."""
@@ -52,8 +57,8 @@ class Keys:
 
     def discard(self, key: int) -> None:
         """Take a key out, if it is there."""
-        index = bisect_left(self.keys, key)
-        if index < len(self.keys) and self.keys[index] == key:
+        index = place_of(self.keys, key)
+        if index >= 0:
             del self.keys[index]
 
 
@@ -178,15 +183,14 @@ class UnitTable:
 
     def pop(self, unit: str) -> tuple[int, tuple[int, int] | None] | None:
         """Take what was put of a unit out."""
-        keys = self.keys
-        if not keys:
+        if not self.keys:
             return None
         key = key_of(unit)
-        index = bisect_left(keys, key)
-        if index == len(keys) or keys[index] != key:
+        index = place_of(self.keys, key)
+        if index < 0:
             return None
         found = (self.asked[index], self.more.pop(key, None))
-        del keys[index], self.asked[index]
+        del self.keys[index], self.asked[index]
         return found
 
     def put(self, unit: str, asked: int, more: tuple[int, int] | None) -> None:
