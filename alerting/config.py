@@ -141,7 +141,6 @@ class Alerting(Model):
     def policy(
         self,
         sources: Mapping[str, str] | None = None,
-        rules: frozenset[str] | None = None,
         shops: Mapping[str, Mapping[str, str]] | None = None,
         now_ms: int = 0,
     ) -> Policy:
@@ -149,7 +148,6 @@ class Alerting(Model):
 
         Args:
             sources: Shop → the source its events come from.
-            rules: Those in force; alerts of others end. None: not known.
             shops: Shop → its labels as ``alerting.policy.match`` names them.
             now_ms: Around which the tables of mute times and schedules are made.
         """
@@ -159,7 +157,6 @@ class Alerting(Model):
             self.routes,
             self.self_alerts or "",
             sources or {},
-            rules,
             self.digest_after,
             tree=self.route.node(),
             shops=shops or {},

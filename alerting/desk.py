@@ -28,7 +28,6 @@ from alerting.policy.records import (
     Unsilence,
     alert_key,
 )
-from alerting.policy.removed import removals, reroute
 from alerting.policy.rulings import CHANNEL_RULE, OVERDUE_RULE, Policy
 from rules.transition import Facts, Transition
 
@@ -106,9 +105,7 @@ class Desk:
                 self._health(item)
             case Tick():
                 self._forget(item.at_ms)
-                for removal in removals(self.books, item.at_ms):
-                    self._take(removal)
-                reroute(self.books, item.at_ms)
+                life.reroute(self.books, item.at_ms)
 
     def _health(self, health: Health) -> None:
         """An account that stopped is an alert like any other, told over the others."""

@@ -79,7 +79,7 @@ def _policy(
     now_ms: int,
 ) -> Policy:
     labels = {key: shop.told_by() for key, shop in shops.items()}
-    return alerting.policy(settings.source_of_shops(), None, labels, now_ms)
+    return alerting.policy(settings.source_of_shops(), labels, now_ms)
 
 
 def load_alerting(path: Path, language: str, people: Collection[str] | None = None) -> Alerting:

@@ -125,6 +125,19 @@ def withdraw(books: Ledger, alert: Alert, at_ms: int, reason: str) -> None:
         books.void(alert, way, at_ms, reason)
 
 
+def reroute(books: Ledger, at_ms: int) -> None:
+    """Tell anew what was on its way to a receiver or account that is configured no longer."""
+    known = {(r.name, account) for r in books.policy.receivers.values() for account in r.accounts}
+    for alert in list(books.alerts.values()):
+        if all((way.receiver, way.account) in known for way in alert.ways):
+            continue
+        withdraw(books, alert, at_ms, "its receiver or account is configured no longer")
+        if alert.over:
+            books.leave(alert)
+        else:
+            begin(books, alert.key, alert, msgspec.structs.replace(alert.transition, at_ms=at_ms))
+
+
 def lapse(alert: Alert, at_ms: int) -> None:
     """An acknowledgement that has ended by itself is none."""
     if alert.acked_by and alert.ack_until_ms and at_ms >= alert.ack_until_ms:

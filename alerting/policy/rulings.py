@@ -92,7 +92,6 @@ class Policy:
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     self_receiver: str = ""  # of alerts about slawatch itself; empty: the default receiver
     sources: Mapping[str, str] = field(default_factory=dict)  # shop → the source its events come from
-    rules: frozenset[str] | None = None  # those in force; None: not known, and none is taken for removed
     digest_after_ms: int = 32_400_000  # ended days are named 9 h after midnight, or in a digest before
     tree: Node = Node()
     shops: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # shop → team, tier, labels.NAME

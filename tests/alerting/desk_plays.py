@@ -71,7 +71,7 @@ def shown(at_ms):
 
 def made(changes):
     """The house with what a scene changes of its ``alerting.yaml``, as a policy."""
-    return parsed(changes).policy(SOURCES, None, SHOPS, ms("00:00"))
+    return parsed(changes).policy(SOURCES, SHOPS, ms("00:00"))
 
 
 def parsed(changes):
