@@ -20,7 +20,7 @@ from alerting import limits
 from rules.problems import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from jinja2 import Template
 
@@ -144,10 +144,11 @@ def mistakes(source: str) -> list[Mistake]:
     return sorted(dict.fromkeys(found), key=lambda one: (one.line, one.column))
 
 
-def failure(source: str, words: Mapping[str, Any]) -> Mistake | None:
-    """What goes wrong when a template without mistakes is written of ``words``; None: nothing does."""
+def failure(source: str, samples: Iterable[Mapping[str, Any]]) -> Mistake | None:
+    """What goes wrong first when a template without mistakes is written of ``samples``; None: nothing."""
     try:
-        text = MessageTemplate(source).write(words)
+        template = MessageTemplate(source)
+        blank = any(not template.write(words).strip() for words in samples)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         line, trace = 1, error.__traceback__
         while trace is not None:
@@ -155,7 +156,7 @@ def failure(source: str, words: Mapping[str, Any]) -> Mistake | None:
                 line = trace.tb_lineno
             trace = trace.tb_next
         return Mistake(line, 1, f"fails on a sample alert: {error}")
-    return None if text.strip() else Mistake(1, 1, "writes nothing for a sample alert")
+    return Mistake(1, 1, "writes nothing for a sample alert") if blank else None
 
 
 _Wrong = tuple[int, str, str]

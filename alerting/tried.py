@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from alerting import limits
 from alerting.about import About, Style
 from alerting.ports import ByIds
@@ -20,9 +23,13 @@ _TRIED = (
 
 def tried(source: str) -> list[Mistake]:
     """Everything wrong in a template; if nothing is, the first thing that goes wrong with sample alerts."""
-    found = mistakes(source)
-    if found:
+    if found := mistakes(source):
         return found
+    wrong = failure(source, _samples())
+    return [wrong] if wrong else []
+
+
+@cache
+def _samples() -> tuple[dict[str, Any], ...]:
     directory, style = ByIds(), Style("zh", "markdown", limits.WECOM_MARKDOWN_BYTES, _AT_MS)
-    tries = (words(one, About(one.intent.transition, directory, style), directory) for one in _TRIED)
-    return [wrong for one in tries if (wrong := failure(source, one))][:1]
+    return tuple(words(one, About(one.intent.transition, directory, style), directory) for one in _TRIED)
