@@ -97,12 +97,9 @@ class Ways:
             ConfigError: It cannot be read, or is none.
         """
         try:
-            url = self._secret(account, "url")
+            return self._url(account)
         except _Unusable as error:
             raise ConfigError([f"{name}: {error}"]) from error
-        if not url.get_secret_value().startswith(("https://", "http://")):
-            raise ConfigError([f"{name}: `url` must start with https:// or http://"])
-        return url
 
     def _callback(self, account: a.WecomAppAccount) -> TapReader:
         token, key = self._secret(account, "callback_token"), self._secret(account, "callback_key")
@@ -226,9 +223,7 @@ class Ways:
         )
 
     def _webhook(self, account: a.WebhookAccount) -> Webhook:
-        url, secret = self._secret(account, "url"), self._secret(account, "secret")
-        if not url.get_secret_value().startswith(("https://", "http://")):
-            raise _Unusable("`url` must start with https:// or http://")
+        url, secret = self._url(account), self._secret(account, "secret")
         return Webhook(self._client, url, secret, self._clock, allow_private=account.allow_private)
 
     def _apprise(self, account: a.AppriseAccount) -> Channel:
@@ -246,6 +241,12 @@ class Ways:
         # A service's own https address may mean one of ours, too.
         account_of_ours = ours(channel.canonical.partition("?")[0])
         return self._channel(account_of_ours) if account_of_ours else channel
+
+    def _url(self, account: Account) -> SecretStr:
+        url = self._secret(account, "url")
+        if not url.get_secret_value().startswith(("https://", "http://")):
+            raise _Unusable("`url` must start with https:// or http://")
+        return url
 
     def _optional(self, account: Account, name: str) -> SecretStr | None:
         return self._secret(account, name) if account.gives(name) else None
