@@ -74,7 +74,7 @@ class Auditor:
         self._late: dict[str, int] = {}  # account → since when we know that what is due there does not leave
         self._cried_ms = 0  # when the operator was last written to directly; 0: not about this
         self._progress, self._moved_ms = -1, clock.now_ms()
-        self._language = policy.receivers[policy.self_receiver or policy.default].language
+        self._language = policy.operator.language
 
     async def run(self) -> None:
         """Look for ever."""
@@ -140,7 +140,7 @@ class Auditor:
 
     async def _write(self, found: Sequence[str], now_ms: int) -> bool:
         """One message over the first account that takes it: the operator's first, late ones last."""
-        own = self._policy.receivers[self._policy.self_receiver or self._policy.default].accounts
+        own = self._policy.operator.accounts
         names = sorted(self._channels, key=lambda name: (name in self._late, name not in own))
         title, what = say(self._language, OVERDUE_RULE), say(self._language, "comma").join(found)
         alert = {"alert": "", "incident": "", "kind": "fire", "severity": "crit"}

@@ -96,8 +96,7 @@ def _named(policy: Policy, label: str) -> tuple[tuple[str, ...], str]:
 
 def _round_about(policy: Policy, broken: str) -> Route:
     """Tell of a broken account over the others: the operator's receiver first, else anybody's."""
-    own = policy.receivers[policy.self_receiver or policy.default]
-    for receiver in (own, *policy.receivers.values()):
+    for receiver in (policy.operator, *policy.receivers.values()):
         ways = tuple(To(receiver, account, "") for account in receiver.accounts if account != broken)
         if ways:
             named = ", ".join(to.account for to in ways)

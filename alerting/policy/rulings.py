@@ -109,6 +109,11 @@ class Policy:
         """Find the nodes by name."""
         object.__setattr__(self, "nodes", {node.name: node for node in self.tree.all()})
 
+    @property
+    def operator(self) -> Receiver:
+        """Who is told about slawatch itself."""
+        return self.receivers[self.self_receiver or self.default]
+
     def people(self, receiver: Receiver, at_ms: int) -> tuple[str, ...]:
         """Whom of the people a receiver means at ``at_ms``; nobody named: all of its accounts."""
         named = (self.schedules[n].at(at_ms) if n in self.schedules else (n,) for n in receiver.to)
