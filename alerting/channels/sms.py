@@ -110,12 +110,16 @@ class Sms:
     async def deliver(self, payload: bytes) -> DeliveryResult:
         """Send to each phone that has budget left and does not have it yet."""
         order = msgspec.json.decode(payload, type=Order)
-        phones = [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._phones]]
+        phones = self._to(order)
         try:
             async with asyncio.timeout(limits.DELIVER_S):
                 return sum_up(await self._deliver(order, phones))
         except TimeoutError:
             return DeliveryResult("ambiguous", detail=f"no answer in {limits.DELIVER_S:.0f} s")
+
+    def _to(self, order: Order) -> list[str]:
+        """The order's phones, else the account's own."""
+        return [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._phones]]
 
     async def _deliver(self, order: Order, phones: list[str]) -> dict[str, DeliveryResult]:
         found = await self._reconcile(order, phones) if order.again else {}
@@ -149,7 +153,7 @@ class Sms:
     async def reports(self, payload: bytes, ids: Sequence[str]) -> list[Report]:
         """What carriers say of a message to phones with these ids; nothing of one on its way."""
         order = msgspec.json.decode(payload, type=Order)
-        phones = [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._phones]]
+        phones = self._to(order)
         known = await asyncio.gather(*(self._about(phone, ids) for phone in phones))
         found = [one for some in known for one in some if one.key == order.key]
         return [

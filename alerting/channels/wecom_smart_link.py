@@ -160,9 +160,7 @@ class SmartLink:
             for task in (reading, beating):
                 if task is not None:
                     task.cancel()
-            for heard in self._waiting.values():
-                if not heard.done():
-                    heard.set_exception(ConnectionError("the connection was lost"))
+            self._fail_waiting()
 
     async def _read(self, connection: ClientConnection) -> bool:
         replaced = False
@@ -178,10 +176,14 @@ class SmartLink:
                     self._tell(frame)
                 elif (heard := self._waiting.get(str(frame.headers.get("req_id", "")))) and not heard.done():
                     heard.set_result(frame)
+        self._fail_waiting()
+        return replaced
+
+    def _fail_waiting(self) -> None:
+        """Tell all who wait for an answer that none will come."""
         for heard in self._waiting.values():
             if not heard.done():
                 heard.set_exception(ConnectionError("the connection was lost"))
-        return replaced
 
     def _tell(self, frame: Frame) -> None:
         task = asyncio.ensure_future(self._on_event(frame))
