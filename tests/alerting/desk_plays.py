@@ -25,7 +25,7 @@ from worlds import Memory, Shard
 
 from alerting.config import Alerting
 from alerting.policy.compose import Ready, compose
-from alerting.policy.records import Ack, Result, Silence, Tick, Unsilence, alert_key
+from alerting.policy.records import Ack, Queued, Result, Sibling, Silence, Tick, Unsilence, alert_key
 from alerting.policy.settle import settle
 from rules.values import duration_ms
 
@@ -133,8 +133,6 @@ class Play:
                 self.tell(account, draft)
 
     def worth(self, intent):
-        from alerting.policy.records import Queued
-
         siblings = [
             s
             for other, s in self.done
@@ -161,8 +159,6 @@ class Play:
         self.hear(result, *intents)
 
     def hear(self, result, *intents):
-        from alerting.policy.records import Sibling
-
         for intent in intents:
             self.desk.intents.pop(intent.id, None)
             if intent.kind not in ("resolved", "ended"):

@@ -11,10 +11,10 @@ import signal
 
 import httpx
 from people import People
+from worlds import opened
 
 from alerting import limits
 from alerting.channels import http
-from alerting.config import Alerting
 from alerting.policy.rulings import Policy, Receiver
 from alerting.sender import Sender
 from monitor.store.sqlite import SqliteStore
@@ -51,10 +51,8 @@ def serve(path, account, value, kill):
 
 async def _serve(path, account, clock, kill):
     store = SqliteStore(path)
-    receivers = {"m": {"accounts": ["it"]}}
-    parsed = Alerting.parse({"accounts": {"it": account}, "receivers": receivers, "default": "m"})
     async with httpx.AsyncClient(trust_env=False) as client:
-        channel = parsed.channels(client, clock, lambda kind, name: "")["it"]
+        channel = opened(account, client, clock)
         sender = Sender(store, {"it": channel}, POLICY, People(), clock, owner=f"process {os.getpid()}")
         if kill == "before":
             channel.deliver = die

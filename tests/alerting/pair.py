@@ -7,8 +7,8 @@ import asyncio
 import httpx
 from matrix import POLICY, SharedClock
 from people import People
+from worlds import opened
 
-from alerting.config import Alerting
 from alerting.desk import Desk
 from alerting.errors import Fenced, StoreBusy
 from alerting.sender import Sender
@@ -35,10 +35,8 @@ def serve(address, account, value, name):
 
 async def _serve(address, account, clock, name):
     store = PostgresStore(address, name)
-    receivers = {"m": {"accounts": ["it"]}}
-    parsed = Alerting.parse({"accounts": {"it": account}, "receivers": receivers, "default": "m"})
     async with httpx.AsyncClient(trust_env=False) as client:
-        channels = parsed.channels(client, clock, lambda kind, name: "")
+        channels = {"it": opened(account, client, clock)}
         sender = Sender(store, channels, POLICY, People(), clock, owner=name)
         sending = asyncio.create_task(sender.run())
         leader = None

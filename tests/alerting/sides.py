@@ -11,7 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from alerting.config import Alerting
+from worlds import opened
+
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.dingtalk import FakeDingtalk
 from alerting.fakes.feishu import FakeFeishu
@@ -129,9 +130,7 @@ class Side:
         """The provider, listening, and the channel to it."""
         fake = self.fake(clock.now_ms)
         account = self.configured(await fake.start())
-        receivers = {"m": {"accounts": ["it"]}}
-        parsed = Alerting.parse({"accounts": {"it": account}, "receivers": receivers, "default": "m"})
-        return fake, parsed.channels(client, clock, lambda kind, name: "")["it"]
+        return fake, opened(account, client, clock)
 
 
 def clear(name):

@@ -1,6 +1,6 @@
 """Scenes of escalations, acknowledgements and who is on call; their language is that of desk_plays.py."""
 
-from desk_plays import ms, plays
+from desk_plays import HOUSE, made, ms, plays
 
 UP = """
 escalations:
@@ -201,8 +201,6 @@ def test_what_is_over_while_somebody_has_it_is_told_once():
 
 def test_a_chain_is_kept_as_it_was_when_the_alert_fired():
     play = plays("10:00:00 s1 crit\n  10:00:00 bot: fire crit s1", UP)
-    from desk_plays import made
-
     play.desk.policy = made(UP.replace("after: 3m", "after: 30s").replace("after: 10m", "after: 40s"))
     play.pass_to(ms("10:30"))
     assert play.seen[1:] == [
@@ -307,8 +305,6 @@ def test_why_says_who_will_be_told_next_and_when():
 
 def test_an_account_whose_template_has_no_word_for_an_end_is_not_told_of_one():
     """Else the SMS of an alert that is over would say once more "handle it at once"."""
-    from desk_plays import HOUSE
-
     changes = UP + HOUSE.partition("receivers:")[0].replace("params: [shop, severity]", "params: [shop]")
     plays(
         """

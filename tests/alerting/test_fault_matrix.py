@@ -9,7 +9,6 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import sys
 
 import pytest
 from matrix import serve
@@ -35,17 +34,7 @@ CHOSEN = CELLS if ALL else CELLS[::17]
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["matrix"])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def born_quickly():
-    """The fork server finds what it is to import by the environment alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        first = context.Process(target=int)
-        first.start()
-        first.join()
-        yield
+pytestmark = pytest.mark.usefixtures("fork_server")
 
 
 def intents():

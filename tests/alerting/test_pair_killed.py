@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import random
 import signal
-import sys
 from collections import Counter
 
 import pytest
@@ -26,17 +25,7 @@ KILLS = int(os.environ.get("TEST_KILLS", "8"))
 STEP_S, STEP_MS = 0.02, 1_000  # fifty times as fast as the world: a dead process's lease ends in 0.6 s
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(["matrix", "pair"])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def born_quickly():
-    """The fork server finds what it is to import by the environment alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-        first = context.Process(target=int)
-        first.start()
-        first.join()
-        yield
+pytestmark = pytest.mark.usefixtures("fork_server")
 
 
 class World:

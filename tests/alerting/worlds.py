@@ -2,8 +2,9 @@
 
 import msgspec
 
+from alerting.config import Alerting
 from alerting.desk import Desk
-from alerting.policy.records import Cursor
+from alerting.policy.records import Cursor, Result
 from alerting.policy.rulings import Policy, Receiver
 from rules.transition import Facts, Item, Transition
 
@@ -23,6 +24,12 @@ def policy(**changes):
         "sources": {"pinduoduo:s1": "erp", "pinduoduo:s2": "erp"},
     }
     return Policy(**(given | changes))
+
+
+def opened(account, client, clock):
+    """The channel to an account, given as ``alerting.yaml`` does."""
+    values = {"accounts": {"it": account}, "receivers": {"m": {"accounts": ["it"]}}, "default": "m"}
+    return Alerting.parse(values).channels(client, clock, lambda kind, name: "")["it"]
 
 
 class Shard:
@@ -101,8 +108,6 @@ class Memory:
 
     def told(self, at_s, state="accepted"):
         """All that is due by then was sent."""
-        from alerting.policy.records import Result
-
         at_ms = T0 + round(at_s * SECOND)
         for intent in list(self.intents.values()):
             if intent.not_before_ms <= at_ms:
