@@ -21,13 +21,18 @@ def take_order(shop: Shop, event: Event) -> None:
     what = f"{event.type}.{event.action}"
     day = shop.day_at(event.at)
     forms = what in FORMING
-    if not forms and not any(spec.event == what for spec in day.spec.orders):
+    rates = [
+        keys
+        for spec, keys in zip(day.spec.orders, day.disputed, strict=True)
+        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes)
+    ]
+    if not forms and not rates:
         return
     key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
     if forms:
         _form(shop, day, key)
-    for spec, keys in zip(day.spec.orders, day.disputed, strict=True):
-        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes) and keys.add(key):
+    for keys in rates:
+        if keys.add(key):
             shop.orders_changed = True
             shop.touched()
 
