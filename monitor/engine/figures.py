@@ -85,7 +85,7 @@ def _kept(shop: Shop, today: int, span: int) -> list[Day]:
     return [day for number, day in shop.days.items() if today - span < number <= today]
 
 
-NOTHING_PAST: Final = Past()
+NOTHING_PAST: Final = Past()  # of every shop whose first day has not ended
 
 
 def _past(shop: Shop, today: int, span: int) -> Past:

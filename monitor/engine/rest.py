@@ -78,12 +78,15 @@ def restore(fold: Fold, row: ConversationRow) -> None:
     fold.written, fold.first_ms = row.written, row.first_ms
     start_ms = fold.day.start_ms
     fold.holders = tuple([(since + start_ms, who, given) for since, who, given in row.holders])
+    rounds, still_open = [], []
     for packed in row.rounds:
         if shop.keeps(row.day + packed.day):
             r = _unpack_round(fold, shop.day(row.day + packed.day), packed)
-            fold.rounds += (r,)
+            rounds.append(r)
             if packed.flags & 4:
-                fold.open += (r,)
+                still_open.append(r)
+    fold.rounds = tuple(rounds)
+    fold.open = fold.rounds if len(still_open) == len(rounds) else tuple(still_open)
 
 
 def _unpack_round(fold: Fold, day: Day, packed: RoundRow) -> Round:
