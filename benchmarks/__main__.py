@@ -15,28 +15,18 @@ from benchmarks.table import Row, print_rows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ALL: dict[str, Callable[[], list[Row]]] = {
-    "engine": engine.rows,
-    "replay": replay.rows,
-    "memory": memory.rows,
-    "ingest": ingest.rows,
-    "latency": latency.rows,
-    "desk": desk.rows,
-    "cluster": cluster.rows,
-    "cluster-latency": cluster_latency.rows,
-    "cluster-state": cluster_state.rows,
-}
-# To see that they run, and roughly where they stand: bars that need the full size are not judged.
-SHORT: dict[str, Callable[[], list[Row]]] = {
-    "engine": lambda: engine.rows(50_000),
-    "replay": lambda: replay.rows(50_000),
-    "memory": lambda: memory.rows(500),
-    "ingest": lambda: ingest.rows(10),
-    "latency": lambda: latency.rows(10),
-    "desk": lambda: desk.rows(200, 10, 500),
-    "cluster": lambda: cluster.rows(200_000),
-    "cluster-latency": lambda: cluster_latency.rows(10),
-    "cluster-state": lambda: cluster_state.rows(2_000),
+# Each with the sizes of its short form, to see that it runs and roughly where it stands: bars that need the
+# full size are not judged then.
+ALL: dict[str, tuple[Callable[..., list[Row]], tuple[int, ...]]] = {
+    "engine": (engine.rows, (50_000,)),
+    "replay": (replay.rows, (50_000,)),
+    "memory": (memory.rows, (500,)),
+    "ingest": (ingest.rows, (10,)),
+    "latency": (latency.rows, (10,)),
+    "desk": (desk.rows, (200, 10, 500)),
+    "cluster": (cluster.rows, (200_000,)),
+    "cluster-latency": (cluster_latency.rows, (10,)),
+    "cluster-state": (cluster_state.rows, (2_000,)),
 }
 
 
@@ -50,7 +40,8 @@ def main() -> None:
     found: list[Row] = []
     for name in options.names or ALL:
         print(f"{name} …", file=sys.stderr, flush=True)
-        found += (SHORT if options.short else ALL)[name]()
+        rows, short = ALL[name]
+        found += rows(*short) if options.short else rows()
     day = time.strftime("%Y-%m-%d")
     print(f"{day}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}\n")
     print_rows(found)

@@ -8,7 +8,6 @@ where one process stands beside another, by the clock where two stand beside one
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks.cluster_references import Rate, kafka_streams, naive_faust, rate_of, streams_missing
 from benchmarks.cluster_stage import PARTITIONS, Stage, Worker, compiled, cpu_s, missing, resident_mb, stage
 from benchmarks.cluster_traffic import an_hour, put
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,11 +124,5 @@ def described(found: Run) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=EVENTS)
-    print_rows(rows(parser.parse_args().events))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, events=EVENTS)

@@ -7,7 +7,6 @@ the second of the transition's own time to when others can read it. ``python -m 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import psycopg
 from benchmarks.cluster_stage import PARTITIONS, cpu_s, missing, stage
 from benchmarks.cluster_traffic import Live
 from benchmarks.daemon import percentile
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 from rules.transition import Transition
 from tests.waiting import eventually
 
@@ -121,11 +120,5 @@ def rows(seconds: int = SECONDS) -> list[Row]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
-    print_rows(rows(parser.parse_args().seconds))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, seconds=SECONDS)

@@ -7,7 +7,6 @@ drawn, 16 a shop. Then real workers take them. ``python -m benchmarks.cluster_st
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from array import array
@@ -29,7 +28,7 @@ from benchmarks.cluster_stage import (
 )
 from benchmarks.cluster_traffic import Live, place_of
 from benchmarks.memory import event
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 from monitor.checkpoint import IDS_PART
 from monitor.engine.records import Record
 from monitor.engine.rows import IdRow
@@ -297,11 +296,5 @@ def rows(shops: int = SHOPS) -> list[Row]:
         return measure(at, shops)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shops", type=int, default=SHOPS)
-    print_rows(rows(parser.parse_args().shops))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, shops=SHOPS)

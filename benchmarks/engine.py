@@ -6,7 +6,6 @@ vary less than the rates. ``python -m benchmarks.engine [--events N]``
 
 from __future__ import annotations
 
-import argparse
 import gc
 import statistics
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 from benchmarks.traffic import traffic
 from monitor.commands.offline import few_collections
 from monitor.engine.events import Event
@@ -127,11 +126,5 @@ def rows(events: int = EVENTS) -> list[Row]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=EVENTS)
-    print_rows(rows(parser.parse_args().events))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, events=EVENTS)

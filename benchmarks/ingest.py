@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import queue
 import tempfile
 import threading
@@ -13,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.daemon import Daemon, percentile, post
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 
 BATCH = 500
 SHOPS = 200
@@ -132,13 +131,5 @@ def rows(seconds: int = SECONDS, rate: int = BAR_RATE) -> list[Row]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=int, default=BAR_RATE)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
-    options = parser.parse_args()
-    print_rows(rows(options.seconds, options.rate))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, rate=BAR_RATE, seconds=SECONDS)

@@ -9,7 +9,6 @@ which rules are judged is part of it: half a second in the mean.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from alerting.fakes.wecom import FakeWecom
 from benchmarks.daemon import Daemon, percentile, post
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 
 BOTS = 40
 PROBE_EVERY_S = 0.25  # 40 bots: one message on each every 10 s
@@ -160,11 +159,5 @@ def rows(seconds: int = SECONDS) -> list[Row]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
-    print_rows(rows(parser.parse_args().seconds))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, seconds=SECONDS)

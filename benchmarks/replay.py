@@ -6,7 +6,6 @@ The command as a user calls it, with its start: wall and processor time, and the
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.table import Row, print_rows
+from benchmarks.table import Row, measure_and_print
 from benchmarks.traffic import traffic
 
 EVENTS = 1_000_000
@@ -71,11 +70,5 @@ def rows(events: int = EVENTS) -> list[Row]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=EVENTS)
-    print_rows(rows(parser.parse_args().events))
-
-
 if __name__ == "__main__":
-    main()
+    measure_and_print(__doc__, rows, events=EVENTS)

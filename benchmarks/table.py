@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import argparse
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD = ("what", "measured", "reference", "bar", "")
 
@@ -26,3 +30,11 @@ def print_rows(rows: list[Row]) -> None:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
         if number == 0:
             print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def measure_and_print(about: str | None, rows: Callable[..., list[Row]], **sizes: int) -> None:
+    """Be the command of one benchmark: each of its sizes is an option."""
+    parser = argparse.ArgumentParser(description=about)
+    for name, usual in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=usual)
+    print_rows(rows(**vars(parser.parse_args())))
