@@ -13,8 +13,9 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.cluster_references import Rate, kafka_streams, naive_faust, rate_of, streams_missing
-from benchmarks.cluster_stage import PARTITIONS, Stage, Worker, compiled, cpu_s, missing, resident_mb, stage
+from benchmarks.cluster_stage import PARTITIONS, Stage, Worker, compiled, missing, stage
 from benchmarks.cluster_traffic import an_hour, put
+from benchmarks.processes import cpu_s, resident_mb
 from benchmarks.table import Row, measure_and_print
 
 if TYPE_CHECKING:

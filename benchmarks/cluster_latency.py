@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import psycopg
 
-from benchmarks.cluster_stage import PARTITIONS, cpu_s, missing, stage
+from benchmarks.cluster_stage import PARTITIONS, missing, stage
 from benchmarks.cluster_traffic import Live
 from benchmarks.daemon import percentile
+from benchmarks.processes import cpu_s
 from benchmarks.table import Row, measure_and_print
 from rules.transition import Transition
 from tests.waiting import eventually

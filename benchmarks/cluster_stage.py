@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from benchmarks.daemon import PACKS, TICKS
+from benchmarks.daemon import PACKS
+from benchmarks.processes import cpu_s
 from monitor.engine import fold
 from rules.load import starter_rules
 from tests.servers import kafka, postgres
@@ -99,20 +100,6 @@ def stage() -> Iterator[Stage]:
                 yield Stage(broker, database, folder)
         finally:
             database.close()
-
-
-def cpu_s(pid: int) -> float:
-    """Processor seconds of a process, and of the children it has waited for; 0: it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(") ")[2].split()
-    except OSError:
-        return 0.0
-    return sum(map(int, fields[11:15])) / TICKS
-
-
-def resident_mb(pid: int) -> int:
-    """Memory a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
 def write_packs(folder: Path) -> None:

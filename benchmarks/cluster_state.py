@@ -16,18 +16,10 @@ import msgspec
 import psycopg
 from kafka import KafkaProducer
 
-from benchmarks.cluster_stage import (
-    PARTITIONS,
-    Stage,
-    Worker,
-    cpu_s,
-    missing,
-    resident_mb,
-    stage,
-    write_packs,
-)
+from benchmarks.cluster_stage import PARTITIONS, Stage, Worker, missing, stage, write_packs
 from benchmarks.cluster_traffic import Live, place_of
 from benchmarks.memory import event
+from benchmarks.processes import cpu_s, resident_mb
 from benchmarks.table import Row, measure_and_print
 from monitor.checkpoint import IDS_PART
 from monitor.engine.records import Record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
 import socket
@@ -15,13 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.processes import cpu_s, resident_mb
 from rules.load import starter_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKS = Path(__file__).parent.parent / "rules" / "packs"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Daemon:
@@ -88,13 +87,11 @@ class Daemon:
 
     def cpu_s(self) -> float:
         """Processor seconds it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_s(self.process.pid)
 
     def resident_mb(self) -> int:
         """Memory it holds."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") >> 20
+        return resident_mb(self.process.pid)
 
     def metric(self, name: str) -> float:
         """The sum over all labels of a metric of /metrics."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.engine import new_shard
+from benchmarks.processes import resident_mb
 from benchmarks.table import Row, print_rows
 from benchmarks.traffic import FROM_MS
 from monitor.engine.events import Event
@@ -121,12 +122,6 @@ def save(shard: Shard, store: SqliteStore, epoch: int, slices: int | None = None
         store.save_state(0, epoch, taken.rows, taken.floor, taken.floor_clock_ms)
 
 
-def resident_mb() -> int:
-    """Memory this process holds."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
-
-
 def as_the_daemon() -> None:
     """Collect garbage as the daemon does."""
     gc.collect()
@@ -140,7 +135,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
     shard = new_shard(rules=True, live=True)
     store = SqliteStore(path)
     epoch = store.take(0).epoch
-    before_mb, fed_s, saved_s, events, stored_ms = resident_mb(), 0.0, 0.0, 0, OPENS_MS
+    before_mb, fed_s, events, stored_ms = resident_mb(os.getpid()), 0.0, 0, OPENS_MS
     for record in as_a_log(batches(shops)):
         began_s = time.process_time()
         shard.step([record])
@@ -152,7 +147,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
     counts = shard.engine.counts
     assert (counts.accepted, counts.rejected) == (events, 0)
     assert len(shard.engine.shops) == shops
-    held_mb, began_s = resident_mb(), time.process_time()
+    held_mb, began_s = resident_mb(os.getpid()), time.process_time()
     save(shard, store, epoch)
     saved_s = time.process_time() - began_s
     return {
@@ -161,7 +156,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
         "conversations": sum(len(shop.conversations) for shop in shard.engine.shops.values()),
         "before_mb": before_mb,
         "resident_mb": held_mb,
-        "stored_mb": resident_mb(),
+        "stored_mb": resident_mb(os.getpid()),
         "state_bytes": sum(len(data) for _, _, _, data in store.load_state(0)),
         "stored_cpu_s": round(saved_s, 1),
         "position": shard.position,
@@ -179,7 +174,7 @@ def restore(path: Path, shops: int, position: int) -> dict[str, float]:
     took_s, wall_s = time.process_time() - began_s, time.perf_counter() - wall_s
     assert len(shard.engine.shops) == shops
     assert shard.now_ms
-    restored_mb, log, events = resident_mb(), list(as_a_log(further(shops), position)), 0
+    restored_mb, log, events = resident_mb(os.getpid()), list(as_a_log(further(shops), position)), 0
     began_s = time.process_time()
     for record in log:
         shard.step([record])
