@@ -223,6 +223,13 @@ def test_what_is_silenced_or_acknowledged_is_not_in_the_group(tmp_path):
     play(tmp_path, scene)
 
 
+@pytest.fixture
+def long_lease(monkeypatch):
+    """For scenes of days: a sender looks again at half its lease at the latest, and each look is real work."""
+    monkeypatch.setattr("alerting.limits.LEASE_MS", HOUR)
+
+
+@pytest.mark.usefixtures("long_lease")
 def test_at_the_end_of_a_long_silence_what_still_fires_is_told_once(tmp_path):
     async def scene(w):
         w.hear(Silence(T0, "s", {}, T0 + 72 * HOUR, "李"))
@@ -235,6 +242,7 @@ def test_at_the_end_of_a_long_silence_what_still_fires_is_told_once(tmp_path):
     play(tmp_path, scene)
 
 
+@pytest.mark.usefixtures("long_lease")
 def test_what_could_not_be_sent_for_a_day_expires_and_is_told_as_a_repeat(tmp_path, monkeypatch):
     monkeypatch.setattr("alerting.limits.BACKOFF_MS_MAX", HOUR)
 

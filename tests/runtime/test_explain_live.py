@@ -14,7 +14,8 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from tests.commands.test_cli import slawatch
 
-DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+MIDNIGHT_MS = TEN_MS + 14 * 60 * MINUTE_MS
 
 
 async def explained(client, shop="s1", **query):
@@ -63,10 +64,10 @@ def test_the_units_add_up_to_the_live_figure_before_and_after_a_restart(tmp_path
 
 def test_an_earlier_day_is_explained_as_it_ended(tmp_path):
     async def scene():
-        clock = ManualClock(TEN_MS)
+        clock = ManualClock(MIDNIGHT_MS - MINUTE_MS)
         async with living(tmp_path, clock) as (it, client, _):
             await a_busy_minute(it, client, clock)
-            await pass_time(clock, TEN_MS + DAY_MS, it.running.settled)
+            await pass_time(clock, MIDNIGHT_MS + 15 * MINUTE_MS, it.running.settled)
             await post(client, buyer(5, clock.now_ms()))
             await it.running.settled()
             before = await explained(client, day="2026-11-11")
