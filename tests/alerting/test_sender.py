@@ -225,7 +225,7 @@ def test_what_is_silenced_or_acknowledged_is_not_in_the_group(tmp_path):
 
 @pytest.fixture
 def long_lease(monkeypatch):
-    """For scenes of days: a sender looks again at half its lease at the latest, and each look is real work."""
+    """For scenes of days: a sender looks again at half its lease at the latest, each real work."""
     monkeypatch.setattr("alerting.limits.LEASE_MS", HOUR)
 
 
