@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ import httpx
 from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.auditing import PART, auditor_of
-from monitor.configured import configure, files_of_rules, read_secret
+from monitor.configured import configure, files_of_rules
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -126,12 +126,12 @@ async def daemon(
         tokens = Tokens(data / "tokens.json")
         settings.require_safe(tokens=len(tokens))
         client = await stack.enter_async_context(httpx.AsyncClient())
-        read = partial(read_secret, configured.base)
-        channels = channels or configured.alerting.channels(client, clock, read)
-        callbacks = configured.alerting.callbacks(client, clock, read)
+        ways = client, clock, configured.secret
+        channels = channels or configured.alerting.channels(*ways)
+        callbacks = configured.alerting.callbacks(*ways)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
-        configured = await _signing(configured, files)
+        configured = configured.signing(await links_of(files.store, files.thread, settings.public_url))
         letters = DeadLetters(data / "dead_letters.db")
         stack.callback(letters.close)
         box = DeadLetterBox(letters)
@@ -143,13 +143,13 @@ async def daemon(
         view = _view(running, configured.names)
         gauges = Gauges(running, view, metrics)
         _look_at_steps(running, gauges, metrics)
-        reload = _reload(configured, running)
-        store, loop, health = running.store, running.desk_loop, running.health
-        auditor = auditor_of(configured, client, channels, store, running.thread, clock, loop, health)
+        store, thread, loop, health = running.store, running.thread, running.desk_loop, running.health
+        reload = Reload(configured.again, running.plans, configured.names, store, thread, health)
+        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
         web = build_app(
             view=view,
             entrance=running.entrance,
-            desk=hear_taps(channels, DeskDoor(loop, store, running.thread, clock)),
+            desk=hear_taps(channels, DeskDoor(loop, store, thread, clock)),
             reasons=_reasons(configured, running),
             evidence=_evidence(running, stack),
             rules=reload,
@@ -177,12 +177,6 @@ def _look_at_steps(running: Embedded, gauges: Gauges, metrics: Metrics) -> None:
     packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
     running.outputs_told += [gauges.count, packless.look]
     running.refusals_told.append(gauges.refused)
-
-
-async def _signing(configured: Configured, files: Files) -> Configured:
-    """The same, with links that the store's key signs."""
-    links = await links_of(files.store, files.thread, configured.settings.public_url)
-    return replace(configured, names=configured.names.signing(links))
 
 
 async def _embedded(
@@ -215,7 +209,7 @@ def _sender(
     sender = Sender(
         running.store,
         channels,
-        configured.policy(running.clock.now_ms()),
+        running.desk_loop.policy,
         configured.names,
         running.clock,
         worker=running.thread,
@@ -238,13 +232,8 @@ def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
     return evidence
 
 
-def _reload(configured: Configured, running: Embedded) -> Reload:
-    again = partial(configure, configured.settings, configured.base)
-    return Reload(again, running.plans, configured.names, running.store, running.thread, running.health)
-
-
 def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Receipts:
-    readers = configured.alerting.receipt_readers(running.clock, partial(read_secret, configured.base))
+    readers = configured.alerting.receipt_readers(running.clock, configured.secret)
     running.on_clock += 1
     store, wake = running.store, running.desk_loop.wake
     return Receipts(readers, sender.lines, store, running.clock, running.thread, wake)

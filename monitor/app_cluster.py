@@ -16,11 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from fastapi import FastAPI
 
 from alerting.errors import AlertingError
 from alerting.sender import Sender
-from monitor.configured import Configured, configure, read_secret
+from monitor.configured import Configured, configure
 from monitor.errors import MonitorError
 from monitor.logs import configure_logging
 from monitor.runtime.clock import SystemClock
@@ -44,13 +43,15 @@ from monitor.sinks.metrics import Metrics
 from monitor.store.sqlite import SqliteStore
 from monitor.web.access import Access
 from monitor.web.api import probe_routes
-from monitor.web.problems import add_handlers
+from monitor.web.app import bare_app
 from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
+
+    from fastapi import FastAPI
 
     from monitor.settings import Settings
     from rules.transition import Transition
@@ -147,8 +148,7 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         await it.start()
         it.part("metrics", WorkerGauges(it, status, metrics).run)
         await _be_heard(configured, it, status, stack)
-        again = partial(configure, settings, configured.base)
-        reload = Reload(again, plans, configured.names, store, thread, health)
+        reload = Reload(configured.again, plans, configured.names, store, thread, health)
         yield Running(it, status, reload, url)
 
 
@@ -171,7 +171,7 @@ def _teller(
     clock, health = parts.clock, parts.health
     store: Any = parts.store  # never asked
     try:
-        channels = configured.alerting.channels(client, clock, partial(read_secret, configured.base))
+        channels = configured.alerting.channels(client, clock, configured.secret)
     except (AlertingError, MonitorError, OSError, KeyError) as error:  # secrets may be the desks' alone
         health.notices["escape"] = f"no way to tell people while the database is down: {error}"
         channels = {}
@@ -214,14 +214,9 @@ def _probes(
     status: WorkerStatus, tokens: Tokens, metrics: Metrics, letters: DeadLetters, settings: Settings
 ) -> FastAPI:
     """What supervisors and Prometheus ask of a worker."""
-    web = FastAPI(title="slawatch worker", docs_url=None, redoc_url=None, openapi_url=None)
-    web.state.streams = Streams(metrics.streams, 1.0)
-    add_handlers(web)
-    web.include_router(
-        probe_routes(
-            status, Access(tokens, settings.limits.requests_per_minute, time.monotonic), metrics, letters
-        )
-    )
+    web = bare_app("slawatch worker", Streams(metrics.streams))
+    access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
+    web.include_router(probe_routes(status, access, metrics, letters))
     return web
 
 

@@ -6,7 +6,6 @@ settings → rules, receivers → store · desk, under a lease · channels, send
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +13,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
-from fastapi import FastAPI
 from prometheus_client import Gauge
 
 from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
 from monitor.auditing import PART, auditor_of
-from monitor.configured import Configured, configure, read_secret
+from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
 from monitor.runtime import limits
@@ -39,20 +37,8 @@ from monitor.runtime.status import SenderMetrics, account_failed, account_well
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
-from monitor.web.access import Access
-from monitor.web.api import api_routes, probe_routes
-from monitor.web.app import WebOptions
-from monitor.web.body import Bodies
-from monitor.web.callbacks import callback_routes
-from monitor.web.pages import Pages, add_static
-from monitor.web.phone import Phone, phone_routes
+from monitor.web.app import WebOptions, build_desk_app
 from monitor.web.ports import Status
-from monitor.web.problems import add_handlers
-from monitor.web.receipts import receipt_routes
-from monitor.web.rules import rules_routes
-from monitor.web.shell import Shell
-from monitor.web.silences import silence_routes
-from monitor.web.stream import Streams
 from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
@@ -60,9 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from fastapi import FastAPI
+
     from alerting.auditor import Auditor
     from alerting.ports import TapReader
-    from monitor.runtime.names import Names
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -115,10 +102,10 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
     name = f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
-        ways = client, clock, partial(read_secret, configured.base)
+        ways = client, clock, configured.secret
         channels, callbacks = configured.alerting.channels(*ways), configured.alerting.callbacks(*ways)
         thread, store = await opened_store(configured, health, stack, name)
-        names = configured.names.signing(await links_of(store, thread, settings.public_url))
+        configured = configured.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
         policy = configured.policy(clock.now_ms())
@@ -136,7 +123,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             store,
             channels,
             policy,
-            names,
+            configured.names,
             clock,
             owner=name,
             worker=thread,
@@ -147,40 +134,26 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             templates=configured.alerting.templates(),
         )
         tell_on_call(configured, clock.now_ms(), health)
-        reload = await _reload(configured, names, store, thread, health)
-        receipts = _receipts(configured, sender, store, thread, loop.wake)
-        view = View(lambda: None, lambda: loop.desk, names, partial(_status, health, clock.now_ms(), clock))
-        options = _options(configured, names, callbacks, receipts)
+        reload = await _reload(configured, store, thread, health)
+        readers = configured.alerting.receipt_readers(clock, configured.secret)
+        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
+        status = partial(_status, health, clock.now_ms(), clock)
+        view = View(lambda: None, lambda: loop.desk, configured.names, status)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
-        web = _web(view, door, clock, tokens, metrics, letters, settings, options, reload)
-        url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
+        web = _web(configured, parts, door, callbacks, tokens, metrics, letters)
+        url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics))
         yield url, reload
 
 
-def _receipts(
-    configured: Configured,
-    sender: Sender,
-    store: SqliteStore,
-    thread: StoreThread,
-    wake: Callable[[], None],
-) -> Receipts:
-    clock = SystemClock()
-    readers = configured.alerting.receipt_readers(clock, partial(read_secret, configured.base))
-    return Receipts(readers, sender.lines, store, clock, thread, wake)
-
-
-async def _reload(
-    configured: Configured, names: Names, store: SqliteStore, thread: StoreThread, health: Health
-) -> Reload:
+async def _reload(configured: Configured, store: SqliteStore, thread: StoreThread, health: Health) -> Reload:
     """What puts rules in force; names are of those that are."""
     plans = PlanBook()
     await thread.run(partial(plans.apply, store, configured.plan, first=True))
-    names.use(plans.plan.packs, plans.plan.rules)
-    again = partial(configure, configured.settings, configured.base)
-    return Reload(again, plans, names, store, thread, health)
+    configured.names.use(plans.plan.packs, plans.plan.rules)
+    return Reload(configured.again, plans, configured.names, store, thread, health)
 
 
 @asynccontextmanager
@@ -246,40 +219,32 @@ def _status(
     )
 
 
-def _options(
-    configured: Configured, names: Names, callbacks: Mapping[str, TapReader], receipts: Receipts
-) -> WebOptions:
-    language = configured.settings.language
-    return WebOptions(language, names.timezone, callbacks=callbacks, receipts=receipts, links=names.links)
-
-
 def _web(
-    view: View,
-    desk: DeskDoor,
-    clock: SystemClock,
+    configured: Configured,
+    parts: Parts,
+    door: DeskDoor,
+    callbacks: Mapping[str, TapReader],
     tokens: Tokens,
     metrics: Metrics,
     letters: DeadLetters,
-    settings: Settings,
-    options: WebOptions,
-    reload: Reload,
 ) -> FastAPI:
     """Alerts, acknowledgements and silences, and what supervisors ask."""
-    web = FastAPI(title="slawatch desk", docs_url=None, redoc_url=None, openapi_url=None)
-    web.state.streams = Streams(metrics.streams, 1.0)
-    add_handlers(web)
-    access = Access(tokens, settings.limits.requests_per_minute, time.monotonic)
-    add_static(web)
-    web.add_middleware(Shell, metrics=metrics)
-    web.include_router(api_routes(view, desk, access))
-    web.include_router(silence_routes(view, desk, access, clock.now_ms))
-    web.include_router(rules_routes(reload, access))
-    web.include_router(callback_routes(options.callbacks, desk, Bodies(metrics)))
-    if options.receipts:
-        web.include_router(receipt_routes(options.receipts, Bodies(metrics)))
-    if options.links:
-        pages = Pages(view, clock.now_ms, options.language, options.timezone)
-        phone = Phone(options.links, view, desk, clock.now_ms)
-        web.include_router(phone_routes(pages, phone, view, Bodies(metrics)))
-    web.include_router(probe_routes(view, access, metrics, letters))
-    return web
+    settings, names = configured.settings, configured.names
+    options = WebOptions(
+        language=settings.language,
+        timezone=names.timezone,
+        requests_per_minute=settings.limits.requests_per_minute,
+        callbacks=callbacks,
+        receipts=parts.receipts,
+        links=names.links,
+    )
+    return build_desk_app(
+        view=parts.view,
+        desk=door,
+        rules=parts.reload,
+        tokens=tokens,
+        metrics=metrics,
+        dead_letters=letters,
+        clock_ms=parts.clock.now_ms,
+        options=options,
+    )

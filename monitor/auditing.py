@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -10,7 +9,6 @@ import structlog
 
 from alerting import limits
 from alerting.auditor import Auditor
-from monitor.configured import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +73,7 @@ def auditor_of(
         ConfigError: The address to ping cannot be read.
     """
     alerting = configured.alerting
-    url = alerting.heartbeat_url(client, clock, partial(read_secret, configured.base))
+    url = alerting.heartbeat_url(client, clock, configured.secret)
     beat = Beat(client, url, alerting.heartbeat.every, clock) if url and alerting.heartbeat else None
 
     def tell(what: str) -> None:
@@ -87,7 +85,6 @@ def auditor_of(
     def well() -> bool:
         return not health.problems
 
-    policy = configured.policy(clock.now_ms())
     return Auditor(
-        store, channels, policy, clock, hear=loop.hear, tell=tell, well=well, beat=beat, worker=thread
+        store, channels, loop.policy, clock, hear=loop.hear, tell=tell, well=well, beat=beat, worker=thread
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from alerting.config import Alerting
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from alerting.links import Links
     from alerting.policy.rulings import Policy
-    from monitor.directory import Shop
+    from monitor.directory import Person, Shop
     from monitor.rulebook import Plan
     from monitor.settings import Settings
 
@@ -36,6 +37,23 @@ class Configured:
     names: Names
     alerting: Alerting
     shops: Mapping[str, Shop]
+    people: Mapping[str, Person]
+
+    def again(self) -> Configured:
+        """What the same files say now.
+
+        Raises:
+            ConfigurationError, RulesError: With every mistake, each at its place.
+        """
+        return configure(self.settings, self.base)
+
+    def signing(self, links: Links) -> Configured:
+        """The same, with links by which an alert may be acknowledged."""
+        return replace(self, names=self.names.signing(links))
+
+    def secret(self, kind: Literal["file", "env"], name: str) -> str:
+        """The text of a secret; see ``read_secret``."""
+        return read_secret(self.base, kind, name)
 
     def policy(self, now_ms: int) -> Policy:
         """What desk and sender decide by; tables of local time are made around ``now_ms``."""
@@ -58,7 +76,8 @@ def configure(settings: Settings, base: Path) -> Configured:
     alerting = load_alerting(base / settings.alerting, settings.language, people)
     rules = load_rules([base / settings.rules], packs, alerting.names())
     names = Names(packs, rules, shops, people, settings.public_url)
-    return Configured(settings, base, plan_of(settings, packs, rules, shops), names, alerting, shops)
+    plan = plan_of(settings, packs, rules, shops)
+    return Configured(settings, base, plan, names, alerting, shops, people)
 
 
 def routing(settings: Settings, base: Path, now_ms: int) -> Policy:

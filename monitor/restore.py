@@ -12,6 +12,7 @@ from monitor.checkpoint import IDS_PART, SHARD_ROW, MarkRow, WatchRow
 from monitor.engine.rows import IdRow
 from monitor.engine.state import FORMAT, unpack_shop
 from monitor.errors import MonitorError
+from monitor.turnover import sort_states
 from monitor.watch import ShopWatch
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def restore(
             parts[part] = data
             applied = max(applied, position)
         if key == SHARD_ROW[0]:
-            _restore_mark(shard, parts[SHARD_ROW[1]])
-            _restore_ids(shard, parts, floor_clock_ms)
+            row = _restore_mark(shard, parts[SHARD_ROW[1]])
+            _restore_ids(shard, parts, max(row.ids_from_ms, floor_clock_ms - engine.ids.horizon_ms))
             continue
         unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
         _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
@@ -90,7 +91,7 @@ def _require_format(data: bytes) -> None:
         raise OtherFormatError(f"state of format {found}, this slawatch reads {FORMAT}")
 
 
-def _restore_mark(shard: Shard, data: bytes) -> None:
+def _restore_mark(shard: Shard, data: bytes) -> MarkRow:
     _require_format(data)
     row = _mark(data)
     engine = shard.engine
@@ -103,12 +104,12 @@ def _restore_mark(shard: Shard, data: bytes) -> None:
         watch.states, watch.next_ms = states, next_ms
         if next_ms:
             engine.wheel.at(max(next_ms, row.judged_ms + 1), watch)
+    return row
 
 
-def _restore_ids(shard: Shard, parts: Mapping[str, bytes], floor_clock_ms: int) -> None:
+def _restore_ids(shard: Shard, parts: Mapping[str, bytes], from_ms: int) -> None:
     """Remember the ids that were remembered at the floor."""
-    ids, row = shard.engine.ids, _mark(parts[SHARD_ROW[1]])
-    from_ms = max(row.ids_from_ms, floor_clock_ms - ids.horizon_ms)
+    ids = shard.engine.ids
     for part in sorted(part for part in parts if part.startswith(IDS_PART)):
         rows = _ids(parts[part])
         for one in rows:
@@ -124,11 +125,7 @@ def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
     watch = shard.watches[key] = ShopWatch(shop, shard)
     if row.day >= 0:
         watch.begin(row.day)
-        for rule, (meaning, state) in row.states.items():
-            if meaning and meaning == shard.book.meaning_of(rule):
-                watch.states[rule] = state
-            else:
-                watch.removed[rule] = (meaning, state)
+        sort_states(watch, row.states, shard.book)
     judged_ms = shard.engine.judged_ms
     for state in watch.states.values():
         if state.due_ms:

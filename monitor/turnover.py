@@ -15,10 +15,13 @@ from rules.rule import Rule
 from rules.transition import Facts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from monitor.rulebook import Plan
     from monitor.shard import Shard
     from monitor.source_watch import SourceWatch
     from monitor.watch import ShopWatch
+    from rules.transition import RuleState
 
 
 def turn_to(shard: Shard, name: str, plan: Plan) -> None:
@@ -46,15 +49,20 @@ def _sort(watch: ShopWatch, before: Rulebook, after: Rulebook) -> None:
     A shop that was stored beyond this record may hold states of rules that only come with it.
     """
     known = watch.removed | {rule: (before.meaning_of(rule), state) for rule, state in watch.states.items()}
-    watch.states, watch.removed = {}, {}
-    for rule, (meaning, state) in known.items():
-        if meaning and meaning == after.meaning_of(rule):
-            watch.states[rule] = state
-        else:
-            watch.removed[rule] = (meaning, state)
+    sort_states(watch, known, after)
     if watch.day >= 0:
         watch.begin(watch.day)
     watch.complete_from, watch.next_ms = -1, 0  # judge anew, and set timers anew
+
+
+def sort_states(watch: ShopWatch, known: Mapping[str, tuple[int, RuleState]], book: Rulebook) -> None:
+    """Give a watch its states, each with the meaning its rule had: those stay whose rules mean the same."""
+    watch.states, watch.removed = {}, {}
+    for rule, (meaning, state) in known.items():
+        if meaning and meaning == book.meaning_of(rule):
+            watch.states[rule] = state
+        else:
+            watch.removed[rule] = (meaning, state)
 
 
 def _turn_source(shard: Shard, watch: SourceWatch, before: Rulebook, after: Rulebook) -> None:

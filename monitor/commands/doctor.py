@@ -139,8 +139,7 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
             found.append(Finding("warn", what, "set `public_url`, or add a `wecom_smart_bot`"))
     if people is not None:
         now_ms = time.time_ns() // 1_000_000
-        notices = on_call_notices(alerting, settings, configuration.base, now_ms)
-        found += [Finding("warn", notice) for notice in notices]
+        found += [Finding("warn", one) for one in on_call_notices(alerting, people, path, now_ms)]
     return found, alerting.names()
 
 

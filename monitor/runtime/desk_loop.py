@@ -50,7 +50,7 @@ class DeskLoop:
         tell_unrecorded: Callable[[list[Intent]], Awaitable[object]],
         owner: str = "",
     ) -> None:
-        self._policy, self._store, self._thread = policy, store, thread
+        self.policy, self._store, self._thread = policy, store, thread
         self._clock, self._health, self._on_intents = clock, health, on_intents
         self._tell_unrecorded, self._owner = tell_unrecorded, owner
         self._wake = asyncio.Event()
@@ -70,14 +70,17 @@ class DeskLoop:
 
     def read(self) -> Desk:
         """The desk as it is stored, to be looked at only; called in the store's thread."""
-        return Desk(self._policy, self._store.desk_rows(), self._store.desk_cursor())
+        cursor = self._store.desk_cursor()  # before the rows: they are never older than it
+        if self.desk is not None and self.desk.cursor == cursor:
+            return self.desk
+        return Desk(self.policy, self._store.desk_rows(), cursor)
 
     async def run(self) -> None:
         """Read the desk from the store, then fold for ever."""
 
         def load() -> tuple[int, Desk]:
             epoch, cursor = self._store.take_desk(self._owner)
-            return epoch, Desk(self._policy, self._store.desk_rows(), cursor)
+            return epoch, Desk(self.policy, self._store.desk_rows(), cursor)
 
         self._epoch, desk = await self._thread.run(load)
         self.desk = desk

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from alerting.errors import AlertingError
 from monitor.errors import MonitorError
 from monitor.runtime import limits
+from monitor.web.rules import Applied
 from rules.problems import RulesError
 
 if TYPE_CHECKING:
@@ -38,14 +39,6 @@ class Files(Protocol):
     @property
     def names(self) -> Names:
         """Names and texts."""
-
-
-class Applied(NamedTuple):
-    """What came of it."""
-
-    plan: str  # the name of the plan in force now
-    changed: bool
-    rules: int
 
 
 class Reload:

@@ -10,8 +10,8 @@ import structlog
 from alerting.limits import NEVER_MS
 from alerting.policy.rulings import JOURNAL_RULE
 from monitor.runtime import limits
+from monitor.runtime.unrecorded import unrecorded_alert
 from monitor.store.journal_reader import JournalError
-from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
     from monitor.store.journal import Journal
+    from rules.transition import Transition
 
-UNJUDGED_SHARD = -1  # of no shard: its alert is never written, and its id meets no other
 log = structlog.get_logger(__name__)
 
 
@@ -84,19 +84,7 @@ class Ticker:
         self._failing_since_ms = self._failing_since_ms or now_ms
         if now_ms - self._failing_since_ms < limits.UNJUDGED_TOLD_MS:
             return
-        alert = Transition(
-            at_ms=now_ms,
-            rule=JOURNAL_RULE,
-            subject={"daemon": "slawatch"},
-            from_state="ok",
-            to_state="firing",
-            severity="crit",
-            verdict="unknown",
-            reason="journal",
-            facts=Facts(condition=str(error)),
-            shard=UNJUDGED_SHARD,
-            position=now_ms,
-        )
+        alert = unrecorded_alert(JOURNAL_RULE, "slawatch", "journal", str(error), now_ms)
         try:
             if await self._tell([alert]):
                 self._failing_since_ms = NEVER_MS

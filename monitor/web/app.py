@@ -6,7 +6,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -96,44 +96,80 @@ def build_app(
     access = Access(tokens, options.requests_per_minute, monotonic_s)
     streams = Streams(metrics.streams, options.stream_interval_s)
     pages = Pages(view, clock_ms, options.language, options.timezone)
-    ingest = Ingest(entrance, metrics)
+    ingest, bodies = Ingest(entrance, metrics), Bodies(metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         streams.stop()
 
-    app = FastAPI(
-        title="slawatch",
-        version=version("slawatch"),
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=lifespan,
-    )
-    app.state.streams = streams
-    add_handlers(app)
-    bodies = Bodies(metrics)
+    app = bare_app("slawatch", streams, version=version("slawatch"), lifespan=lifespan)
     webhooks, body_bytes = options.webhooks, options.body_bytes
-    for routes in (
-        ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks),
-        evidence_routes(evidence, access),
-        api_routes(view, desk, access),
-        silence_routes(view, desk, access, clock_ms),
-        why_routes(reasons, access),
-        rules_routes(rules, access),
-        callback_routes(options.callbacks, desk, bodies),
-        stream_routes(view, access, streams),
-        dead_letter_routes(ingest, access, dead_letters, clock_ms),
-    ):
-        app.include_router(routes)
+    app.include_router(
+        ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks)
+    )
+    app.include_router(evidence_routes(evidence, access))
+    _add_alerts(app, view, desk, rules, access, pages, bodies, clock_ms, options)
+    app.include_router(why_routes(reasons, access))
+    app.include_router(stream_routes(view, access, streams))
+    app.include_router(dead_letter_routes(ingest, access, dead_letters, clock_ms))
     app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    add_documents(app, pages)
+    app.add_middleware(Shell, metrics=metrics)
+    return app
+
+
+def build_desk_app(
+    *,
+    view: ViewPort,
+    desk: DeskPort,
+    rules: RulesPort,
+    tokens: Tokens,
+    metrics: Metrics,
+    dead_letters: DeadLetters,
+    clock_ms: Callable[[], int],
+    options: WebOptions,
+) -> FastAPI:
+    """Build the application of a cluster's desk: alerts and what people do about them.
+
+    Args and Returns are those of ``build_app``.
+    """
+    access = Access(tokens, options.requests_per_minute, time.monotonic)
+    pages = Pages(view, clock_ms, options.language, options.timezone)
+    app = bare_app("slawatch desk", Streams(metrics.streams, options.stream_interval_s))
+    _add_alerts(app, view, desk, rules, access, pages, Bodies(metrics), clock_ms, options)
+    app.include_router(probe_routes(view, access, metrics, dead_letters))
+    app.add_middleware(Shell, metrics=metrics)
+    return app
+
+
+def bare_app(title: str, streams: Streams, **more: Any) -> FastAPI:
+    """An application that answers nothing yet; it describes itself by pages of ours, or not at all."""
+    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None, **more)
+    app.state.streams = streams
+    add_handlers(app)
+    return app
+
+
+def _add_alerts(
+    app: FastAPI,
+    view: ViewPort,
+    desk: DeskPort,
+    rules: RulesPort,
+    access: Access,
+    pages: Pages,
+    bodies: Bodies,
+    clock_ms: Callable[[], int],
+    options: WebOptions,
+) -> None:
+    """What daemon and desk answer alike: alerts, wherever people act on them, and the rules."""
+    app.include_router(api_routes(view, desk, access))
+    app.include_router(silence_routes(view, desk, access, clock_ms))
+    app.include_router(rules_routes(rules, access))
+    app.include_router(callback_routes(options.callbacks, desk, bodies))
     if options.receipts:
         app.include_router(receipt_routes(options.receipts, bodies))
     if options.links:
         app.include_router(phone_routes(pages, Phone(options.links, view, desk, clock_ms), view, bodies))
     add_static(app)
-    add_documents(app, pages)
-    app.add_middleware(Shell, metrics=metrics)
-    return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect
 
@@ -59,6 +60,15 @@ class Bodies:
         if len(packed) > _INLINE_BYTES:
             return await asyncio.to_thread(unpack, packed, limit_bytes)
         return unpack(packed, limit_bytes)
+
+    async def form(self, request: Request) -> dict[str, str]:
+        """The fields of a form, the first of each name.
+
+        Raises:
+            ApiError: As ``read``.
+        """
+        body = await self.read(request, limits.FORM_BYTES)
+        return {name: given[0] for name, given in parse_qs(body.decode("utf-8", "replace")).items()}
 
     async def _receive(self, request: Request, limit_bytes: int) -> bytes:
         chunks: list[bytes] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -149,7 +148,7 @@ def page_routes(
     async def post_login(request: Request) -> Response:
         # The cookie is the token: whether it is a good one is for the page that follows to say.
         require_own_page(request)
-        token = (await _field(bodies, request, "token")).strip()
+        token = (await bodies.form(request)).get("token", "").strip()
         secure = request.url.scheme == "https"
         answer = RedirectResponse("/", 303)
         answer.set_cookie(COOKIE, token, max_age=_YEAR_S, samesite="strict", httponly=True, secure=secure)
@@ -165,16 +164,11 @@ def page_routes(
     @routes.post("/ack")
     async def post_ack(request: Request) -> Response:
         grant = access.require(request, "lead")
-        await acknowledge(view, desk, grant, await _field(bodies, request, "alert"), "")
+        form = await bodies.form(request)
+        await acknowledge(view, desk, grant, form.get("alert", ""), "")
         return RedirectResponse("/", 303)
 
     return routes
-
-
-async def _field(bodies: Bodies, request: Request, name: str) -> str:
-    """A field of a form; empty where there is none."""
-    form = parse_qs((await bodies.read(request, limits.FORM_BYTES)).decode("utf-8", "replace"))
-    return form.get(name, [""])[0]
 
 
 def stream_routes(view: ViewPort, access: Access, streams: Streams) -> APIRouter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -144,10 +144,10 @@ def phone_routes(pages: Pages, phone: Phone, view: ViewPort, bodies: Bodies) -> 
     @routes.post("/a/{token}")
     async def post_alert(request: Request, token: str) -> Response:
         require_no_foreign_page(request)
-        form = parse_qs((await bodies.read(request, limits.FORM_BYTES)).decode("utf-8", "replace"))
-        name = _name(form.get("name", [""])[0])
+        form = await bodies.form(request)
+        name = _name(form.get("name", ""))
         try:
-            await phone.act(await phone.case(token), form.get("do", [""])[0], name)
+            await phone.act(await phone.case(token), form.get("do", ""), name)
         except ApiError as error:
             if error.status == 422:
                 raise

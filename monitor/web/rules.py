@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,20 +17,12 @@ if TYPE_CHECKING:
     from monitor.web.access import Access
 
 
-class Applied(Protocol):
+class Applied(NamedTuple):
     """What came of it."""
 
-    @property
-    def plan(self) -> str:
-        """The name of the plan in force now."""
-
-    @property
-    def changed(self) -> bool:
-        """Whether it was another one before."""
-
-    @property
-    def rules(self) -> int:
-        """How many rules are in force."""
+    plan: str  # the name of the plan in force now
+    changed: bool  # whether it was another one before
+    rules: int  # how many are in force
 
 
 class RulesPort(Protocol):
@@ -64,6 +56,6 @@ def rules_routes(rules: RulesPort, access: Access) -> APIRouter:
             raise ApiError(
                 422, "rules", str(error), "mend them and apply again; those in force stay"
             ) from error
-        return as_json({"plan": applied.plan, "changed": applied.changed, "rules": applied.rules})
+        return as_json(applied._asdict())
 
     return routes

@@ -109,6 +109,7 @@ def _configure(world: World, settings: Settings, data: Path, wecom_url: str) -> 
         names=Names(packs, rules, shops, people),
         alerting=alerting,
         shops=shops,
+        people=people,
     )
 
 

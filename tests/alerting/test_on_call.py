@@ -5,7 +5,6 @@ from desk_plays import ms
 from monitor.configured import load_alerting
 from monitor.directory import load_people
 from monitor.on_call import on_call_notices
-from monitor.settings import Settings
 
 ALERTING = """accounts:
   app: {type: wecom_app, corp_id: ww1, agent_id: 1, secret: s, users: ["@all"]}
@@ -27,7 +26,7 @@ def notices(tmp_path, alerting=ALERTING, people=PEOPLE):
     (tmp_path / "people.yaml").write_text(people, "utf-8")
     known = load_people(tmp_path / "people.yaml")
     model = load_alerting(tmp_path / "alerting.yaml", "zh", known)
-    found = on_call_notices(model, Settings(), tmp_path, ms("12:00"))
+    found = on_call_notices(model, known, tmp_path / "alerting.yaml", ms("12:00"))
     return [notice.removeprefix(f"{tmp_path}/") for notice in found]
 
 

@@ -9,16 +9,16 @@ import structlog
 
 from alerting.policy.rulings import STORE_BACK_RULE, STORE_RULE
 from monitor.runtime import limits
-from rules.transition import Facts, Transition
+from monitor.runtime.unrecorded import unrecorded_alert
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
+    from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
-UNWRITTEN_SHARD = -1  # of no shard: its alert is never written, and its id meets no other
 PARTS = ("store", "database")  # of the health: what is not written, what does not answer
 
 
@@ -57,19 +57,7 @@ class Escape:
             self._told = not await self._say(STORE_BACK_RULE, "", now_ms)
 
     async def _say(self, rule: str, condition: str, now_ms: int) -> bool:
-        alert = Transition(
-            at_ms=now_ms,
-            rule=rule,
-            subject={"daemon": self._worker},
-            from_state="ok",
-            to_state="firing",
-            severity="crit",
-            verdict="unknown",
-            reason="store",
-            facts=Facts(condition=condition),
-            shard=UNWRITTEN_SHARD,
-            position=now_ms,
-        )
+        alert = unrecorded_alert(rule, self._worker, "store", condition, now_ms)
         try:
             return bool(await self._tell([alert]))
         except Exception:  # whatever keeps it from being told, the worker goes on
