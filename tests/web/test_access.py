@@ -6,7 +6,7 @@ import threading
 
 import httpx
 import pytest
-from conftest import NOW_MS, alert, served, shop, waiting
+from houses import NOW_MS, alert, served, shop, waiting
 
 from monitor.web.access import RateLimit
 from monitor.web.app import WebOptions

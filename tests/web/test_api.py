@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from conftest import NOW_MS, WELL, alert, shop, waiting
+from houses import NOW_MS, WELL, alert, shop, waiting
 
 from monitor.web.desk_port import Silence
 

@@ -1,7 +1,7 @@
 """Taps on a WeCom card's button, over real HTTP: who taps acknowledges, who forges is refused."""
 
 import pytest
-from conftest import NOW_MS, alert
+from houses import NOW_MS, alert
 from pydantic import SecretStr
 
 from alerting.channels.wecom_callback import Callback

@@ -7,7 +7,7 @@ import json
 import zlib
 
 import pytest
-from conftest import NOW_MS
+from houses import NOW_MS
 
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.web.app import WebOptions

@@ -8,8 +8,8 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from conftest import NOW_MS, WELL, alert, served, shop, waiting
 from fastapi import Request, Response
+from houses import NOW_MS, WELL, alert, served, shop, waiting
 from test_api import read_stream
 
 from monitor.web.ports import LineView, SourceStatus

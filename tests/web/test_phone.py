@@ -5,7 +5,7 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from conftest import NOW_MS, alert, waiting
+from houses import NOW_MS, alert, waiting
 
 from alerting.links import Link, Links
 from alerting.policy.acts import Act
