@@ -108,9 +108,8 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         configured = configured.signing(await links_of(store, thread, settings.public_url))
         letters = DeadLetters(configured.data / "dead_letters.db")
         stack.callback(letters.close)
-        policy = configured.policy(clock.now_ms())
         loop = DeskLoop(
-            policy,
+            configured.policy(clock.now_ms()),
             store,
             thread,
             clock,
@@ -122,7 +121,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         sender = Sender(
             store,
             channels,
-            policy,
+            loop.policy,
             configured.names,
             clock,
             owner=name,
@@ -137,8 +136,9 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         reload = await _reload(configured, store, thread, health)
         readers = configured.alerting.receipt_readers(clock, configured.secret)
         receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
-        status = partial(_status, health, clock.now_ms(), clock)
-        view = View(lambda: None, lambda: loop.desk, configured.names, status)
+        view = View(
+            lambda: None, lambda: loop.desk, configured.names, partial(_status, health, clock.now_ms(), clock)
+        )
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
