@@ -106,8 +106,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         channels, callbacks = configured.alerting.channels(*ways), configured.alerting.callbacks(*ways)
         thread, store = await opened_store(configured, health, stack, name)
         configured = configured.signing(await links_of(store, thread, settings.public_url))
-        letters = DeadLetters(configured.data / "dead_letters.db")
-        stack.callback(letters.close)
+        stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         loop = DeskLoop(
             configured.policy(clock.now_ms()),
             store,
@@ -134,11 +133,10 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         )
         tell_on_call(configured, clock.now_ms(), health)
         reload = await _reload(configured, store, thread, health)
-        readers = configured.alerting.receipt_readers(clock, configured.secret)
-        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
-        view = View(
-            lambda: None, lambda: loop.desk, configured.names, partial(_status, health, clock.now_ms(), clock)
-        )
+        asked = configured.alerting.receipt_readers(clock, configured.secret)
+        receipts = Receipts(asked, sender.lines, store, clock, thread, loop.wake)
+        status = partial(_status, health, clock.now_ms(), clock)
+        view = View(lambda: None, lambda: loop.desk, configured.names, status)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
