@@ -201,13 +201,13 @@ class InPlace:
 
 
 class Metrics(Protocol):
-    """Counters, by name and few labels; how long alerts took."""
+    """Failures by name and few labels; what became of messages."""
 
     def count(self, name: str, n: int = 1, **labels: str) -> None:
         """Add ``n``."""
 
-    def told_after(self, took_ms: Sequence[int], account: str) -> None:
-        """Take in how long alerts took, each from its transition to the channel's answer."""
+    def delivered(self, number: int, account: str, kind: str, alerts: int, took_ms: Sequence[int]) -> None:
+        """Take in what became of a message; ``took_ms`` of its news, from the transition to the answer."""
 
 
 class NoMetrics:
@@ -216,7 +216,7 @@ class NoMetrics:
     def count(self, name: str, n: int = 1, **labels: str) -> None:
         """Do nothing."""
 
-    def told_after(self, took_ms: Sequence[int], account: str) -> None:
+    def delivered(self, number: int, account: str, kind: str, alerts: int, took_ms: Sequence[int]) -> None:
         """Do nothing."""
 
 

@@ -46,7 +46,7 @@ class Sender:
         owner: Names this process in leases; another process must have another name.
         worker: Where calls of the store are made.
         on_result: Called when the desk has something new to fold.
-        metrics: Counts deliveries by account and kind.
+        metrics: Told of deliveries and failures.
         on_error: Told of what should not have happened while serving an account, which goes on after a
             pause; without it such an error ends ``run``.
         on_well: Told of an account that is served.
@@ -232,8 +232,8 @@ class Sender:
         self, line: Line, draft: Draft, to: Address, number: int, result: DeliveryResult
     ) -> None:
         now_ms = self._clock.now_ms()
-        self._metrics.count("deliveries", account=line.name, kind=result.kind)
-        self._metrics.told_after(told_after_ms(result, draft, now_ms), line.name)
+        took_ms = told_after_ms(result, draft, now_ms)
+        self._metrics.delivered(number, line.name, result.kind, len(draft.items), took_ms)
         line.rest(result, number, now_ms)
         state, requeue = state_of(result, draft)
         intents = [ready.intent for ready in draft.items]

@@ -145,7 +145,7 @@ async def daemon(
         _look_at_steps(running, gauges, metrics)
         store, thread, loop, health = running.store, running.thread, running.desk_loop, running.health
         reload = Reload(configured.again, running.plans, configured.names, store, thread, health)
-        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
+        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
         web = build_app(
             view=view,
             entrance=running.entrance,

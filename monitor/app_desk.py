@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
-from prometheus_client import Gauge
 
 from alerting.receipts import Receipts
 from alerting.sender import Sender
@@ -33,10 +32,10 @@ from monitor.runtime.link_key import links_of
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
-from monitor.runtime.status import SenderMetrics, account_failed, account_well
+from monitor.runtime.status import SenderMetrics, account_failed, account_well, set_alerts
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
-from monitor.sinks.metrics import Metrics
+from monitor.sinks.metrics import DeskMetrics, Metrics
 from monitor.web.app import WebOptions, build_desk_app
 from monitor.web.ports import Status
 from monitor.web.taps import hear_taps
@@ -138,7 +137,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         status = partial(_status, health, clock.now_ms(), clock)
         view = View(lambda: None, lambda: loop.desk, configured.names, status)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
-        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health)
+        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
         web = _web(configured, parts, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
@@ -168,7 +167,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics) -> AsyncIterator
         "rules": parts.reload.follow,
         PART: parts.auditor.run,
         "roll": roll.run,
-        "metrics": partial(_say_who_leads, desk, metrics),
+        "metrics": partial(_measure, desk, parts.loop, metrics),
     }
     tasks = {
         name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()
@@ -184,10 +183,12 @@ async def _running(parts: Parts, shards: int, metrics: Metrics) -> AsyncIterator
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-async def _say_who_leads(desk: LeadingDesk, metrics: Metrics) -> None:
-    gauge = Gauge("slawatch_desk_leads", "1 on the desk that leads", registry=metrics.registry)
+async def _measure(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:
+    """Set the gauges of a desk each second: who leads, what fires, what is to be told."""
+    own = DeskMetrics(metrics)
     while True:
-        gauge.set(desk.leads)
+        own.leads.set(desk.leads)
+        set_alerts(metrics, loop.desk)
         await asyncio.sleep(1.0)
 
 

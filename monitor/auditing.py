@@ -11,7 +11,7 @@ from alerting import limits
 from alerting.auditor import Auditor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from monitor.runtime.desk_loop import DeskLoop
     from monitor.runtime.health import Health
     from monitor.runtime.worker_thread import StoreThread
+    from monitor.sinks.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 PART = "audit"
@@ -35,11 +36,19 @@ class Beat:
         url: The address, which is a secret: who has it can say that we live.
         every_ms: Between two pings.
         clock: Tells the time.
+        taken: Told when a ping was taken, epoch seconds.
     """
 
-    def __init__(self, client: httpx.AsyncClient, url: SecretStr, every_ms: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        url: SecretStr,
+        every_ms: int,
+        clock: Clock,
+        taken: Callable[[float], object] = lambda _at_s: None,
+    ) -> None:
         self._client, self._url, self._every_ms, self._clock = client, url, every_ms, clock
-        self._next_ms = 0
+        self._taken, self._next_ms = taken, 0
 
     async def __call__(self) -> None:
         """Ping, if it is time; one that fails is tried again at the next look."""
@@ -53,6 +62,7 @@ class Beat:
             return
         if answer.is_success:
             self._next_ms = now_ms + self._every_ms
+            self._taken(now_ms / 1_000)
         else:
             log.warning("heartbeat not taken", status=answer.status_code)
 
@@ -66,6 +76,7 @@ def auditor_of(
     clock: Clock,
     loop: DeskLoop,
     health: Health,
+    metrics: Metrics,
 ) -> Auditor:
     """The auditor of a process; what it finds is a problem of the part ``audit``.
 
@@ -74,9 +85,12 @@ def auditor_of(
     """
     alerting = configured.alerting
     url = alerting.heartbeat_url(client, clock, configured.secret)
-    beat = Beat(client, url, alerting.heartbeat.every, clock) if url and alerting.heartbeat else None
+    taken = metrics.heartbeat.set
+    beat = Beat(client, url, alerting.heartbeat.every, clock, taken) if url and alerting.heartbeat else None
 
     def tell(what: str) -> None:
+        metrics.audited.set(clock.now_ms() / 1_000)
+        metrics.audit_findings.set(bool(what))
         if what:
             health.failed(PART, f"{PART}: {what}")
         else:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.lines import tell_alerts, tell_delivery
 from monitor.runtime import limits
 from monitor.web.ports import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alerting.desk import Desk
     from monitor.runtime.embedded import Embedded
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
@@ -88,20 +90,11 @@ class Gauges:
             metrics.part_failures.labels(part=part).inc(failures - self._failures.get(part, 0))
             self._failures[part] = failures
         metrics.rounds_open.set(self._view.waiting)
-        self._set_alerts()
-
-    def _set_alerts(self) -> None:
-        """What fires, and what of it is still to be told; a repeat lies in the future and does not wait."""
-        desk = self._running.desk_loop.desk
-        alerts = list(desk.books.alerts.values()) if desk else []
-        severities = [alert.transition.severity for alert in alerts if not alert.over]
-        for severity in ("warn", "crit"):
-            self._metrics.alerts.labels(severity=severity).set(severities.count(severity))
-        queued = (waiting for alert in alerts for way in alert.ways for waiting in way.queued.values())
-        self._metrics.intents.set(sum(waiting.kind not in _LATER for waiting in queued))
+        set_alerts(metrics, it.desk_loop.desk)
 
     def count(self, outputs: Outputs) -> None:
-        """Count what a step gave out."""
+        """Count what a step gave out, and say each alert's change."""
+        tell_alerts(outputs.transitions)
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
         for source, dropped in outputs.late.items():
@@ -116,6 +109,16 @@ class Gauges:
             metrics.rejected.labels(code=one.code).inc()
             if one.code.startswith("limit_"):
                 metrics.at_limit.labels(limit=one.code.removeprefix("limit_")).inc()
+
+
+def set_alerts(metrics: Metrics, desk: Desk | None) -> None:
+    """What fires, and what of it is still to be told; a repeat lies in the future and does not wait."""
+    alerts = list(desk.books.alerts.values()) if desk else []
+    severities = [alert.transition.severity for alert in alerts if not alert.over]
+    for severity in ("warn", "crit"):
+        metrics.alerts.labels(severity=severity).set(severities.count(severity))
+    queued = (waiting for alert in alerts for way in alert.ways for waiting in way.queued.values())
+    metrics.intents.set(sum(waiting.kind not in _LATER for waiting in queued))
 
 
 def account_failed(health: Health, account: str, error: Exception) -> None:
@@ -135,14 +138,13 @@ class SenderMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def count(self, name: str, n: int = 1, **labels: str) -> None:
-        """Count deliveries by account and kind; whatever else alerting counts is a failure of that name."""
-        if name == "deliveries":
-            self._metrics.deliveries.labels(channel=labels["account"], result=labels["kind"]).inc(n)
-        else:
-            self._metrics.part_failures.labels(part=name).inc(n)
+    def count(self, name: str, n: int = 1, **_labels: str) -> None:
+        """Count a failure by its name."""
+        self._metrics.part_failures.labels(part=name).inc(n)
 
-    def told_after(self, took_ms: Sequence[int], account: str) -> None:
-        """Take in how long alerts took, each from its transition to the channel's answer."""
+    def delivered(self, number: int, account: str, kind: str, alerts: int, took_ms: Sequence[int]) -> None:
+        """Count a message by what its channel answered, and how long its alerts took."""
+        tell_delivery(number, account, kind, alerts, took_ms)
+        self._metrics.deliveries.labels(channel=account, result=kind).inc()
         for one_ms in took_ms:
             self._metrics.delivery_seconds.labels(channel=account).observe(one_ms / 1000)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 
+from monitor.lines import tell_batch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.sources.found import Rejected
+    from monitor.web.ports import Status
 
 LABEL_VALUES = 200
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -44,7 +47,8 @@ class Metrics:
         return name
 
     def took(self, source: str, accepted: int, duplicates: int, rejected: Sequence[Rejected]) -> None:
-        """Count what became of a batch."""
+        """Count what became of a batch, and say so."""
+        tell_batch(source, accepted, duplicates, len(rejected))
         label = self.source(source)
         results = (("accepted", accepted), ("duplicate", duplicates), ("rejected", len(rejected)))
         for result, count in results:
@@ -54,76 +58,127 @@ class Metrics:
             self.rejected.labels(code=one.code).inc()
         self.batch_events.observe(accepted + duplicates + len(rejected))
 
+    def took_status(self, status: Status) -> None:
+        """Set what every process says of itself: whether it is ready, and what is known of its sources."""
+        self.build.labels(version=status.version).set(1)
+        self.ready.set(status.ready)
+        self.problems.set(len(status.problems))
+        self.notices.set(len(status.notices))
+        self.shops.set(status.shops)
+        for source in status.sources:
+            label = self.source(source.name)
+            self.source_blind.labels(source=label).set(source.blind)
+            if source.last_heard_ms is not None:
+                self.source_heard.labels(source=label).set(source.last_heard_ms / 1_000)
+
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def _name_what_comes_in(self) -> None:
-        self.events = self._counter(
+        self.events = self.counter(
             "events_total",
             "Events by what became of them: accepted duplicate rejected late_dropped",
             "source",
             "result",
         )
-        self.rejected = self._counter("rejected_total", "Refused lines by reason", "code")
-        self.batch_events = self._histogram(
+        self.rejected = self.counter("rejected_total", "Refused lines by reason", "code")
+        self.batch_events = self.histogram(
             "batch_events", "Events of a batch", (1, 10, 50, 100, 500, 1000, 5000, 10000)
         )
-        self.requests = self._counter("http_requests_total", "Requests answered", "route", "status")
-        self.request_seconds = self._histogram("http_request_seconds", "Time to the answer", _FAST_S, "route")
-        self.bodies_bytes = self._gauge("http_bodies_bytes", "Bytes of request bodies being read")
-        self.streams = self._gauge("http_streams", "Live pages open")
-        self.dead_letters = self._gauge("dead_letters", "Refused lines kept")
-        self.source_heard = self._gauge(
+        self.requests = self.counter("http_requests_total", "Requests answered", "route", "status")
+        self.request_seconds = self.histogram("http_request_seconds", "Time to the answer", _FAST_S, "route")
+        self.bodies_bytes = self.gauge("http_bodies_bytes", "Bytes of request bodies being read")
+        self.streams = self.gauge("http_streams", "Live pages open")
+        self.dead_letters = self.gauge("dead_letters", "Refused lines kept")
+        self.source_heard = self.gauge(
             "source_heard_seconds", "When a source was last heard (epoch)", "source"
         )
-        self.source_blind = self._gauge("source_blind", "1 while a source is blind", "source")
+        self.source_blind = self.gauge("source_blind", "1 while a source is blind", "source")
 
     def _name_log_and_shard(self) -> None:
-        self.append_seconds = self._histogram("journal_append_seconds", "Time of a group commit", _FAST_S)
-        self.journal_position = self._gauge("journal_position", "Last durable record")
-        self.journal_bytes = self._gauge("journal_bytes", "Size of the journal")
-        self.ingest_open = self._gauge("ingest_open", "1 while events are taken, 0 while answered 503")
-        self.shard_position = self._gauge("shard_position", "Last record folded", "shard")
-        self.shard_lag_seconds = self._gauge(
+        self.append_seconds = self.histogram("journal_append_seconds", "Time of a group commit", _FAST_S)
+        self.journal_position = self.gauge("journal_position", "Last durable record")
+        self.journal_bytes = self.gauge("journal_bytes", "Size of the journal")
+        self.ingest_open = self.gauge("ingest_open", "1 while events are taken, 0 while answered 503")
+        self.shard_position = self.gauge("shard_position", "Last record folded", "shard")
+        self.shard_lag_seconds = self.gauge(
             "shard_lag_seconds", "The shard's clock behind the wall clock", "shard"
         )
-        self.step_seconds = self._histogram("shard_step_seconds", "Time of a step", _FAST_S)
-        self.shops = self._gauge("shops", "Shops in state")
-        self.packless = self._gauge("platforms_without_pack", "Platforms whose shops have no measures")
-        self.rounds_open = self._gauge("rounds_open", "Rounds waiting for an answer")
-        self.at_limit = self._counter(
-            "limit_reached_total", "Things refused or forgotten at a limit", "limit"
-        )
-        self.checkpoint_seconds = self._histogram(
+        self.step_seconds = self.histogram("shard_step_seconds", "Time of a step", _FAST_S)
+        self.shops = self.gauge("shops", "Shops in state")
+        self.packless = self.gauge("platforms_without_pack", "Platforms whose shops have no measures")
+        self.rounds_open = self.gauge("rounds_open", "Rounds waiting for an answer")
+        self.at_limit = self.counter("limit_reached_total", "Things refused or forgotten at a limit", "limit")
+        self.checkpoint_seconds = self.histogram(
             "checkpoint_seconds", "Time to store changed shop state", _SLOW_S
         )
 
     def _name_what_goes_out(self) -> None:
-        self.transitions = self._counter(
+        self.transitions = self.counter(
             "transitions_total", "State changes of alerts", "to_state", "severity"
         )
-        self.alerts = self._gauge("alerts_open", "Alerts firing", "severity")
-        self.intents = self._gauge("intents_waiting", "Notifications that wait to be sent")
-        self.deliveries = self._counter(
+        self.alerts = self.gauge("alerts_open", "Alerts firing", "severity")
+        self.intents = self.gauge("intents_waiting", "Notifications that wait to be sent")
+        self.deliveries = self.counter(
             "deliveries_total", "Messages by channel and outcome", "channel", "result"
         )
-        self.delivery_seconds = self._histogram(
+        self.delivery_seconds = self.histogram(
             "delivery_seconds", "From the transition to the channel's answer", _SLOW_S, "channel"
         )
 
         # The daemon itself.
-        self.part_failures = self._counter(
+        self.part_failures = self.counter(
             "part_failures_total", "Times a part failed and was started again", "part"
         )
-        self.disk_free_bytes = self._gauge("disk_free_bytes", "Free where the data lies")
-        self.build = self._gauge("build_info", "1, with the version", "version")
+        self.disk_free_bytes = self.gauge("disk_free_bytes", "Free where the data lies")
+        self.build = self.gauge("build_info", "1, with the version", "version")
+        self.ready = self.gauge("ready", "1 while /readyz answers 200")
+        self.problems = self.gauge("problems", "Problems that /readyz lists")
+        self.notices = self.gauge("notices", "Notices that /readyz lists")
+        self.audited = self.gauge("audit_seconds", "When the auditor last looked (epoch)")
+        self.audit_findings = self.gauge("audit_findings", "What the auditor found that is due and stays")
+        self.heartbeat = self.gauge(
+            "heartbeat_seconds", "When the address outside last took a ping (epoch); 0: none yet"
+        )
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        """A counter of the registry, ``slawatch_NAME``."""
         return Counter(f"slawatch_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        """A gauge of the registry, ``slawatch_NAME``."""
         return Gauge(f"slawatch_{name}", text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    def histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        """A histogram of the registry, ``slawatch_NAME``."""
         return Histogram(f"slawatch_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+class WorkerMetrics:
+    """What a worker of a cluster has beside what every process has."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        gauge = metrics.gauge
+        self.shards = gauge(
+            "shards", "Shards of ours: held, loading, or blind (behind, or not ticked)", "state"
+        )
+        self.lag = gauge("shard_lag_records", "Records of the partition that are not folded yet", "shard")
+        self.caught_up = gauge(
+            "shard_caught_up", "1 while the shard reads its own ticks back in time", "shard"
+        )
+        self.checkpoint_age = gauge(
+            "shard_checkpoint_age_seconds", "Since the shard's state was last stored whole", "shard"
+        )
+        self.rebalance_seconds = gauge(
+            "rebalance_seconds", "The last rebalance, until every shard of ours was read again"
+        )
+        self.stale = gauge("stale_records", "Records handed over out of order, and read again")
+        self.rebalances = metrics.counter("rebalances_total", "Times the group shared its partitions anew")
+
+
+class DeskMetrics:
+    """What a desk of a cluster has beside what every process has."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.leads = metrics.gauge("desk_leads", "1 on the desk that leads")

@@ -207,15 +207,8 @@ def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: De
     @routes.get("/metrics", summary="Prometheus metrics")
     async def get_metrics(request: Request) -> Response:
         access.require(request, "viewer")
-        status = view.status()
-        metrics.shops.set(status.shops)
+        metrics.took_status(view.status())
         metrics.dead_letters.set(letters.kept)
-        metrics.build.labels(version=status.version).set(1)
-        for source in status.sources:
-            label = metrics.source(source.name)
-            metrics.source_blind.labels(source=label).set(source.blind)
-            if source.last_heard_ms is not None:
-                metrics.source_heard.labels(source=label).set(source.last_heard_ms / 1_000)
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     return routes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from monitor.lines import tell_request
 from monitor.web.problems import answer
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ class Shell:
             response = answer(500, "internal", "something went wrong here", mend)
             await response(scope, receive, send_shelled)
         finally:
-            route = _route(scope)
+            route, took_s = _route(scope), time.perf_counter() - began_s
             self._metrics.requests.labels(route=route, status=str(status)).inc()
-            self._metrics.request_seconds.labels(route=route).observe(time.perf_counter() - began_s)
+            self._metrics.request_seconds.labels(route=route).observe(took_s)
+            tell_request(scope["method"], route, status, took_s)
 
 
 def _route(scope: Scope) -> str:

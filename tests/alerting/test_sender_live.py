@@ -26,7 +26,8 @@ class Counts:
         if name == "sender_store_errors":
             self.failed.set()
 
-    def told_after(self, took_ms, account):
+    def delivered(self, delivery, account, result, alerts, took_ms):
+        self.seen.append(("deliveries", {"account": account, "kind": result}))
         self.seen += [(one_ms, account) for one_ms in took_ms]
 
     def error(self, account, error):

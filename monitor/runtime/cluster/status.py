@@ -6,10 +6,10 @@ import asyncio
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Gauge
-
+from monitor.lines import tell_alerts
 from monitor.runtime import limits
 from monitor.runtime.cluster.owner import part_of
+from monitor.sinks.metrics import WorkerMetrics
 from monitor.web.ports import SourceStatus, Status
 
 if TYPE_CHECKING:
@@ -87,27 +87,7 @@ class WorkerGauges:
         self._worker, self._status, self._metrics = worker, status, metrics
         self._failures: dict[str, int] = {}
         self._labelled: set[int] = set()
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"slawatch_{name}", text, labels, registry=metrics.registry)
-
-        self.shards = gauge(
-            "shards", "Shards of ours: held, loading, or blind (behind, or not ticked)", "state"
-        )
-        self.lag = gauge("shard_lag_records", "Records of the partition that are not folded yet", "shard")
-        self.caught_up = gauge(
-            "shard_caught_up", "1 while the shard reads its own ticks back in time", "shard"
-        )
-        self.checkpoint_age = gauge(
-            "shard_checkpoint_age_seconds", "Since the shard's state was last stored whole", "shard"
-        )
-        self.rebalance_seconds = gauge(
-            "rebalance_seconds", "The last rebalance, until every shard of ours was read again"
-        )
-        self.stale = gauge("stale_records", "Records handed over out of order, and read again")
-        self.rebalances = Counter(
-            "slawatch_rebalances", "Times the group shared its partitions anew", registry=metrics.registry
-        )
+        self._own = WorkerMetrics(metrics)
         self._rebalances = 0
 
     async def run(self) -> None:
@@ -121,7 +101,7 @@ class WorkerGauges:
         owner, metrics = self._worker.owner, self._metrics
         now_ms, blind = self._worker.parts.clock.now_ms(), 0
         for partition in self._labelled - owner.held.keys():
-            for one in (self.lag, self.caught_up, self.checkpoint_age):
+            for one in (self._own.lag, self._own.caught_up, self._own.checkpoint_age):
                 one.remove(str(partition))
             metrics.shard_position.remove(str(partition))
             metrics.shard_lag_seconds.remove(str(partition))
@@ -131,16 +111,16 @@ class WorkerGauges:
             blind += behind_ms >= limits.LAG_TOLD_MS
             metrics.shard_position.labels(shard=label).set(held.position)
             metrics.shard_lag_seconds.labels(shard=label).set(behind_ms / 1000)
-            self.lag.labels(shard=label).set(self._worker.lag(partition))
-            self.caught_up.labels(shard=label).set(behind_ms == 0)
-            self.checkpoint_age.labels(shard=label).set((now_ms - held.checkpoint_ms) / 1000)
-        self.shards.labels(state="held").set(len(owner.held))
-        self.shards.labels(state="loading").set(len(owner.assignment - owner.held.keys()))
-        self.shards.labels(state="blind").set(blind)
-        self.rebalances.inc(owner.rebalances - self._rebalances)
+            self._own.lag.labels(shard=label).set(self._worker.lag(partition))
+            self._own.caught_up.labels(shard=label).set(behind_ms == 0)
+            self._own.checkpoint_age.labels(shard=label).set((now_ms - held.checkpoint_ms) / 1000)
+        self._own.shards.labels(state="held").set(len(owner.held))
+        self._own.shards.labels(state="loading").set(len(owner.assignment - owner.held.keys()))
+        self._own.shards.labels(state="blind").set(blind)
+        self._own.rebalances.inc(owner.rebalances - self._rebalances)
         self._rebalances = owner.rebalances
-        self.rebalance_seconds.set(owner.rebalance_s)
-        self.stale.set(self._worker.stale)
+        self._own.rebalance_seconds.set(owner.rebalance_s)
+        self._own.stale.set(self._worker.stale)
         for part, failures in self._worker.parts.health.failures.items():
             metrics.part_failures.labels(part=part).inc(failures - self._failures.get(part, 0))
             self._failures[part] = failures
@@ -153,7 +133,8 @@ class Counts:
         self._metrics = metrics
 
     def outputs(self, outputs: Outputs) -> None:
-        """Count what a step gave out."""
+        """Count what a step gave out, and say each alert's change."""
+        tell_alerts(outputs.transitions)
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
         for result, label in (("accepted", "accepted"), ("duplicates", "duplicate")):
