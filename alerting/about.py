@@ -258,11 +258,13 @@ class About:
         advice = self._text(self.rule.advice)
         return [(2, self.style.say("advice", advice=advice))] if advice else []
 
-    def over(self) -> list[tuple[int, str]]:
+    def over(self, ready: Ready) -> list[tuple[int, str]]:
         """How long it lasted, and at the end of a day whether the line was held."""
         t = self.t
         told = REASON_TEXTS.get(Reason(t.reason)) if t.reason in _TELLING else None
         found = [(1, self._text(told))] if told else []
+        if t.to_state == "closed":
+            found.append((1, self.style.say("closed_by", who=self._clean(_name_of(ready.intent.who)))))
         if t.verdict == "too_few":
             found.append((1, self.style.say("too_few")))
         if t.facts.held is not None:

@@ -21,6 +21,7 @@ from alerting.policy.records import (
     Cursor,
     Health,
     Input,
+    Resolve,
     Result,
     Silence,
     Tick,
@@ -81,7 +82,9 @@ class Desk:
         if t.shadow:
             self.books.trace(key, t.at_ms, "route", "dropped", "a shadow rule never notifies")
         elif t.to_state == "firing":
-            if alert is None or alert.over:
+            if alert and alert.state == "closed":
+                life.reopen(self.books, alert, t)
+            elif alert is None or alert.over:
                 life.begin(self.books, key, alert, t)
             else:
                 life.go_on(self.books, alert, t)
@@ -90,11 +93,17 @@ class Desk:
                 life.ease(self.books, alert, t)
             elif t.to_state in ("ok", "ended"):
                 life.end(self.books, alert, t)
+        elif alert and alert.state == "closed" and t.to_state in ("ok", "ended"):
+            alert.state = "ok"
+            self.books.changed(alert)
+            self.books.leave(alert)
 
     def _hear(self, item: Input) -> None:
         match item:
             case Ack():
                 taken.acknowledge(self.books, item)
+            case Resolve():
+                life.close(self.books, item)
             case Silence():
                 muting.begin(self.books, item)
             case Unsilence():

@@ -70,6 +70,7 @@ LINK_LIFE_MS = 86_400_000  # a link in a message acts for a day after it was due
 ACTS_SHOWN = 20  # of one firing, the last ones
 AUDIT_MAX = 1_000  # acts listed at once
 STANDING_MS = 30 * 86_400_000  # opinions older than this count no longer for a rule
+ACK_MS_MAX = 7 * 86_400_000  # an acknowledgement that is to hold for longer is refused
 MUTE_MS = 3_600_000  # "silence" on a phone is for an hour
 
 # Channels

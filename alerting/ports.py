@@ -148,7 +148,7 @@ class SenderStore(Protocol):
         """When the next queued intent after now becomes due; None when there is none."""
 
     def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
-        """What became of the intents of incidents that say the alert fires, by incident."""
+        """What became of the intents of incidents, by incident."""
 
     def begin(self, delivery: Delivery, owner: str) -> int:
         """Write a delivery as ``sending`` with its payload and intents; its id.

@@ -50,7 +50,7 @@ def words(ready: Ready, about: About, directory: Directory) -> dict[str, Any]:
         "items_more": _lines(more),
         "penalty": _lines(penalty),
         "advice": _lines(advice),
-        "ended": _lines(about.over()) if over else "",
+        "ended": _lines(about.over(ready)) if over else "",
         "foot": _line(2, f"{opened} {at} #{short}".strip()),
         "link": link,
         "clock": at,
@@ -70,6 +70,8 @@ def words(ready: Ready, about: About, directory: Directory) -> dict[str, Any]:
 def badge(ready: Ready) -> str:
     """What a message says of the alert first: how it ended, else how bad it is."""
     intent = ready.intent
+    if intent.kind == "resolved" and intent.transition.to_state == "closed":
+        return "closed"
     if intent.kind == "resolved" and intent.transition.verdict == "too_few":
         return "unjudged"
     return intent.kind if intent.kind in OVER else intent.severity

@@ -96,7 +96,7 @@ def due(alert: Alert, node: str) -> list[int]:
     for stage, (after_ms, unaccepted_ms) in enumerate(chain.steps, 1):
         at_ms = chain.start_ms + after_ms
         before = [way for way in alert.ways if way.node == node and way.stage == stage - 1]
-        if not any(map(_reached, before)):
+        if not any(map(reached, before)):
             if before and all(way.failed_ms >= chain.start_ms for way in before):
                 at_ms = min(at_ms, max(way.failed_ms for way in before))
             elif unaccepted_ms:
@@ -105,9 +105,10 @@ def due(alert: Alert, node: str) -> list[int]:
     return times
 
 
-def _reached(way: Way) -> bool:
+def reached(way: Way) -> bool:
     """Whether somebody there knows that it fires, and not only from before it rose or lapsed."""
-    return bool(way.told_ms) and not way.failed_ms and not any(_first(w.kind) for w in way.queued.values())
+    waits = any(_first(w.kind) or w.kind == "escalate" for w in way.queued.values())
+    return bool(way.told_ms) and not way.failed_ms and not waits
 
 
 def _first(kind: str) -> bool:

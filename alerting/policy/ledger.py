@@ -48,7 +48,7 @@ class Ledger:
         for kind, key, body in rows:
             if kind == "alert":
                 alert = self.alerts[key] = _alert.decode(body)
-                self.inhibitions.note(key, self.labels(alert.transition), firing=not alert.over)
+                self.inhibitions.note(key, self.labels(alert.transition), firing=alert.lasts)
             elif kind == "silence":
                 self.silences[key] = _silence.decode(body)
             elif kind == "group":
@@ -85,14 +85,14 @@ class Ledger:
     def changed(self, alert: Alert) -> None:
         """Note that an alert goes otherwise now; what it held or holds by that is released or held."""
         self._dirty.add(alert.key)
-        news = self.inhibitions.note(alert.key, self.labels(alert.transition), firing=not alert.over)
+        news = self.inhibitions.note(alert.key, self.labels(alert.transition), firing=alert.lasts)
         for key in sorted(news):
             self.rehold(self.alerts[key], alert.transition.at_ms)
 
     def leave(self, alert: Alert) -> None:
         """Strike an alert that is over and of which nothing is left to tell."""
         self._dirty.add(alert.key)
-        if alert.over and not any(way.queued for way in alert.ways):
+        if not alert.lasts and not any(way.queued for way in alert.ways):
             del self.alerts[alert.key]
             self.inhibitions.forget(alert.key)
 
@@ -167,7 +167,7 @@ class Ledger:
             not_before_ms=not_before_ms,
             transition=t,
             stage=way.stage,
-            who=alert.acked_by if kind in ("remind", "lapsed") else "",
+            who=alert.acked_by if kind in ("remind", "lapsed") or alert.state == "closed" else "",
             missed=missed,
         )
         self._made += 1
@@ -190,6 +190,13 @@ class Ledger:
         way.queued.clear()
         self._dirty.add(alert.key)
         return gone
+
+    def let_go(self, alert: Alert) -> None:
+        """Let what is queued of an alert leave by itself, though its entry goes: nothing could release it."""
+        for way in alert.ways:
+            for intent, waiting in way.queued.items():
+                if waiting.by in ("silence", "inhibit"):
+                    self._changes.moves[intent] = waiting.base_ms
 
     def settled(self, alert: Alert, way: Way, intent: str) -> None:
         """Note that an intent is no longer queued."""

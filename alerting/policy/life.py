@@ -13,32 +13,49 @@ from rules.machine import Reason
 
 if TYPE_CHECKING:
     from alerting.policy.ledger import Ledger
-    from alerting.policy.records import Kind
+    from alerting.policy.records import Kind, Resolve
     from rules.transition import Transition
 
 _RANK = {"warn": 1, "crit": 2}
 
 
 def begin(books: Ledger, key: str, before: Alert | None, t: Transition) -> None:
-    """Start an alert, or go on with one whose end has not been told yet."""
+    """Start an alert, or go on with one whose end has not been told yet.
+
+    A day that has ended is named in its digest all the same: what fires on the next day is another firing.
+    """
     to = route(books.policy, t)
     books.trace(key, t.at_ms, "route", "routed" if to.ways else "dropped", to.reason)
+    if before and before.state == "ended":
+        books.let_go(before)
+        before = None
     since_ms = t.since_ms or t.at_ms
     incident = before.incident if before else f"{key}@{since_ms}"
     ways = [Way(way.receiver.name, way.account, node=way.node) for way in to.ways]
-    if before:
-        withdraw(books, before, t.at_ms, "fires again before its end was told")
-        for way in ways:
-            same = before.way(way.receiver, way.account)
-            way.told_ms = same.told_ms if same else 0
-    alert = Alert(key, incident, "firing", since_ms, t, list(ways))
+    alert = Alert(key, incident, "firing", since_ms, t, list(ways), rose_ms=t.at_ms)
     for node in to.nodes:
         chain.copy(books, alert, node, t.at_ms)
+    if before:
+        _remember(alert, before)
+        withdraw(books, before, t.at_ms, "fires again before its end was told")
     books.enter(alert)
     for way in ways:
         books.queue(alert, way, "fire", books.flush_ms(way, t), t.at_ms)
     for node in to.nodes:
         chain.begin(books, alert, node, t.at_ms)
+
+
+def _remember(alert: Alert, before: Alert) -> None:
+    """Keep who knows that it fired and not that it ended: they are to hear of its end, whoever is told."""
+    told = {
+        (way.receiver, way.account): way
+        for way in before.ways
+        if way.told_ms and any(waiting.kind == "resolved" for waiting in way.queued.values())
+    }
+    for way in alert.ways:
+        if known := told.pop((way.receiver, way.account), None):
+            way.told_ms = known.told_ms
+    alert.ways += [msgspec.structs.replace(way, queued={}) for way in told.values()]
 
 
 def go_on(books: Ledger, alert: Alert, t: Transition) -> None:
@@ -64,6 +81,7 @@ def _rise(books: Ledger, alert: Alert, t: Transition) -> None:
     if alert.acked_by:
         books.trace(alert.key, t.at_ms, "acknowledge", "voided", f"rose to {t.severity}")
         alert.acked_by, alert.ack_until_ms = "", 0
+    alert.rose_ms = t.at_ms
     to = route(books.policy, t)
     first = {(way.receiver, way.account): way for way in alert.ways if not way.stage}
     withdraw(books, alert, t.at_ms, f"rose to {t.severity}")
@@ -90,11 +108,32 @@ def ease(books: Ledger, alert: Alert, t: Transition) -> None:
     books.rehold(alert, t.at_ms)
 
 
+def reopen(books: Ledger, alert: Alert, t: Transition) -> None:
+    """Take a change of what somebody closed: it begins anew when it rises, else it stays closed."""
+    if _RANK[t.severity] > _RANK[alert.transition.severity]:
+        begin(books, alert.key, alert, t)
+        return
+    alert.transition = t
+    books.changed(alert)
+    books.trace(alert.key, t.at_ms, "route", "dropped", "closed by hand, until it fires anew or rises")
+
+
+def close(books: Ledger, item: Resolve) -> None:
+    """Close an alert by hand: who was told of it is told so, and nobody is told of it again."""
+    alert = books.alerts.get(item.alert)
+    if alert is None or alert.over or item.incident not in ("", alert.incident):
+        books.trace(item.alert, item.at_ms, "resolve", "refused", "it does not fire")
+        return
+    books.trace(alert.key, item.at_ms, "resolve", "closed", f"by {item.who}")
+    alert.acked_by, alert.ack_until_ms = item.who, 0
+    end(books, alert, msgspec.structs.replace(alert.transition, at_ms=item.at_ms, to_state="closed"))
+
+
 def end(books: Ledger, alert: Alert, t: Transition) -> None:
     """The alert is over; who was told of it is told that too."""
     kind: Kind = "ended" if t.to_state == "ended" else "resolved"
     once = alert.transition.after_the_fact
-    alert.state = "ended" if kind == "ended" else "ok"
+    alert.state = t.to_state if t.to_state in ("ended", "closed") else "ok"  # type: ignore[assignment]
     alert.transition = msgspec.structs.replace(t, since_ms=t.since_ms or alert.since_ms)
     told_once = alert.each_once()
     muting.resolved(books, alert, t.at_ms)

@@ -21,6 +21,7 @@ NAMES: tuple[str, ...] = (
     *("shop", "platform", "source", "team", "tier", "agent", "account", "daemon"),
 )
 _LABEL = "labels."
+_PARTS = re.compile(r"\\.|.", re.DOTALL)
 
 
 def is_name(name: str) -> bool:
@@ -50,9 +51,15 @@ def labels_of(
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    """``*`` is any text, ``?`` any character, all else itself."""
+    r"""``*`` is any text, ``?`` any character, all else itself, as is what follows a ``\\``."""
     parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(char) or re.escape(char) for char in text), re.DOTALL)
+    found = (parts.get(part) or re.escape(part[-1]) for part in _PARTS.findall(text))
+    return re.compile("".join(found), re.DOTALL)
+
+
+def literal(text: str) -> str:
+    """The pattern that fits this text alone: a shop may be called ``*``."""
+    return re.sub(r"[\\*?]|^!", r"\\\g<0>", text)
 
 
 def matches(matcher: Mapping[str, str | tuple[str, ...]], labels: Mapping[str, str]) -> bool:

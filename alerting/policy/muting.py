@@ -28,6 +28,7 @@ def begin(books: Ledger, item: Silence) -> None:
         books.trace(name, item.at_ms, "silence", "refused", "nothing fires that it matches")
         return
     until_ms = min(item.until_ms, item.at_ms + limits.SILENCE_MS_MAX)
+    former = books.silences.get(item.id)
     books.put_silence(msgspec.structs.replace(item, until_ms=until_ms))
     books.trace(name, item.at_ms, "silence", "begun", f"by {item.who}: {item.comment}")
     for alert in matched:
@@ -35,6 +36,8 @@ def begin(books: Ledger, item: Silence) -> None:
         for way in alert.ways:
             follow_up(books, alert, way, item.at_ms)
         books.rehold(alert, item.at_ms)
+    if former:
+        _release(books, former, item.at_ms)
 
 
 def end(books: Ledger, item: Unsilence) -> None:

@@ -65,7 +65,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     not_before_ms: int
     transition: Transition
     stage: int = 0  # of its escalation; 0: those who are told first
-    who: str = ""  # who had taken the alert, of a reminder and of what lapsed
+    who: str = ""  # who had taken the alert, of a reminder and of what lapsed; who closed it by hand
     missed: bool = False  # an end that stands for its beginning too, which quiet hours held
 
     @property
@@ -160,7 +160,19 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     at_ms: int
 
 
-Input = Ack | Silence | Unsilence | Result | Health | Tick
+class Resolve(msgspec.Struct, frozen=True, tag="resolve"):
+    """Close an alert by hand: it is over until it fires anew or rises, whatever its figures say.
+
+    ``incident`` is which firing is meant; empty: the one there is.
+    """
+
+    at_ms: int
+    alert: str
+    who: str
+    incident: str = ""
+
+
+Input = Ack | Resolve | Silence | Unsilence | Result | Health | Tick
 
 
 @dataclass(slots=True)
@@ -195,11 +207,12 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
-    """What became of an earlier intent of the same incident on the same account."""
+    """What became of another intent of the same incident on the same account."""
 
     state: State
     not_before_ms: int
     done_ms: int  # when it reached that state; 0: it has not
+    over: bool = False  # it says that the alert is over
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ class Verdict:
 
 
 def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
-    """Judge a queued intent; ``siblings`` are the incident's intents on this account that say it fires.
+    """Judge a queued intent; ``siblings`` are the incident's intents on this account.
 
-    That an alert is over is told only where it was told that it fires. One that ended while its message
-    was already due but could not leave becomes one line for both, and so does one that quiet hours held;
-    one that ended earlier is dropped.
+    That an alert is over is told only where it was told that it fires, and not yet that it is over. One that
+    ended while its message was already due but could not leave becomes one line for both, and so does one
+    that quiet hours held; one that ended earlier is dropped.
     """
     intent = queued.intent
     if now_ms - intent.not_before_ms >= limits.INTENT_LIFE_MS:
@@ -39,6 +39,8 @@ def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:
         return Verdict("send")
     if intent.missed:
         return Verdict("send", "its beginning was held by quiet hours", missed=True)
+    ended_ms = max((s.done_ms for s in siblings if s.over and s.state in TOLD), default=0)
+    siblings = [s for s in siblings if not s.over and not 0 < s.done_ms < ended_ms]
     states = [sibling.state for sibling in siblings]
     if any(state in TOLD for state in states):
         return Verdict("send")

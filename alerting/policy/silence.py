@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 def active(silences: Iterable[Silence], labels: Mapping[str, str], at_ms: int) -> Silence | None:
-    """The silence that holds an alert of these labels longest at ``at_ms``, if any does."""
-    holding = [s for s in silences if s.at_ms <= at_ms < s.until_ms and matches(s.matcher, labels)]
+    """The silence that holds an alert of these labels longest at ``at_ms``, if any does.
+
+    One that was asked for later holds too: what is folded late, after an outage, is not told in spite of it.
+    """
+    holding = [s for s in silences if at_ms < s.until_ms and matches(s.matcher, labels)]
     return max(holding, key=lambda s: (s.until_ms, s.id), default=None)

@@ -56,11 +56,12 @@ class Alert(msgspec.Struct):
     """One firing of a rule on a subject, until its end has been told.
 
     ``transition`` is the last one; ``incident`` stays the same when it fires again before its end was told.
+    One that was ``closed`` by hand is over, and kept until its rule says so too.
     """
 
     key: str
     incident: str
-    state: Literal["firing", "holding", "ok", "ended"]
+    state: Literal["firing", "holding", "ok", "ended", "closed"]
     since_ms: int
     transition: Transition
     ways: list[Way]
@@ -68,11 +69,17 @@ class Alert(msgspec.Struct):
     acked_ms: int = 0
     ack_until_ms: int = 0  # when the acknowledgement ends by itself; 0: with the alert
     chains: dict[str, Chain] = {}  # node of the tree → the escalation that begins there
+    rose_ms: int = 0  # when it began to fire, or last rose
 
     @property
     def over(self) -> bool:
         """Whether it fires no longer and only its end may still have to be told."""
-        return self.state in ("ok", "ended")
+        return self.state in ("ok", "ended", "closed")
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its rule has not ended it: it still explains others, though it may be closed."""
+        return self.state not in ("ok", "ended")
 
     def way(self, receiver: str, account: str, intent: str = "") -> Way | None:
         """The way to ``receiver`` on ``account``; of several stages the one that ``intent`` was made for."""

@@ -21,6 +21,11 @@ def acknowledge(books: Ledger, ack: Ack) -> None:
     if alert is None or alert.over or ack.incident not in ("", alert.incident):
         books.trace(ack.alert, ack.at_ms, "acknowledge", "refused", "it does not fire")
         return
+    # Of two that are folded together after an outage: who took a warning has not taken what it became.
+    if ack.at_ms < alert.rose_ms and not any(map(chain.reached, alert.ways)):
+        reason = f"by {ack.who}, before it became {alert.transition.severity}, of which nobody knows yet"
+        books.trace(ack.alert, ack.at_ms, "acknowledge", "refused", reason)
+        return
     holds_ms = ack.holds_ms or books.policy.ack_holds_ms
     until_ms = ack.at_ms + holds_ms if holds_ms else 0
     for_long = f", for {holds_ms // 60_000} min" if holds_ms else ""

@@ -44,7 +44,8 @@ def _one(books: Ledger, alert: Alert, way: Way, intent: str, kind: Kind, result:
         if kind != "remind":
             follow_up(books, alert, way, at_ms)
         chain.replan(books, alert, at_ms)
-    elif told and result.state != "delivered":  # its end was leaving when it fired again: say that it fires
+    elif kind == "resolved" and told and result.state != "delivered":
+        # Its end was leaving when it fired again: say that it fires.
         books.void(alert, way, at_ms, "its end was told while it fired again")
         books.queue(alert, way, "fire", at_ms, at_ms)
 

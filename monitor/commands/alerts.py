@@ -8,11 +8,12 @@ import click
 
 from monitor.commands.context import Daemon, daemon_options
 from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.sources.times import parse_duration_ms
 
 
 @click.group()
 def command() -> None:
-    """List open alerts, acknowledge them, say what they were worth."""
+    """List open alerts, acknowledge or close them, say what they were worth."""
 
 
 @command.command(name="list")
@@ -42,8 +43,35 @@ def _row(alert: dict[str, Any]) -> tuple[object, ...]:
         subject,
         alert["rule"],
         alert["reason"].get("en") or alert["reason"].get("zh", ""),
-        alert["acknowledged_by"] or "",
+        _taken(alert),
     )
+
+
+def _taken(alert: dict[str, Any]) -> object:
+    until_ms = alert["acknowledged_until_ms"]
+    return (
+        f"{alert['acknowledged_by']}, until {local_time(until_ms)}" if until_ms else alert["acknowledged_by"]
+    )
+
+
+@command.command()
+@click.argument("alert")
+@click.option("--for", "duration", help="How long: 30m, 2h, up to 7d. Without it, as alerting.yaml says.")
+@click.option("--comment", default="", help="What the others should know.")
+@daemon_options
+@click.pass_context
+def ack(
+    ctx: click.Context, alert: str, duration: str | None, comment: str, url: str | None, token: str | None
+) -> None:
+    """Take on ALERT (its id in the list): nobody is told again unless it gets worse.
+
+    What still fires when that time is over is told again.
+    """
+    if duration is not None and not parse_duration_ms(duration):
+        raise click.BadParameter(f"{duration!r} is not a duration such as 30m or 2h", param_hint="--for")
+    asked = {"comment": comment} | ({"for": duration} if duration else {})
+    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", asked)
+    note(f"{alert} acknowledged by {answer['by']}" + (f" for {duration}" if duration else ""))
 
 
 @command.command()
@@ -51,10 +79,13 @@ def _row(alert: dict[str, Any]) -> tuple[object, ...]:
 @click.option("--comment", default="", help="What the others should know.")
 @daemon_options
 @click.pass_context
-def ack(ctx: click.Context, alert: str, comment: str, url: str | None, token: str | None) -> None:
-    """Take on ALERT (its id in the list): nobody is told again unless it gets worse."""
-    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", {"comment": comment})
-    note(f"{alert} acknowledged by {answer['by']}")
+def resolve(ctx: click.Context, alert: str, comment: str, url: str | None, token: str | None) -> None:
+    """Close ALERT (its id in the list) by hand: nothing more of it until it fires anew or gets worse.
+
+    Who was told of it is told that it was closed, and by whom.
+    """
+    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/resolve", {"comment": comment})
+    note(f"{alert} closed by {answer['by']}, until it fires anew")
 
 
 @command.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.policy.acts import Act, Opinion, Standing
+from alerting.policy.match import literal
 from alerting.policy.muting import matched_by
-from alerting.policy.records import Ack, Unsilence
+from alerting.policy.records import Ack, Resolve, Unsilence
 from alerting.policy.records import Silence as DeskSilence
 from monitor.web.desk_port import Silence
 
@@ -27,14 +29,15 @@ class DeskDoor:
     def __init__(self, desk_loop: DeskLoop, store: ActStore, thread: StoreThread, clock: Clock) -> None:
         """``store`` is called in ``thread`` only."""
         self._desk_loop, self._store, self._thread, self._clock = desk_loop, store, thread, clock
-        self._silences = 0
 
     @property
     def ready(self) -> bool:
         """Whether the desk is read, and so what is open is known."""
         return self._desk_loop.desk is not None
 
-    async def acknowledge(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
+    async def acknowledge(
+        self, alert_id: str, by: str, comment: str, incident: str = "", holds_ms: int = 0
+    ) -> bool:
         """Acknowledge an open alert; False when there is none with that id, or it is another firing.
 
         A desk that has not read yet what is open takes what names a firing, and who leads folds it or
@@ -45,7 +48,16 @@ class DeskDoor:
             return False
         firing = alert.incident if alert else incident
         act = Act(self._clock.now_ms(), by, "acknowledge", alert_id, firing, comment)
-        await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment), incident=firing))
+        await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment), holds_ms, firing))
+        return True
+
+    async def resolve(self, alert_id: str, by: str, comment: str) -> bool:
+        """Close an open alert by hand, until it fires anew or rises; False when there is none."""
+        alert = self._open(alert_id, "")
+        if alert is None:
+            return False
+        act = Act(self._clock.now_ms(), by, "resolve", alert_id, alert.incident, comment)
+        await self._do(act, Resolve(act.at_ms, alert_id, _with(by, comment), alert.incident))
         return True
 
     async def judge(self, alert_id: str, opinion: Opinion, by: str, comment: str, incident: str = "") -> bool:
@@ -78,15 +90,15 @@ class DeskDoor:
         if alert is None:
             return False
         act = Act(self._clock.now_ms(), by, "silence", alert_id, incident)
-        matchers = {"rule": alert.transition.rule, **alert.transition.subject}
+        told_by = {"rule": alert.transition.rule, **alert.transition.subject}
+        matchers = {name: literal(value) for name, value in told_by.items()}
         await self._silence(act, matchers, act.at_ms + limits.MUTE_MS)
         return True
 
     async def _silence(
         self, act: Act, matchers: dict[str, str], until_ms: int, *, until_resolved: bool = False
     ) -> str:
-        self._silences += 1
-        name = f"{act.at_ms}-{self._silences}"
+        name = f"{act.at_ms}-{secrets.token_hex(3)}"  # other processes make some too
         asked = DeskSilence(act.at_ms, name, matchers, until_ms, act.who, act.comment, until_resolved)
         await self._do(act, asked)
         return name
@@ -130,7 +142,7 @@ class DeskDoor:
             return None
         return alert
 
-    async def _do(self, act: Act, *inputs: Ack | DeskSilence | Unsilence) -> None:
+    async def _do(self, act: Act, *inputs: Ack | Resolve | DeskSilence | Unsilence) -> None:
         await self._thread.run(self._store.record, act, inputs)
         self._desk_loop.wake()
 

@@ -181,8 +181,10 @@ class View:
         return replace(
             self._alerts[alert.key][1],
             state=alert.state,
+            incident=alert.incident,
             since_ms=alert.since_ms,
             acknowledged_by=alert.acked_by,
+            acknowledged_until_ms=alert.ack_until_ms,
             silenced_until_ms=silence.until_ms if silence else 0,
         )
 

@@ -52,8 +52,8 @@ _ENDED = (
     " where account = ? and state = 'queued' and kind = 'ended' order by created_ms, id limit ?"
 )
 _SIBLINGS = (
-    "select incident, state, not_before_ms, done_ms from intent"
-    " where account = ? and kind not in ('resolved', 'ended')"
+    "select incident, state, not_before_ms, done_ms, kind in ('resolved', 'ended') from intent"
+    " where account = ?"
     " and incident in (?" + ", ?" * (SIBLINGS_ROWS - 1) + ")"
 )
 _BEGIN = (
@@ -134,13 +134,13 @@ class DeliveryTables:
         return None if at_ms == limits.NEVER_MS else at_ms
 
     def siblings(self, incidents: Sequence[str], account: str) -> dict[str, list[Sibling]]:
-        """What became of the intents of incidents that say the alert fires, by incident."""
+        """What became of the intents of incidents, by incident."""
         found: dict[str, list[Sibling]] = {incident: [] for incident in incidents}
         for start in range(0, len(incidents), SIBLINGS_ROWS):
             some = list(incidents[start : start + SIBLINGS_ROWS])
             some += some[-1:] * (SIBLINGS_ROWS - len(some))
-            for incident, *row in self._db.read(_SIBLINGS, account, *some):
-                found[incident].append(Sibling(*row))
+            for incident, state, due_ms, done_ms, over in self._db.read(_SIBLINGS, account, *some):
+                found[incident].append(Sibling(state, due_ms, done_ms, bool(over)))
         return found
 
     def begin(self, delivery: Delivery, owner: str) -> int:

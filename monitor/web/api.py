@@ -12,6 +12,7 @@ from alerting import limits as desk_limits
 from alerting.policy.acts import Opinion
 from monitor import limits
 from monitor.sinks.metrics import CONTENT_TYPE
+from monitor.sources.times import parse_duration_ms
 from monitor.web import API
 from monitor.web.ports import AlertView, UnknownError
 from monitor.web.problems import ApiError
@@ -37,6 +38,12 @@ class Comment(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     comment: str = Field(default="", max_length=500)
+
+
+class AckRequest(Comment):
+    """Why, and perhaps for how long: `for` a duration, else as the configuration says."""
+
+    duration: str = Field(default="", alias="for", max_length=20)
 
 
 class OpinionRequest(Comment):
@@ -110,10 +117,21 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access) -> APIRouter:
 
 def _add_actions(routes: APIRouter, view: ViewPort, desk: DeskPort, access: Access) -> None:
     @routes.post("/alerts/{alert_id:path}/ack", summary="Acknowledge an alert")
-    async def post_ack(request: Request, alert_id: str, body: Comment | None = None) -> Response:
+    async def post_ack(request: Request, alert_id: str, body: AckRequest | None = None) -> Response:
+        """Nobody is told again until it rises or is over, or `for` (up to 7d) is past."""
         grant = access.require(request, "lead")
-        await acknowledge(view, desk, grant, alert_id, body.comment if body else "")
+        asked = body or AckRequest()
+        await acknowledge(view, desk, grant, alert_id, asked.comment, holds_ms(asked.duration))
         return as_json({"acknowledged": alert_id, "by": grant.name})
+
+    @routes.post("/alerts/{alert_id:path}/resolve", summary="Close an alert by hand")
+    async def post_resolve(request: Request, alert_id: str, body: Comment | None = None) -> Response:
+        """Whoever was told of it is told so; nothing more comes of it until it fires anew or rises."""
+        grant = access.require(request, "lead")
+        comment = body.comment if body else ""
+        if not sees(view, grant, alert_id) or not await desk.resolve(alert_id, grant.name, comment):
+            raise _no_alert(alert_id)
+        return as_json({"resolved": alert_id, "by": grant.name})
 
     @routes.post("/alerts/{alert_id:path}/feedback", summary="Say whether an alert was worth it")
     async def post_feedback(request: Request, alert_id: str, body: OpinionRequest) -> Response:
@@ -170,14 +188,31 @@ def why_routes(reasons: ReasonsPort, access: Access) -> APIRouter:
     return routes
 
 
-async def acknowledge(view: ViewPort, desk: DeskPort, grant: Grant, alert_id: str, comment: str) -> None:
+async def acknowledge(
+    view: ViewPort, desk: DeskPort, grant: Grant, alert_id: str, comment: str = "", holds_ms: int = 0
+) -> None:
     """Acknowledge an alert within the grant.
 
     Raises:
         ApiError: 404 when there is no such open alert for the grant.
     """
-    if not sees(view, grant, alert_id) or not await desk.acknowledge(alert_id, grant.name, comment):
+    known = sees(view, grant, alert_id)
+    if not known or not await desk.acknowledge(alert_id, grant.name, comment, holds_ms=holds_ms):
         raise _no_alert(alert_id)
+
+
+def holds_ms(duration: str) -> int:
+    """For how long an acknowledgement is to hold; 0: as the configuration says.
+
+    Raises:
+        ApiError: 422 when it is no duration, or beyond what is taken.
+    """
+    if not duration:
+        return 0
+    length_ms = parse_duration_ms(duration) or 0
+    if not 0 < length_ms <= desk_limits.ACK_MS_MAX:
+        raise ApiError(422, "invalid", f"{duration!r} is not how long it can hold", "give 1s to 7d, as 30m")
+    return length_ms
 
 
 def sees(view: ViewPort, grant: Grant, alert_id: str) -> bool:

@@ -34,8 +34,17 @@ class DeskPort(Protocol):
         """Whether it is known what is open."""
         ...
 
-    async def acknowledge(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
-        """Acknowledge an open alert; False when there is none with that id, or it is another firing."""
+    async def acknowledge(
+        self, alert_id: str, by: str, comment: str, incident: str = "", holds_ms: int = 0
+    ) -> bool:
+        """Acknowledge an open alert; False when there is none with that id, or it is another firing.
+
+        It ends after ``holds_ms``, with 0 as the configuration says.
+        """
+        ...
+
+    async def resolve(self, alert_id: str, by: str, comment: str) -> bool:
+        """Close an open alert by hand, until it fires anew or rises; False when there is none."""
         ...
 
     async def judge(self, alert_id: str, opinion: Opinion, by: str, comment: str, incident: str = "") -> bool:

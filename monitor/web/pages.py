@@ -165,7 +165,7 @@ def page_routes(
     async def post_ack(request: Request) -> Response:
         grant = access.require(request, "lead")
         form = await bodies.form(request)
-        await acknowledge(view, desk, grant, form.get("alert", ""), "")
+        await acknowledge(view, desk, grant, form.get("alert", ""))
         return RedirectResponse("/", 303)
 
     return routes

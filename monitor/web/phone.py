@@ -17,6 +17,7 @@ from alerting.links import BadLink
 from alerting.policy.acts import taken_by
 from alerting.texts import mask
 from monitor import limits
+from monitor.web.api import holds_ms
 from monitor.web.problems import ApiError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Phone:
         if not self._desk.ready:
             raise ApiError(503, "starting", "the alerts are not read yet", "try again in a moment")
         alert = next((one for one in self._view.alerts() if one.id == link.alert), None)
-        if alert and link.incident != f"{link.alert}@{alert.since_ms}":
+        if alert and link.incident != alert.incident:
             alert = None
         acts = await self._desk.acts(link.incident)
         # Until the desk has folded it, what was just done is known from the audit alone.
@@ -78,8 +79,14 @@ class Phone:
         )
         return Case(link, alert, acts, taken, link.expired(self.now_ms()))
 
-    async def act(self, case: Case, what: str, name: str) -> None:
+    async def act(self, case: Case, what: str, name: str, duration: str = "") -> None:
         """Do what was asked for, once: a second tap changes nothing.
+
+        Args:
+            case: The link's.
+            what: Of the buttons' values.
+            name: Of who asks.
+            duration: For how long they take it; empty: as the configuration says.
 
         Raises:
             ApiError: 410 when the link has expired, 422 for what no button asks for.
@@ -90,7 +97,7 @@ class Phone:
         by = f"link:{link.receiver} {name}".rstrip()
         if what == "acknowledge":
             if not case.taken:
-                await self._desk.acknowledge(link.alert, by, "", link.incident)
+                await self._desk.acknowledge(link.alert, by, "", link.incident, holds_ms(duration))
         elif what == "silence":
             if case.alert and case.alert.silenced_until_ms <= self.now_ms():
                 await self._desk.mute(link.alert, by, link.incident)
@@ -147,7 +154,7 @@ def phone_routes(pages: Pages, phone: Phone, view: ViewPort, bodies: Bodies) -> 
         form = await bodies.form(request)
         name = _name(form.get("name", ""))
         try:
-            await phone.act(await phone.case(token), form.get("do", ""), name)
+            await phone.act(await phone.case(token), form.get("do", ""), name, form.get("for", ""))
         except ApiError as error:
             if error.status == 422:
                 raise

@@ -209,6 +209,8 @@ class AlertView:
     reason_ms: int = 0
     name: dict[str, str] = field(default_factory=dict)  # of the subject: the shop's, else what it is
     timezone: str = ""  # of its shop; empty: it is of none
+    incident: str = ""  # this firing of it
+    acknowledged_until_ms: int = 0  # 0: to its end
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
     10:00:00 s1 crit                     s1's alert fires; also warn, holding, ok, ended
       10:00:00 bot: fire crit s1         one message on the account, with its intents
     10:05:00 ack s1 laowang [30m]
+    10:05:00 close s1 laowang            by hand
     10:06:00 silence quiet shop=*:s2 30m    or "resolved"; "unsilence quiet" ends it
     10:07:00 down sms | up sms           takes nothing | again
     10:07:00 refuse sms                  fails for good from here on
@@ -25,7 +26,7 @@ from worlds import Memory, Shard
 
 from alerting.config import Alerting
 from alerting.policy.compose import Ready, compose
-from alerting.policy.records import Ack, Queued, Result, Sibling, Silence, Tick, Unsilence, alert_key
+from alerting.policy.records import Ack, Queued, Resolve, Result, Sibling, Silence, Tick, Unsilence, alert_key
 from alerting.policy.settle import settle
 from rules.values import duration_ms
 
@@ -161,8 +162,8 @@ class Play:
     def hear(self, result, *intents):
         for intent in intents:
             self.desk.intents.pop(intent.id, None)
-            if intent.kind not in ("resolved", "ended"):
-                self.done.append((intent, Sibling(result.state, intent.not_before_ms, self.now)))
+            over = intent.kind in ("resolved", "ended")
+            self.done.append((intent, Sibling(result.state, intent.not_before_ms, self.now, over)))
         self.desk.hear(result)
 
     def do(self, what, *given):
@@ -170,6 +171,8 @@ class Play:
         match what:
             case "ack":
                 self.desk.hear(Ack(self.now, key, given[1], duration_ms(given[2]) if given[2:] else 0))
+            case "close":
+                self.desk.hear(Resolve(self.now, key, given[1]))
             case "silence":
                 matcher = dict(pair.split("=") for pair in given[1:-1])
                 resolved = given[-1] == "resolved"

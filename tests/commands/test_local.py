@@ -146,6 +146,17 @@ def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
     assert slawatch("alerts", "list", "--url", url, cwd=tmp_path).stdout == "no open alerts\n"
 
 
+def test_an_alert_is_closed_by_hand_or_taken_for_a_while(daemon, tmp_path):
+    asked, url = daemon
+    at = ("--url", url)
+    done = slawatch("alerts", "resolve", "drift|shop=pdd:s1", "--comment", "a test shop", *at, cwd=tmp_path)
+    assert done.stderr == "drift|shop=pdd:s1 closed by lead, until it fires anew\n"
+    slawatch("alerts", "ack", "x", "--for", "30m", *at, cwd=tmp_path)
+    assert [body for _, _, body in asked] == [{"comment": "a test shop"}, {"comment": "", "for": "30m"}]
+    wrong = slawatch("alerts", "ack", "x", "--for", "soon", *at, cwd=tmp_path)
+    assert (wrong.returncode, "'soon' is not a duration such as 30m or 2h" in wrong.stderr) == (2, True)
+
+
 def test_what_an_alert_was_worth_is_said_and_shown_and_who_did_what(daemon, tmp_path):
     asked, url = daemon
     key = "drift|shop=pdd:s1"

@@ -43,6 +43,7 @@ class StandIn:
     acknowledged: list = field(default_factory=list)
     done: list = field(default_factory=list)
     ready: bool = True
+    holds_ms: int = 0
     silences: list = field(default_factory=list)
     failure: Exception | None = None
 
@@ -82,9 +83,13 @@ class StandIn:
     def status(self):
         return self.shown_status
 
-    async def acknowledge(self, alert_id, by, comment, incident=""):
+    async def acknowledge(self, alert_id, by, comment, incident="", holds_ms=0):
         self.acknowledged.append((alert_id, by, comment))
+        self.holds_ms = holds_ms
         return self._do("acknowledge", alert_id, by, comment, incident)
+
+    async def resolve(self, alert_id, by, comment):
+        return self._do("resolve", alert_id, by, comment, "")
 
     async def judge(self, alert_id, opinion, by, comment, incident=""):
         return self._do(opinion, alert_id, by, comment, incident)
@@ -214,6 +219,7 @@ def alert(number, severity="crit", **fields):
         "name": {"zh": f"第{number}旗舰店", "en": f"Shop {number}"},
         "reason_ms": NOW_MS - 60_000,
         "timezone": "Asia/Shanghai",
+        "incident": f"pdd-reply-drift|shop=pinduoduo:s{number}@{NOW_MS - 300_000}",
     } | fields
     return AlertView(
         f"pdd-reply-drift|shop=pinduoduo:s{number}", "pdd-reply-drift", base.pop("title"),

@@ -73,6 +73,37 @@ def test_an_alert_is_acknowledged_with_who_and_why(house, client):
 
 
 @pytest.mark.parametrize(
+    ("asked", "holds_ms"), [({}, 0), ({"for": "30m"}, 1_800_000), ({"for": "7d"}, 604_800_000)]
+)
+def test_an_acknowledgement_holds_as_long_as_was_asked_for(house, client, asked, holds_ms):
+    house.behind.shown_alerts = [alert(1)]
+    assert client.post(f"/api/v1/alerts/{alert(1).id}/ack", json=asked).status_code == 200
+    assert house.behind.holds_ms == holds_ms
+
+
+@pytest.mark.parametrize("wrong", ["8d", "0s", "soon", "-5m", "30"])
+def test_what_an_acknowledgement_cannot_hold_for_is_refused(house, client, wrong):
+    house.behind.shown_alerts = [alert(1)]
+    answer = client.post(f"/api/v1/alerts/{alert(1).id}/ack", json={"for": wrong})
+    assert (answer.status_code, answer.json()["error"]["mend"]) == (422, "give 1s to 7d, as 30m")
+    assert house.behind.acknowledged == []
+
+
+def test_an_alert_is_closed_by_hand_with_who_and_why(house, client):
+    house.behind.shown_alerts = [alert(1)]
+    path = f"/api/v1/alerts/{alert(1).id}/resolve"
+    assert client.post(path, json={"comment": "a test shop"}).json() == {
+        "resolved": alert(1).id,
+        "by": "local",
+    }
+    assert [(act.what, act.who, act.comment) for act in house.behind.done] == [
+        ("resolve", "local", "a test shop")
+    ]
+    house.behind.shown_alerts = []
+    assert client.post(path).status_code == 404
+
+
+@pytest.mark.parametrize(
     ("end", "ends_ms"),
     [
         ({"for": "2h"}, NOW_MS + 7_200_000),

@@ -77,6 +77,31 @@ def test_acknowledging_names_who_did_it_and_the_page_says_so(client, open_one):
     assert 'value="小李"' in after.text  # remembered for the next time
 
 
+def test_it_can_be_taken_for_a_while(client, open_one):
+    page = client.get(link())
+    assert re.findall(r'<option value="(\w*)">([^<]+)<', page.text) == [
+        ("", "按默认"), ("30m", "30 分钟"), ("2h", "2 小时"), ("8h", "8 小时")
+    ]  # fmt: skip
+    client.post(link(), data={"do": "acknowledge", "for": "2h"})
+    assert open_one.holds_ms == 7_200_000
+    open_one.shown_alerts = [replace(ONE, acknowledged_by="boss", acknowledged_until_ms=NOW_MS + 7_200_000)]
+    assert "✓ 已确认：boss，至 12:20" in text_of(client.get(link()))
+    forged = client.post(link(), data={"do": "acknowledge", "for": "99d"})
+    assert forged.status_code == 303  # it is taken already
+    assert len(open_one.done) == 1
+
+
+def test_a_length_that_no_option_offers_is_refused(client, open_one):
+    assert client.post(link(), data={"do": "acknowledge", "for": "99d"}).status_code == 422
+    assert open_one.done == []
+
+
+def test_it_is_open_as_long_as_its_firing_is_though_it_fired_again_before_its_end_was_told(client, open_one):
+    """Then the firing stays the same while the time since when it fires is another."""
+    open_one.shown_alerts = [replace(ONE, since_ms=ONE.since_ms + 60_000)]
+    assert "acknowledge" in buttons(client.get(link()))
+
+
 def test_a_second_tap_changes_nothing(client, open_one):
     for what in ("acknowledge", "acknowledge", "false_alarm", "false_alarm"):
         client.post(link(), data={"do": what})
