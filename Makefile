@@ -5,9 +5,9 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --no-compile
 ARGS    ?=
-# Tests run in so many processes; cases of properties and kills are few, TEST_SEEDS, TEST_KILLS and
-# HYPOTHESIS_PROFILE=nightly ask for more.
-WORKERS ?= 2
+# Tests run in so many processes: most that start real ones wait longer than they compute. Cases of properties and
+# kills are few, TEST_SEEDS, TEST_KILLS and HYPOTHESIS_PROFILE=nightly ask for more.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-compiled compiled lint format docs bench lock clean
@@ -19,7 +19,7 @@ run: $(VENV)/.run ## set up, start the daemon with simulated shops on a store in
 	@exec $(BIN)/slawatch demo --data var/demo $(ARGS)
 
 test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true allows no skip
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-compiled: compiled ## the tests of what decides, over the compiled modules
 	TEST_COMPILED=1 $(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=build/compiled .' $(DECIDES) $(ARGS)

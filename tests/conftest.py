@@ -51,7 +51,7 @@ def postgres_server():
 
     if reason := postgres.missing():
         pytest.skip(reason)
-    server = postgres.PostgresServer()
+    server = postgres.PostgresServer(folder=postgres.memory())
     server.start()
     yield server
     server.close()
@@ -86,3 +86,25 @@ def own_influx():
         pytest.skip(reason)
     with influx.InfluxServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """The broker of this run, for all tests that do it no harm; each takes a topic of its own."""
+    from tests.servers import kafka, shared
+
+    if reason := kafka.missing():
+        pytest.skip(reason)
+    with kafka.common(shared.run_folder(tmp_path_factory)) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_kafka(tmp_path_factory):
+    """A broker for one test, which may stop and kill it."""
+    from tests.servers import kafka
+
+    if reason := kafka.missing():
+        pytest.skip(reason)
+    with kafka.Kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker

@@ -36,7 +36,7 @@ def database(postgres_server):
 
 
 def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
-    kafka, postgres_server, database, topic_name, tmp_path
+    request, postgres_server, database, topic_name, tmp_path
 ):
     """The database is what an offline run of the topic gives, and each alert reached the group once.
 
@@ -44,6 +44,7 @@ def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
     broker is restarted as well, a third worker comes and goes, and a worker sleeps through its session.
     """
     chance = random.Random(os.environ.get("TEST_SEED", "workers"))
+    kafka = request.getfixturevalue("own_kafka" if MINUTES else "kafka")
     with contextlib.ExitStack() as stack:
         wecom = stack.enter_context(Wecom())
         workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2)
@@ -175,17 +176,19 @@ def held(worker) -> int:
         return -1
 
 
-def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_postgres, topic_name, tmp_path):
+def test_broker_and_database_killed_under_ingest_nothing_is_lost(
+    own_kafka, own_postgres, topic_name, tmp_path
+):
     """And each worker says once that the database is down, without a record, and once that it is back."""
     database = own_postgres.new_database()
     with contextlib.ExitStack() as stack:
         wecom = stack.enter_context(Wecom())
-        workers = begin(tmp_path, kafka.bootstrap, database, topic_name, 2, wecom=wecom.url)
+        workers = begin(tmp_path, own_kafka.bootstrap, database, topic_name, 2, wecom=wecom.url)
         for worker in workers:
             stack.enter_context(worker)
             worker.start()
         eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
-        with Traffic(kafka.bootstrap, topic_name, RATE // 2) as traffic:
+        with Traffic(own_kafka.bootstrap, topic_name, RATE // 2) as traffic:
             pass_real_time(2)
             own_postgres.kill()
             eventually(
@@ -195,9 +198,9 @@ def test_broker_and_database_killed_under_ingest_nothing_is_lost(kafka, own_post
             eventually(lambda: said(wecom) == down, 30, "said by both")
             own_postgres.start()
             pass_real_time(2)
-            kafka.kill()
+            own_kafka.kill()
             pass_real_time(2)
-            kafka.start()
+            own_kafka.start()
             pass_real_time(2)
         eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
         eventually(lambda: said(wecom) == (down[0], (down[1][0], 2)), 10, "and that it is back")

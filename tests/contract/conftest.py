@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from tests.contract.drivers import Cluster, Embedded
-from tests.servers.kafka import Kafka, missing
 
 
 @pytest.fixture(scope="module", params=["embedded", "cluster"])
@@ -16,10 +17,7 @@ def it(request, tmp_path_factory):
         yield driver
         driver.close()
         return
-    if reason := missing():
-        pytest.skip(reason)
-    postgres = request.getfixturevalue("postgres_server")
-    with Kafka(tmp_path_factory.mktemp("kafka")) as broker:
-        driver = Cluster(folder, broker.bootstrap, postgres.new_database(), "contract")
-        yield driver
-        driver.close()
+    kafka, postgres = request.getfixturevalue("kafka"), request.getfixturevalue("postgres_server")
+    driver = Cluster(folder, kafka.bootstrap, postgres.new_database(), f"contract-{uuid4().hex[:12]}")
+    yield driver
+    driver.close()

@@ -14,14 +14,16 @@ import signal
 import socket
 import subprocess
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.servers.shared import shared
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 VERSION = "4.3.1"
 HOME = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slawatch"
@@ -113,6 +115,38 @@ def installed(name: str = "kafka", artifacts: Sequence[str] = BROKER) -> Path:
             _run(["mvn", "-q", "-B", "-f", str(cache / "pom.xml"), *copy, where], within_s=600)
             (cache / "complete").touch()
     return cache / "jars"
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What a test knows of a broker that is not its own.
+
+    Args:
+        bootstrap: Where anybody is taken.
+        secure_bootstrap: Where TLS and ``USER`` with ``PASSWORD`` are demanded.
+        authority: The certificate to trust, PEM.
+    """
+
+    bootstrap: str
+    secure_bootstrap: str
+    authority: Path
+
+
+@contextmanager
+def common(run: Path) -> Iterator[Broker]:
+    """The one broker of a test run, whose processes have the folder ``run`` in common."""
+
+    @contextmanager
+    def start() -> Iterator[dict[str, str]]:
+        with Kafka(run / "kafka") as one:
+            yield {
+                "bootstrap": one.bootstrap,
+                "secure_bootstrap": one.secure_bootstrap,
+                "authority": str(one.authority),
+            }
+
+    with shared(run / "kafka", start) as where:
+        yield Broker(where["bootstrap"], where["secure_bootstrap"], Path(where["authority"]))
 
 
 class Kafka:

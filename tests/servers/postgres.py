@@ -31,12 +31,24 @@ SETTINGS = {
     "logging_collector": "off",
 }
 
+MEMORY_BYTES = 4 << 30  # some 120 databases of 8 MB in all of a run's processes, and as much again to spare
+
 
 def binaries() -> Path | None:
     """The folder of the newest PostgreSQL here; Debian keeps it out of the path."""
     found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = max(found, key=lambda path: int(path.parts[-3]), default=None) or shutil.which("initdb")
     return Path(newest).resolve().parent if newest else None
+
+
+def memory() -> Path | None:
+    """A folder in memory with room for the databases of a run; None: there is none, and a disk must do.
+
+    Making a database writes and syncs some 300 files, at which a disk is slow. What a test asserts of a
+    server that is not killed is the same on both.
+    """
+    folder = Path("/dev/shm")
+    return folder if folder.is_dir() and shutil.disk_usage(folder).free > MEMORY_BYTES else None
 
 
 def missing() -> str:
@@ -49,16 +61,19 @@ class PostgresServer:
 
     Args:
         settings: Beside, or in place of, those of tests.
+        folder: Below which it keeps all of its own; None: where temporary files are.
     """
 
-    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] = MappingProxyType({}), folder: Path | None = None
+    ) -> None:
         self._settings = SETTINGS | dict(settings)
         bin_folder = binaries()
         assert bin_folder is not None, missing()
         self.bin = bin_folder
         # It refuses to run as root, and its folder must be its own: not below a folder of pytest's.
         self.user = "postgres" if os.getuid() == 0 else None
-        self.folder = Path(tempfile.mkdtemp(prefix="slawatch-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="slawatch-postgres-", dir=folder))
         if self.user:
             owner = pwd.getpwnam(self.user)
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
