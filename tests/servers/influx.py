@@ -196,8 +196,7 @@ class InfluxServer:
         """How many field values are there."""
         only = f'|> filter(fn: (r) => r._measurement == "{measurement}")' if measurement else ""
         flux = f'from(bucket: "{bucket.name}") |> range(start: 0, stop: 2100-01-01T00:00:00Z) {only}'
-        rows = self.query(f'{flux} |> group(columns: ["_field"]) |> count(column: "_time")')
-        return sum(int(row["_time"]) for row in rows)
+        return sum(int(row["_value"]) for row in self.query(f"{flux} |> count()"))
 
     def _org_id(self) -> str:
         return str(self.ask("GET", "/api/v2/orgs").json()["orgs"][0]["id"])

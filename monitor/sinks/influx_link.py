@@ -1,0 +1,157 @@
+"""The way to InfluxDB: one connection, one request at a time, each answer sorted by what is to be done.
+
+Plain HTTP: the vendor's client gives a batch up after minutes, keeps what waits in memory, and compresses
+at its slowest. It serves for queries and set-up.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit
+
+from monitor.sinks import influx_limits as limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Verdict(Enum):
+    """What becomes of a batch after an answer."""
+
+    STORED = "stored"
+    PARTLY = "partly"  # the rest of it is stored: never send it again
+    SPLIT = "split"  # something in it is wrong, or it is too large: halve it
+    REFUSED = "refused"  # token, bucket, organisation, address: somebody must mend it, keep everything
+    LATER = "later"  # down, busy, or not understood: try again
+
+
+_VERDICTS: Final = {
+    200: Verdict.STORED,
+    204: Verdict.STORED,
+    400: Verdict.SPLIT,
+    408: Verdict.LATER,
+    413: Verdict.SPLIT,
+    422: Verdict.PARTLY,
+    429: Verdict.LATER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said to a request; ``status`` 0: nothing, and ``words`` why."""
+
+    status: int
+    words: str = ""
+    retry_after_s: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What to do; what nobody foresaw among refusals is for a person, among failures for later."""
+        found = _VERDICTS.get(self.status)
+        if found is not None:
+            return found
+        return Verdict.REFUSED if 300 <= self.status < 500 else Verdict.LATER
+
+
+class Link:
+    """Posts batches. Used by one thread; ``break_off`` may come from another.
+
+    Args:
+        url: Of the server, ``http(s)://host:port[/path]``.
+        org: The organisation, by name.
+        bucket: The bucket, by name.
+        token: Reads the token; called before the first request and after each that was refused.
+    """
+
+    def __init__(self, url: str, org: str, bucket: str, token: Callable[[], str]) -> None:
+        self._address, self._read_token, self._token = urlsplit(url), token, ""
+        query = urlencode({"org": org, "bucket": bucket, "precision": "ns"})
+        self._target = f"{self._address.path.rstrip('/')}/api/v2/write?{query}"
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self, body: bytes) -> Answer:
+        """Send gzipped lines; never raises for what a server or a network can do."""
+        try:
+            self._token = self._token or self._read_token()
+        except (OSError, ValueError) as error:
+            return Answer(401, f"no token: {error}")
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Content-Encoding": "gzip",
+            "Content-Type": "text/plain; charset=utf-8",
+        }
+        reused = self._connection is not None
+        try:
+            answer = self._ask(body, headers)
+        except (ConnectionError, http.client.RemoteDisconnected) as error:
+            if not reused:
+                return self._nothing(error)
+            self.close()  # a connection that rested may be gone; the server is not for that
+            try:
+                answer = self._ask(body, headers)
+            except (OSError, http.client.HTTPException) as again:
+                return self._nothing(again)
+        except (OSError, http.client.HTTPException) as error:
+            return self._nothing(error)
+        if answer.verdict is Verdict.REFUSED:
+            self._token = ""  # it may be another one by now
+        return answer
+
+    def _ask(self, body: bytes, headers: dict[str, str]) -> Answer:
+        connection = self._connected()
+        connection.request("POST", self._target, body, headers)
+        response = connection.getresponse()
+        words = response.read(64 << 10).decode("utf-8", "replace").strip()
+        if response.will_close or response.length:
+            self.close()
+        return Answer(response.status, words, retry_after_s(response.getheader("Retry-After") or ""))
+
+    def _nothing(self, error: Exception) -> Answer:
+        self.close()
+        return Answer(0, f"{type(error).__name__}: {error}")
+
+    def break_off(self) -> None:
+        """End the request that is on its way, if there is one; it fails at once."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            try:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it is gone already
+                return
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            host, port = self._address.hostname or "", self._address.port
+            if self._address.scheme == "https":
+                context = ssl.create_default_context()
+                self._connection = http.client.HTTPSConnection(
+                    host, port, timeout=limits.ASK_S, context=context
+                )
+            else:
+                self._connection = http.client.HTTPConnection(host, port, timeout=limits.ASK_S)
+        return self._connection
+
+
+def retry_after_s(text: str) -> float:
+    """Seconds of a Retry-After header, which has seconds or a date; 0 of none, never more than the bound."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return 0.0
+    return min(max(seconds, 0.0), limits.RETRY_AFTER_MAX_S)

@@ -1,0 +1,244 @@
+"""The spool between slawatch and InfluxDB: batches of points rest on disk until the server has them.
+
+Each row is one gzipped batch of lines; gzip members in a row are one gzip, so that rows are sent together as
+they are. Written without fsync: what was put survives the process, of the machine's last seconds some may go.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import threading
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from monitor.errors import MonitorError
+from monitor.sinks import influx_limits as limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, lasting INTEGER NOT NULL, points INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX batch_lasting ON batch (lasting, id);
+CREATE TABLE refused (
+    id INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, status INTEGER NOT NULL, words TEXT NOT NULL,
+    points INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that are sent as one. ``body``: gzipped lines."""
+
+    ids: tuple[int, ...]
+    points: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Lines that the server will never take, and what it said."""
+
+    status: int
+    words: str
+    lines: Sequence[bytes]
+
+
+class Spool:
+    """A bounded queue of points in an SQLite file of its own; safe to call from any thread.
+
+    Full or too old: figures go first, the oldest before the others, and what happened (``lasting``: alerts,
+    deliveries) after them. All that goes is counted by reason: full, old, disk.
+
+    Args:
+        path: The file.
+        size_max: Bytes of batches that may wait.
+        age_max_ms: How long they may.
+        disk_min: Free bytes of the disk below which nothing is put: they belong to the log and the desk.
+    """
+
+    def __init__(self, path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> None:
+        self._path, self._size_max, self._age_max_ms, self._disk_min = path, size_max, age_max_ms, disk_min
+        self._lock = threading.Lock()
+        self._dropped = Counter[str]()
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # before the first table: the file shrinks again
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+        except sqlite3.Error as error:
+            raise MonitorError(f"influx spool {path}: {error}", mend="move the file away") from error
+        if version > _VERSION:
+            what = f"influx spool {path}: written by a newer slawatch (version {version})"
+            raise MonitorError(what, mend="update slawatch, or move the file away")
+        self._points = self._bytes = self._oldest_ms = 0
+        self._measure()
+
+    def put(self, lines: Sequence[str], now_ms: int, *, lasting: bool = False) -> None:
+        """Make lines durable, at the bound in place of older ones; what cannot be is counted."""
+        batches = [lines[at : at + limits.BATCH_POINTS] for at in range(0, len(lines), limits.BATCH_POINTS)]
+        rows = [(now_ms, lasting, len(batch), packed("\n".join(batch).encode())) for batch in batches]
+        with self._lock:
+            try:
+                if self._disk_min and shutil.disk_usage(self._path.parent).free < self._disk_min:
+                    raise OSError  # noqa: TRY301 - the same end as a disk that is full
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    self._db.executemany(
+                        "INSERT INTO batch (made_ms, lasting, points, body) VALUES (?, ?, ?, ?)", rows
+                    )
+                    self._count(len(lines), sum(len(row[3]) for row in rows), now_ms)
+                    self._make_room(now_ms)
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:  # a full disk may have ended it
+                        self._db.execute("ROLLBACK")
+                    self._measure()
+                    raise
+            except (sqlite3.Error, OSError):
+                self._dropped["disk"] += len(lines)
+
+    def take(self, points_max: int = limits.REQUEST_POINTS) -> Batch | None:
+        """The oldest rows, up to so many points, at least one; they stay until ``done``."""
+        ids: list[int] = []
+        points, parts = 0, []
+        with self._lock:
+            rows = self._db.execute("SELECT id, points, body FROM batch ORDER BY id")
+            for number, count, body in rows:
+                if ids and points + count > points_max:
+                    break
+                ids.append(number)
+                parts.append(body)
+                points += count
+            rows.close()
+        return Batch(tuple(ids), points, b"".join(parts)) if ids else None
+
+    def done(self, batch: Batch, now_ms: int, refused: Iterable[Refused] = ()) -> None:
+        """Forget rows that the server has; keep of them what it refused for good, with its words."""
+        kept = [
+            (now_ms, one.status, one.words[: limits.WORDS], len(one.lines), packed(b"\n".join(one.lines)))
+            for one in refused
+        ]
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("DELETE FROM batch WHERE id = ?", [(one,) for one in batch.ids])
+                if kept:
+                    self._db.executemany(
+                        "INSERT INTO refused (made_ms, status, words, points, body) VALUES (?, ?, ?, ?, ?)",
+                        kept,
+                    )
+                    self._db.execute(
+                        "DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?",
+                        (limits.REFUSED_KEPT,),
+                    )
+                self._db.execute("COMMIT")
+            except (
+                sqlite3.Error
+            ):  # no room even for this: the rows stay and are sent again, which changes nothing
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+            self._measure()
+            if not self._points:
+                self._db.execute("PRAGMA incremental_vacuum")
+
+    def refused(self) -> list[tuple[int, str, list[str]]]:
+        """What the server refused for good: status, words, lines; the oldest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT status, words, body FROM refused ORDER BY id").fetchall()
+        return [(status, words, unpacked(body).decode().split("\n")) for status, words, body in rows]
+
+    def lose(self, points: int, reason: str) -> None:
+        """Count points that never came here."""
+        with self._lock:
+            self._dropped[reason] += points
+
+    @property
+    def points(self) -> int:
+        """How many points wait."""
+        return self._points
+
+    @property
+    def size(self) -> int:
+        """Bytes of them."""
+        return self._bytes
+
+    @property
+    def oldest_ms(self) -> int:
+        """When the oldest was put; 0: none waits."""
+        return self._oldest_ms
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Points lost since the start, by reason."""
+        with self._lock:
+            return dict(self._dropped)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _make_room(self, now_ms: int) -> None:
+        """Remove what is too old, then at the bound figures before what lasts: a tenth more than needed."""
+        if self._oldest_ms < now_ms - self._age_max_ms:
+            self._drop("made_ms < ?", (now_ms - self._age_max_ms,), "old")
+        while self._bytes > self._size_max:
+            spare = self._bytes - self._size_max * 9 // 10
+            for lasting in (0, 1):
+                found = self._db.execute(
+                    "SELECT max(id) FROM (SELECT id, sum(length(body)) OVER (ORDER BY id) - length(body)"
+                    " AS before FROM batch WHERE lasting = ?) WHERE before < ?",
+                    (lasting, spare),
+                ).fetchone()[0]
+                if found is not None:
+                    self._drop("lasting = ? AND id <= ?", (lasting, found), "full")
+                    break
+
+    def _drop(self, which: str, values: tuple[int, ...], reason: str) -> None:
+        count, delete = "SELECT total(points) FROM batch WHERE", "DELETE FROM batch WHERE"
+        gone = self._db.execute(f"{count} {which}", values).fetchone()[0]
+        self._db.execute(f"{delete} {which}", values)
+        self._dropped[reason] += int(gone)
+        self._measure()
+
+    def _count(self, points: int, size: int, now_ms: int) -> None:
+        self._points, self._bytes = self._points + points, self._bytes + size
+        self._oldest_ms = self._oldest_ms or now_ms
+
+    def _measure(self) -> None:
+        """How much waits, and since when."""
+        found = self._db.execute(
+            "SELECT total(points), total(length(body)), min(made_ms) FROM batch"
+        ).fetchone()
+        self._points, self._bytes, self._oldest_ms = int(found[0]), int(found[1]), found[2] or 0
+
+
+def packed(lines: bytes) -> bytes:
+    """Gzipped at level 1: a ninth of the size, at no cost that can be measured beside making the lines."""
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return squeeze.compress(lines + b"\n") + squeeze.flush()
+
+
+def unpacked(body: bytes) -> bytes:
+    """The lines of one or several gzips, without the last line's end."""
+    parts = []
+    while body:
+        loose = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        parts.append(loose.decompress(body))
+        body = loose.unused_data
+    return b"".join(parts).removesuffix(b"\n")

@@ -1,0 +1,314 @@
+"""The way from the daemon to a real InfluxDB, through everything that can happen to it."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from monitor.sinks import influx_limits as limits
+from monitor.sinks.influx import InfluxSink
+from monitor.sinks.influx_link import Link
+from monitor.sinks.influx_spool import Spool
+from tests.servers.influx import ORG, Bucket
+from tests.waiting import eventually
+
+NOW_MS = 1_795_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch):
+    monkeypatch.setattr(limits, "PAUSE_S", 0.02)
+    monkeypatch.setattr(limits, "PAUSE_MAX_S", 0.05)
+    monkeypatch.setattr(limits, "OPERATOR_PAUSE_S", 0.05)
+    monkeypatch.setattr(limits, "ASK_S", 1.0)
+
+
+class Ways:
+    """A sink for a test, with its spool in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.token = folder / "token"
+        self.open: list[InfluxSink] = []
+
+    def __call__(self, bucket: Bucket, *, size_max=1 << 30, age_max_ms=10**9, now_ms=lambda: NOW_MS, **more):
+        self.token.write_text(bucket.token)
+        spool = Spool(self.folder / "spool.db", size_max, age_max_ms, **more)
+        link = Link(bucket.url, bucket.org, bucket.name, self.token.read_text)
+        sink = InfluxSink(spool, link, now_ms)
+        sink.start()
+        self.open.append(sink)
+        return sink
+
+    def close(self, sink: InfluxSink) -> None:
+        self.open.remove(sink)
+        sink.close()
+
+
+@pytest.fixture
+def ways(tmp_path):
+    made = Ways(tmp_path)
+    yield made
+    for sink in made.open:
+        sink.close()
+
+
+def lines(count: int, first: int = 0) -> list[str]:
+    """So many points, each with a time of its own."""
+    return [
+        f"sla_line,shop=s{n % 7} asked={n}i {(NOW_MS + n) * 1_000_000}" for n in range(first, first + count)
+    ]
+
+
+def drained(sink: InfluxSink) -> None:
+    sink.flush()
+    eventually(lambda: not sink.waiting, within_s=20, what="the spool empty")
+
+
+def test_what_is_put_is_there_once(influx_server, ways):
+    bucket = influx_server.new_bucket()
+    sink = ways(bucket)
+    for at in range(0, 12_000, 3_000):
+        sink.put(lines(3_000, at))
+    sink.put(lines(3_000))  # again: the same points
+    drained(sink)
+    assert influx_server.points(bucket) == 12_000
+    assert sink.state.way == "ok"
+    assert not sink.dropped
+
+
+def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(own_influx, ways):
+    bucket = own_influx.new_bucket()
+    sink = ways(bucket)
+    for at in range(0, 100_000, 5_000):
+        sink.put(lines(5_000, at))
+        if at == 30_000:
+            eventually(lambda: sink.state.sent >= 5_000, within_s=20)
+            own_influx.kill()
+    sink.flush()
+    eventually(lambda: sink.state.way == "down", within_s=20)
+    own_influx.start()
+    drained(sink)
+    assert own_influx.points(bucket) == 100_000
+    assert sink.state.way == "ok"
+    assert not sink.dropped
+
+
+def test_a_server_that_hangs_costs_nothing_and_does_not_hold_up_the_end(own_influx, ways):
+    """Paused with a request under way: giving stays instant, stopping takes milliseconds, nothing is lost."""
+    bucket = own_influx.new_bucket()
+    sink = ways(bucket)
+    sink.put(lines(100))
+    drained(sink)
+    own_influx.pause()
+    began = time.perf_counter()
+    sink.put(lines(100, 100))
+    assert time.perf_counter() - began < 0.05
+    eventually(lambda: "timed out" in sink.state.words, within_s=10)
+    assert sink.state.way == "down"
+    sink.put(lines(100, 200))
+    began = time.perf_counter()
+    ways.close(sink)
+    assert time.perf_counter() - began < 0.3
+    own_influx.resume()
+    again = ways(bucket)
+    drained(again)
+    assert own_influx.points(bucket) == 300
+
+
+def test_a_token_that_is_rotated_is_told_and_the_new_one_is_taken_from_its_file(influx_server, ways):
+    bucket = influx_server.new_bucket()
+    old = influx_server.new_token()
+    sink = ways(Bucket(bucket.url, bucket.name, ORG, old))
+    sink.put(lines(10))
+    drained(sink)
+    influx_server.revoke(old)
+    sink.put(lines(10, 10))
+    eventually(lambda: sink.state.way == "refused", within_s=10)
+    assert "401" in sink.state.words
+    assert sink.waiting == 10
+    ways.token.write_text(influx_server.new_token())
+    drained(sink)
+    assert influx_server.points(bucket) == 20
+    assert sink.state.way == "ok"
+
+
+def test_a_bucket_that_is_deleted_is_told_and_everything_waits_for_another(influx_server, ways):
+    bucket = influx_server.new_bucket("comes-and-goes")
+    sink = ways(bucket)
+    influx_server.delete_bucket(bucket)
+    sink.put(lines(10))
+    eventually(lambda: sink.state.way == "refused", within_s=10)
+    assert "404" in sink.state.words
+    assert "comes-and-goes" in sink.state.words
+    influx_server.new_bucket("comes-and-goes")
+    drained(sink)
+    assert influx_server.points(bucket) == 10
+
+
+def test_lines_that_are_wrong_are_found_kept_and_named_and_all_others_are_stored(influx_server, ways):
+    bucket = influx_server.new_bucket()
+    sink = ways(bucket)
+    wrong = ["sla_line,shop= asked=1i 5", "no fields at all"]
+    good = lines(3_000)
+    sink.put([*good[:1_000], wrong[0], *good[1_000:], wrong[1]])
+    drained(sink)
+    assert influx_server.points(bucket) == 3_000
+    assert sink.dropped == {"refused": 2}
+    assert sink.state.sent == 3_000
+    kept = sink._spool.refused()
+    assert [found for _, _, found in kept] == [[wrong[0]], [wrong[1]]]
+    assert all(status == 400 and "unable to parse" in words for status, words, _ in kept)
+
+
+def test_a_field_of_another_type_is_counted_and_kept_and_not_sent_for_ever(influx_server, ways):
+    bucket = influx_server.new_bucket()
+    sink = ways(bucket)
+    sink.put(lines(10))
+    drained(sink)
+    sink.put([f"sla_line,shop=s0 asked=1.5 {(NOW_MS + 99) * 1_000_000}", *lines(5, 10)])
+    drained(sink)
+    assert influx_server.points(bucket) == 15
+    assert sink.dropped == {"refused": 1}
+    (kept,) = sink._spool.refused()
+    assert kept[0] == 422
+    assert "dropped=1" in kept[1]
+
+
+def test_points_older_than_the_buckets_retention_do_not_hold_up_the_others(influx_server, ways):
+    bucket = influx_server.new_bucket(retention_s=3_600)
+    sink = ways(bucket)
+    sink.put([f"sla_line,shop=s1 asked=1i {10**18}", f"sla_line,shop=s1 asked=1i {time.time_ns()}"])
+    drained(sink)
+    assert influx_server.points(bucket) == 1
+    assert sink.dropped == {"refused": 1}
+
+
+def test_at_its_bound_figures_go_first_and_the_oldest_before_the_others(tmp_path, influx_server, ways):
+    """What lasts (alerts) stays, and each point that went is counted."""
+    gone = Bucket("http://127.0.0.1:9", "nowhere")
+    sink = ways(gone, size_max=100_000)
+    alerts = [f"sla_alert,rule=r{n} severity=2i {NOW_MS * 1_000_000}" for n in range(50)]
+    sink.put(alerts, lasting=True)
+    for at in range(0, 200_000, 5_000):
+        sink.put(lines(5_000, at))
+        sink.flush()
+        assert sink.waiting_bytes <= 100_000
+    waiting, dropped = sink.waiting, sink.dropped["full"]
+    assert waiting + dropped == 200_050
+    ways.close(sink)
+    bucket = influx_server.new_bucket()
+    again = ways(bucket)
+    drained(again)
+    assert influx_server.points(bucket, "sla_alert") == 50
+    assert influx_server.points(bucket) == waiting
+    newest = influx_server.query(
+        f'from(bucket: "{bucket.name}") |> range(start: 0, stop: 2100-01-01T00:00:00Z)'
+        ' |> filter(fn: (r) => r._measurement == "sla_line") |> group() |> max()'
+    )
+    assert newest[0]["_value"] == "199999"
+
+
+def test_what_waits_longer_than_allowed_goes_and_is_counted(ways):
+    now = [NOW_MS]
+    sink = ways(Bucket("http://127.0.0.1:9", "nowhere"), age_max_ms=60_000, now_ms=lambda: now[0])
+    sink.put(lines(10))
+    sink.flush()
+    now[0] += 30_000
+    assert sink.age_ms == 30_000
+    now[0] += 31_000
+    sink.put(lines(10, 10))
+    sink.flush()
+    assert sink.waiting == 10
+    assert sink.dropped == {"old": 10}
+    assert sink.age_ms == 0
+
+
+def test_a_full_disk_costs_points_and_nothing_else(influx_server, small_disk, ways):
+    """Below what is the desk's nothing is put; a disk wholly full breaks nothing; with room it goes on."""
+    bucket = influx_server.new_bucket()
+    ways.folder = small_disk
+    ways.token = small_disk / "token"
+    sink = ways(bucket, disk_min=1 << 20)
+    sink.put(lines(10))
+    drained(sink)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * ((4 << 20) - (600 << 10)))
+    sink.put(lines(10, 10))
+    sink.flush()
+    assert sink.dropped == {"disk": 10}
+    ways.close(sink)
+    reckless = ways(bucket)
+    fill(small_disk / "rest")
+    for at in range(0, 200_000, 5_000):
+        reckless.put(lines(5_000, at + 1_000_000))
+    reckless.flush()
+    assert reckless.dropped["disk"]
+    filler.unlink()
+    (small_disk / "rest").unlink()
+    reckless.put(lines(10, 20))
+    drained(reckless)
+    assert influx_server.points(bucket) >= 20
+
+
+def test_a_server_that_is_busy_says_when_to_come_again(ways, tmp_path):
+    """429 with Retry-After: asked again then and not before; a batch that is too large is halved."""
+    with Busy([(429, {"Retry-After": "0.3"}), (503, {}), (413, {}), (204, {}), (204, {})]) as server:
+        sink = ways(Bucket(server.url, "any"))
+        sink.put(lines(2))
+        drained(sink)
+        times = server.times
+    assert 0.29 <= times[1] - times[0] < 1.0
+    assert times[2] - times[1] < 0.29
+    assert server.sizes[3] < server.sizes[2]
+    assert sink.state.sent == 2
+
+
+def fill(file: Path) -> None:
+    """Write until there is no room at all."""
+    with suppress(OSError), file.open("wb", buffering=0) as out:
+        while out.write(b"x" * 4096):
+            pass
+
+
+class Busy:
+    """A server that gives the answers it is told, one a request, the last for ever."""
+
+    def __init__(self, answers) -> None:
+        self.times, self.sizes = [], []
+        outer, left = self, list(answers)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                outer.times.append(time.monotonic())
+                outer.sizes.append(len(self.rfile.read(int(self.headers["Content-Length"]))))
+                status, headers = left.pop(0) if len(left) > 1 else left[0]
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
