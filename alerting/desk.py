@@ -29,7 +29,7 @@ from alerting.policy.records import (
     Unsilence,
     alert_key,
 )
-from alerting.policy.rulings import CHANNEL_RULE, OVERDUE_RULE, Policy
+from alerting.policy.rulings import CHANNEL_RULE, CHARTS_RULE, OVERDUE_RULE, Policy
 from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
@@ -118,16 +118,17 @@ class Desk:
 
     def _health(self, health: Health) -> None:
         """An account that stopped is an alert like any other, told over the others."""
-        stopped = not health.ok
+        stopped, severity = not health.ok, "warn" if health.charts else "crit"
+        rule = CHARTS_RULE if health.charts else OVERDUE_RULE if health.overdue else CHANNEL_RULE
         self._take(
             Transition(
                 at_ms=health.at_ms,
-                rule=OVERDUE_RULE if health.overdue else CHANNEL_RULE,
-                subject={"account": health.account},
+                rule=rule,
+                subject={"daemon" if health.charts else "account": health.account},
                 from_state="ok" if stopped else "firing",
                 to_state="firing" if stopped else "ok",
-                severity="crit",
-                verdict="crit" if stopped else "ok",
+                severity=severity,
+                verdict=severity if stopped else "ok",
                 reason="channel",
                 facts=Facts(condition=health.detail),
             )

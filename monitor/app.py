@@ -18,6 +18,7 @@ import httpx
 from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.auditing import PART, auditor_of
+from monitor.charting import chart, charts_of
 from monitor.configured import configure, files_of_rules
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from alerting.auditor import Auditor
     from alerting.channels.base import Channel
     from alerting.ports import TapReader
+    from monitor.charting import Charts
     from monitor.configured import Configured
     from monitor.runtime.clock import Clock
     from monitor.runtime.names import Names
@@ -132,17 +134,17 @@ async def daemon(
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))
         configured = configured.signing(await links_of(files.store, files.thread, settings.public_url))
-        letters = DeadLetters(data / "dead_letters.db")
-        stack.callback(letters.close)
+        stack.callback((letters := DeadLetters(data / "dead_letters.db")).close)
         box = DeadLetterBox(letters)
         stack.callback(box.close)
         running = await _embedded(configured, files, clock, box, metrics)
-        stack.push_async_callback(running.stop)
-        sender = _sender(configured, running, channels, metrics)
-        receipts = _receipts(configured, running, sender)
         view = _view(running, configured.names)
+        charts = charts_of(configured, "run", partial(_shards, running), view.status, clock, stack)
+        stack.push_async_callback(running.stop)
+        sender = _sender(configured, running, channels, metrics, charts)
+        receipts = _receipts(configured, running, sender)
         gauges = Gauges(running, view, metrics)
-        _look_at_steps(running, gauges, metrics)
+        _look_at_steps(running, gauges, metrics, charts)
         store, thread, loop, health = running.store, running.thread, running.desk_loop, running.health
         reload = Reload(configured.again, running.plans, configured.names, store, thread, health)
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
@@ -169,11 +171,15 @@ async def daemon(
         for directory in configured.settings.directories(configured.base):
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
+        chart(charts, running.part, health, metrics, loop.hear, clock)
         yield Daemon(running, view, sender, gauges, reload, auditor, url)
 
 
-def _look_at_steps(running: Embedded, gauges: Gauges, metrics: Metrics) -> None:
-    """Have what each step gave out counted, and its shops looked at."""
+def _look_at_steps(running: Embedded, gauges: Gauges, metrics: Metrics, charts: Charts | None) -> None:
+    """Have what each step gave out counted and drawn, and its shops looked at."""
+    if charts is not None:
+        running.on_clock += 1
+        running.outputs_told.append(charts.outputs)
     packless = Packless(partial(_shard, running), running.health, metrics.packless.set)
     running.outputs_told += [gauges.count, packless.look]
     running.refusals_told.append(gauges.refused)
@@ -203,7 +209,11 @@ async def _embedded(
 
 
 def _sender(
-    configured: Configured, running: Embedded, channels: Mapping[str, Channel], metrics: Metrics
+    configured: Configured,
+    running: Embedded,
+    channels: Mapping[str, Channel],
+    metrics: Metrics,
+    charts: Charts | None,
 ) -> Sender:
     """The sender, woken by the desk, waking the desk."""
     sender = Sender(
@@ -214,7 +224,7 @@ def _sender(
         running.clock,
         worker=running.thread,
         on_result=running.desk_loop.wake,
-        metrics=SenderMetrics(metrics),
+        metrics=SenderMetrics(metrics, charts),
         on_error=partial(account_failed, running.health),
         on_well=partial(account_well, running.health),
         templates=configured.alerting.templates(),
@@ -277,3 +287,7 @@ def _reasons(configured: Configured, running: Embedded) -> Reasons:
 def _shard(running: Embedded) -> Shard | None:
     found = running.shard_loop.shard
     return found if isinstance(found, Shard) else None
+
+
+def _shards(running: Embedded) -> list[Shard]:
+    return [shard] if (shard := _shard(running)) else []

@@ -19,6 +19,7 @@ import httpx
 
 from alerting.errors import AlertingError
 from alerting.sender import Sender
+from monitor.charting import chart, charts_of
 from monitor.configured import Configured, configure
 from monitor.errors import MonitorError
 from monitor.logs import configure_logging
@@ -114,14 +115,13 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         thread, store = await opened_store(configured, health, stack, name)
         state_thread, state_store = await opened_store(configured, health, stack, f"{name} state")
-        letters = DeadLetters(configured.data / "dead_letters.db")
-        stack.callback(letters.close)
+        stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         box = DeadLetterBox(letters)
         stack.callback(box.close)
         plans = PlanBook()
         await thread.run(partial(plans.apply, store, configured.plan, first=True))
         _say_other_rules(plans, configured, health)
-        counts = Counts(metrics)
+        counts, clock = Counts(metrics), SystemClock()
         parts = Parts(
             worker=name,
             topic=settings.kafka.topic,
@@ -131,7 +131,7 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
             thread=thread,
             state_store=state_store,
             state_thread=state_thread,
-            clock=SystemClock(),
+            clock=clock,
             health=health,
             dead_letters=box,
             on_outputs=counts.outputs,
@@ -142,12 +142,15 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         )
         it = Worker(parts, link, settings.kafka, configured.data / "faust")
         status = WorkerStatus(it)
+        charts = charts_of(configured, "worker", it.shards, status.status, clock, stack)
+        counts.outputs_told += [charts.outputs] if charts else []
         web = _probes(status, tokens, metrics, letters, settings)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         stack.push_async_callback(it.stop)
         await it.start()
         it.part("metrics", WorkerGauges(it, status, metrics).run)
         await _be_heard(configured, it, status, stack)
+        chart(charts, it.part, health, metrics, partial(thread.run, store.add_input), clock)
         reload = Reload(configured.again, plans, configured.names, store, thread, health)
         yield Running(it, status, reload, url)
 

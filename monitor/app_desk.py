@@ -18,6 +18,7 @@ from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
 from monitor.auditing import PART, auditor_of
+from monitor.charting import chart, charts_of
 from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
 from monitor.on_call import tell_on_call
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from alerting.auditor import Auditor
     from alerting.ports import TapReader
+    from monitor.charting import Charts
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -116,6 +118,9 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             tell_unrecorded=lambda intents: sender.tell_unrecorded(intents),  # noqa: PLW0108 - the same
             owner=name,
         )
+        status = partial(_status, health, clock.now_ms(), clock)
+        view = View(lambda: None, lambda: loop.desk, configured.names, status)
+        charts = charts_of(configured, "desk", tuple, view.status, clock, stack)
         sender = Sender(
             store,
             channels,
@@ -125,7 +130,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             owner=name,
             worker=thread,
             on_result=loop.wake,
-            metrics=SenderMetrics(metrics),
+            metrics=SenderMetrics(metrics, charts),
             on_error=partial(account_failed, health),
             on_well=partial(account_well, health),
             templates=configured.alerting.templates(),
@@ -134,14 +139,12 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         reload = await _reload(configured, store, thread, health)
         asked = configured.alerting.receipt_readers(clock, configured.secret)
         receipts = Receipts(asked, sender.lines, store, clock, thread, loop.wake)
-        status = partial(_status, health, clock.now_ms(), clock)
-        view = View(lambda: None, lambda: loop.desk, configured.names, status)
         door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
         auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
         parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
         web = _web(configured, parts, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics))
+        await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics, charts))
         yield url, reload
 
 
@@ -154,7 +157,7 @@ async def _reload(configured: Configured, store: SqliteStore, thread: StoreThrea
 
 
 @asynccontextmanager
-async def _running(parts: Parts, shards: int, metrics: Metrics) -> AsyncIterator[None]:
+async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts | None) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
     desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
     roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
@@ -169,6 +172,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics) -> AsyncIterator
         "roll": roll.run,
         "metrics": partial(_measure, desk, parts.loop, metrics),
     }
+    chart(charts, bodies.__setitem__, parts.health, metrics, parts.loop.hear, parts.clock)
     tasks = {
         name: asyncio.create_task(keep_running(name, body, parts.health)) for name, body in bodies.items()
     }

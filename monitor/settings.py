@@ -25,6 +25,7 @@ from monitor import limits
 from monitor.configuration import ConfigurationError, load_model
 from monitor.quantities import Duration, Size
 from monitor.settings_cluster import KafkaSettings, PostgresSettings
+from monitor.settings_influx import InfluxSettings
 from monitor.settings_sources import NAME, SourceSettings
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.sources.follow import FollowedDirectory
@@ -115,6 +116,8 @@ class Settings(BaseSettings):
     """Cluster: the link to Kafka, and the topic of events."""
     postgres: PostgresSettings = PostgresSettings()
     """Cluster: the database that workers and desk share."""
+    influx: InfluxSettings = InfluxSettings()
+    """Figures to InfluxDB, for charts."""
 
     @classmethod
     def settings_customise_sources(

@@ -144,7 +144,8 @@ class Result(msgspec.Struct, frozen=True, tag="result"):
 class Health(msgspec.Struct, frozen=True, tag="health"):
     """An account stopped working for good (credential, recipient), or works again.
 
-    ``overdue`` is another matter of the same account: what is due there does not leave.
+    ``overdue`` is another matter of the same account: what is due there does not leave. ``charts``: it is no
+    account but the way to InfluxDB of a process, on which no alert depends.
     """
 
     at_ms: int
@@ -152,6 +153,7 @@ class Health(msgspec.Struct, frozen=True, tag="health"):
     ok: bool
     detail: str = ""
     overdue: bool = False
+    charts: bool = False
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

@@ -22,7 +22,9 @@ ACCOUNT_RULES = frozenset({CHANNEL_RULE, OVERDUE_RULE})
 STORE_RULE, STORE_BACK_RULE = "slawatch-store", "slawatch-store-back"
 # The leading desk's own alert that nobody judges some shards; its subject is {"daemon": "workers"}.
 SHARDS_RULE = "slawatch-shards"
-SELF_RULES = frozenset({JOURNAL_RULE, STORE_RULE, STORE_BACK_RULE, SHARDS_RULE})
+# A process's own warning that InfluxDB refuses its figures, or that some are lost.
+CHARTS_RULE = "slawatch-charts"
+SELF_RULES = frozenset({JOURNAL_RULE, STORE_RULE, STORE_BACK_RULE, SHARDS_RULE, CHARTS_RULE})
 OWN_RULES = ACCOUNT_RULES | SELF_RULES
 
 

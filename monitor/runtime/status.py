@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alerting.desk import Desk
+    from monitor.charting import Charts
     from monitor.runtime.embedded import Embedded
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
@@ -135,8 +136,8 @@ def account_well(health: Health, account: str) -> None:
 class SenderMetrics:
     """Counts of alerting by its port's names, in the metrics of the daemon."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: Metrics, charts: Charts | None = None) -> None:
+        self._metrics, self._charts = metrics, charts
 
     def count(self, name: str, n: int = 1, **_labels: str) -> None:
         """Count a failure by its name."""
@@ -148,3 +149,5 @@ class SenderMetrics:
         self._metrics.deliveries.labels(channel=account, result=kind).inc()
         for one_ms in took_ms:
             self._metrics.delivery_seconds.labels(channel=account).observe(one_ms / 1000)
+        if self._charts is not None:
+            self._charts.delivered(number, account, kind, alerts, took_ms)

@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from monitor.sinks import influx_limits as limits
-from monitor.sinks.influx_sender import Sender, State
+from monitor.sinks.influx_sender import PointSender, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ class InfluxSink:
 
     def __init__(self, spool: Spool, link: Link, now_ms: Callable[[], int]) -> None:
         self._spool, self._now_ms = spool, now_ms
-        self._sender = Sender(spool, link, now_ms)
+        self._sender = PointSender(spool, link, now_ms)
         self._queue: queue.Queue[tuple[Sequence[str], bool] | None] = queue.Queue(limits.QUEUED_BATCHES)
         self._writer = threading.Thread(target=self._write, name="influx spool", daemon=True)
 

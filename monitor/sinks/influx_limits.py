@@ -14,7 +14,8 @@ PAUSE_S = 1.0  # after a failure, doubled …
 PAUSE_MAX_S = 30.0  # … up to this
 RETRY_AFTER_MAX_S = 300.0  # a server that asks for a longer rest is asked after this
 OPERATOR_PAUSE_S = 15.0  # between tries while somebody must mend something: token, bucket
-TOLD_MS = 60_000  # what lasts so long is told to people
+TOLD_MS = 60_000  # what lasts so long is said
+DROPPED_TOLD_MS = 600_000  # that points were dropped is said for so long
 
 AGENTS_MS = 60_000  # agents are written so often
 SLICE_SHOPS = 20  # shops read in one turn of the loop: about 5 ms

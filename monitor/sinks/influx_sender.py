@@ -45,7 +45,7 @@ class NotNowError(Exception):
         self.answer = answer
 
 
-class Sender:
+class PointSender:
     """One thread that sends.
 
     Args:

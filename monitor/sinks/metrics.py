@@ -127,6 +127,12 @@ class Metrics:
             "delivery_seconds", "From the transition to the channel's answer", _SLOW_S, "channel"
         )
 
+        self.influx_up = self.gauge("influx_up", "1 while InfluxDB takes figures, 0 while they wait on disk")
+        self.influx_points = self.counter("influx_points_total", "Points that InfluxDB has taken")
+        self.influx_waiting = self.gauge("influx_waiting_points", "Points that wait on disk for InfluxDB")
+        self.influx_age_seconds = self.gauge("influx_age_seconds", "The age of the oldest of them")
+        self.influx_dropped = self.counter("influx_dropped_total", "Points lost, by reason", "reason")
+
         # The daemon itself.
         self.part_failures = self.counter(
             "part_failures_total", "Times a part failed and was started again", "part"

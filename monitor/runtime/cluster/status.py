@@ -13,7 +13,7 @@ from monitor.sinks.metrics import WorkerMetrics
 from monitor.web.ports import SourceStatus, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from monitor.runtime.cluster.held import HeldShard
     from monitor.runtime.cluster.worker import Worker
@@ -131,9 +131,12 @@ class Counts:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self.outputs_told: list[Callable[[Outputs], None]] = []  # beside the counting
 
     def outputs(self, outputs: Outputs) -> None:
         """Count what a step gave out, and say each alert's change."""
+        for told in self.outputs_told:
+            told(outputs)
         tell_alerts(outputs.transitions)
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.link import Link
     from monitor.runtime.cluster.parts import Parts
     from monitor.settings_cluster import KafkaSettings
+    from monitor.shard import Shard
 
 log = structlog.get_logger(__name__)
 GONE = "faust ended"
@@ -60,6 +61,10 @@ class Worker:
         consumer = self.app.consumer
         assert isinstance(consumer, PackedConsumer)
         return consumer
+
+    def shards(self) -> list[Shard]:
+        """Those that are held, with their figures."""
+        return [held.state for held in self.owner.held.values()]
 
     @property
     def stale(self) -> int:
