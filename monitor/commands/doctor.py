@@ -7,15 +7,14 @@ import socket
 import sqlite3
 import sys
 import time
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from alerting.errors import AlertingError
 from monitor.commands.context import DEFAULT, Configuration, as_far_as_right, load_configuration
-from monitor.commands.output import format_option, print_json
+from monitor.commands.output import Finding, format_option, print_json
 from monitor.engine import fold
 from monitor.errors import MonitorError
 from rules.problems import RulesError
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
 FOUND = 1
 SQLITE = (3, 38, 0)  # STRICT tables and `returning`, with the upserts the store uses
 MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    state: Literal["ok", "warn", "fail"]
-    what: str
-    mend: str = ""
 
 
 @click.command()
@@ -91,6 +81,7 @@ def _beside(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
     yield from _names(configuration)
     yield _data(configuration, setup=setup)
     yield _disk(configuration)
+    yield from _stands_on(configuration)
     yield from _door(configuration)
 
 
@@ -137,10 +128,21 @@ def _alerting(configuration: Configuration) -> tuple[list[Finding], frozenset[st
         if real and not settings.public_url and not any(one.buttons for one in real):
             what = "nobody can acknowledge from the phone: messages carry no link, and no account has buttons"
             found.append(Finding("warn", what, "set `public_url`, or add a `wecom_smart_bot`"))
+        found += _unheard(len(real), alerting.heartbeat is not None)
     if people is not None:
         now_ms = time.time_ns() // 1_000_000
         found += [Finding("warn", one) for one in on_call_notices(alerting, people, path, now_ms)]
     return found, alerting.names()
+
+
+def _unheard(accounts: int, heartbeat: bool) -> Iterator[Finding]:
+    """Ways in which nobody would learn that nothing is told any more."""
+    if accounts == 1:
+        what = "there is one account: when it stops working, nobody can be told so"
+        yield Finding("warn", what, "give `self_alerts` a second one, of another provider")
+    if accounts and not heartbeat:
+        what = "no heartbeat: nobody would notice the end of this machine"
+        yield Finding("warn", what, "name an address as `heartbeat` in alerting.yaml (docs/watching.md)")
 
 
 def _rules(configuration: Configuration, receivers: frozenset[str] | None) -> Iterator[Finding]:
@@ -160,6 +162,12 @@ def _rules(configuration: Configuration, receivers: frozenset[str] | None) -> It
     else:
         yield Finding("fail", f"no rules in {directory}", "`slawatch init DIR` writes some to start from")
     yield from (Finding("warn", str(problem)) for problem in found.warnings)
+
+
+def _stands_on(configuration: Configuration) -> Iterator[Finding]:
+    from monitor.commands.stands_on import look  # noqa: PLC0415 - beside its only use
+
+    return look(configuration)
 
 
 def _names(configuration: Configuration) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ class Shell:
             route, took_s = _route(scope), time.perf_counter() - began_s
             self._metrics.requests.labels(route=route, status=str(status)).inc()
             self._metrics.request_seconds.labels(route=route).observe(took_s)
-            tell_request(scope["method"], route, status, took_s)
+            tell_request(scope["method"], route, int(status), took_s)
 
 
 def _route(scope: Scope) -> str:

@@ -115,3 +115,17 @@ def test_any_offsets_and_any_times(kafka, folder, topic_name):
 def test_what_is_meant_otherwise_is_one_line(folder, options, says):
     done = slawatch("replay", *options, cwd=folder)
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
+def test_the_doctor_says_what_is_wrong_with_the_topic_and_the_mend(folder):
+    def about_kafka():
+        done = slawatch("doctor", "--format", "json", cwd=folder)
+        return [one for one in json.loads(done.stdout) if "Kafka" in one["what"]]
+
+    assert [one["state"] for one in about_kafka()] == ["ok"]
+    path = folder / "slawatch.yaml"
+    path.write_text(path.read_text().replace("partitions: 3", "partitions: 5"))
+    (finding,) = about_kafka()
+    assert finding["state"] in ("warn", "fail")
+    assert "partitions" in finding["what"] + finding["mend"]
+    assert finding["mend"]

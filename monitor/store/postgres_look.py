@@ -1,0 +1,42 @@
+"""How a PostgreSQL server is, asked without changing anything."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from alerting.errors import StoreDown, StoreError
+from monitor.store.postgres_database import LINK
+
+
+class Look(NamedTuple):
+    """What a database says of itself."""
+
+    where: str
+    version: int  # of its schema; 0: there is none yet
+    apart_ms: int  # its clock and ours
+
+
+def look_at(address: str, answer_s: int) -> Look:
+    """Ask a database how it is, and change nothing.
+
+    Raises:
+        StoreDown: It does not answer, or does not let us in.
+        StoreError: The address is none.
+    """
+    try:
+        given: dict[str, Any] = {**LINK, **conninfo_to_dict(address), "connect_timeout": answer_s}
+    except psycopg.ProgrammingError as error:
+        raise StoreError("the store's address is none: postgresql://USER@HOST/DATABASE") from error
+    where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+    try:
+        with psycopg.connect(make_conninfo(**given), autocommit=True) as link:
+            there = link.execute("select to_regclass('schema_version')").fetchone() != (None,)
+            asked = link.execute("select version from schema_version").fetchone() if there else None
+            (theirs,) = link.execute("select extract(epoch from clock_timestamp()) * 1000").fetchone() or (0,)
+    except psycopg.Error as error:
+        raise StoreDown(f"{where}: {str(error).splitlines()[0]}") from error
+    return Look(where, asked[0] if asked else 0, abs(int(theirs) - time.time_ns() // 1_000_000))
