@@ -309,6 +309,7 @@ def declared(*groups: str) -> set[str]:
 # What needs more than the base install: the module or folder, and the extra that brings it.
 EXTRAS = {
     "monitor/store/postgres_database.py": "postgres",
+    "monitor/store/postgres_look.py": "postgres",
     "monitor/runtime/cluster": "kafka",
     "alerting/channels/apprise_url.py": "apprise",
     "alerting/channels/wecom_callback.py": "wecom",
