@@ -10,7 +10,7 @@ ARGS    ?=
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-compiled compiled lint format docs bench lock clean
+.PHONY: help run test test-compiled compiled lint format docs dashboards bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -39,6 +39,9 @@ format: $(VENV)/.dev ## put the code in its format
 
 docs: $(VENV)/.dev ## make the reference of commands from the commands
 	$(BIN)/python -m monitor.commands.reference > docs/cli.md
+
+dashboards: $(VENV)/.dev ## make the dashboards of Grafana from their code
+	$(BIN)/python -m deploy.grafana.code
 
 bench: compiled ## the bars, each beside its reference, in one run, over the compiled modules
 	$(COMPILED) $(BIN)/python -m benchmarks $(ARGS)

@@ -330,13 +330,15 @@ def needs(path: Path) -> str:
     [
         (PACKAGES, "", ()),
         *((PACKAGES, extra, (extra,)) for extra in EXTRAS.values()),
-        (("tests", "benchmarks"), "", ("dev",)),
+        (("tests", "benchmarks", "deploy"), "", ("dev",)),
     ],
 )
 def test_what_is_imported_is_declared(folders, extra, groups):
     """A fresh machine has what pyproject.toml names, and nothing that came with it by chance."""
     known = packages_distributions()
-    ours = {*PACKAGES, "tests", "benchmarks"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    ours = {*PACKAGES, "tests", "benchmarks", "deploy"} | {
+        path.stem for path in (ROOT / "tests").rglob("*.py")
+    }
     imported = {
         module.partition(".")[0]
         for folder in folders
