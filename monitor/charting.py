@@ -119,10 +119,11 @@ class Charts:
         self._sampled: dict[int, int] = {}  # shard → the second of its last sample
 
     async def run(self) -> None:
-        """Take a sample at every whole ``every_ms``, for ever."""
+        """Take a sample of every whole ``every_ms``, once its tick is folded, for ever."""
         while True:
-            now_ms = self._clock.now_ms()
-            await self._clock.sleep_until(now_ms - now_ms % self._every_ms + self._every_ms)
+            before_ms = self._clock.now_ms() - limits.AFTER_TICK_MS
+            whole_ms = before_ms - before_ms % self._every_ms + self._every_ms
+            await self._clock.sleep_until(whole_ms + limits.AFTER_TICK_MS)
             await self.sample()
 
     async def sample(self) -> None:
