@@ -71,9 +71,20 @@ class Auditor:
         self._store, self._channels, self._policy, self._clock = store, channels, policy, clock
         self._hear, self._tell, self._well, self._beat = hear, tell, well, beat
         self._call = (worker or InPlace()).run
+        self.leads: Callable[[], bool] = lambda: True  # whether it speaks for a desk that leads
         self._late: dict[str, int] = {}  # account → since when we know that what is due there does not leave
         self._cried_ms = 0  # when the operator was last written to directly; 0: not about this
         self._progress, self._moved_ms = -1, clock.now_ms()
+        self._language = policy.operator.language
+
+    def use(
+        self,
+        policy: Policy,
+        channels: Mapping[str, Channel],
+        beat: Callable[[], Awaitable[object]] | None,
+    ) -> None:
+        """Look by another configuration from here on."""
+        self._policy, self._channels, self._beat = policy, channels, beat
         self._language = policy.operator.language
 
     async def run(self) -> None:
@@ -85,8 +96,11 @@ class Auditor:
     async def look(self) -> list[str]:
         """Look once, and do what follows; what is wrong, a line each."""
         now_ms = self._clock.now_ms()
+        if not self.leads():
+            return await self._look_at_leader(now_ms)
         grace = now_ms - limits.OVERDUE_CRIT_MS, now_ms - limits.OVERDUE_WARN_MS
-        waits = {one.account: one for one in await self._call(self._store.overdue, *grace)}
+        overdue = await self._call(self._store.overdue, *grace)
+        waits = {one.account: one for one in overdue if one.account in self._channels}
         found = [self._say_waits(one, now_ms) for one in waits.values()]
         if stuck_ms := await self._stands_still(now_ms):
             found.append(say(self._language, "audit_desk", duration=duration(self._language, stuck_ms)))
@@ -98,6 +112,19 @@ class Auditor:
         self._tell(say(self._language, "comma").join(found))
         if not found and self._well() and self._beat:
             await self._beat()
+        return found
+
+    async def _look_at_leader(self, now_ms: int) -> list[str]:
+        """Of a desk that only follows: what waits is for the leader to tell, unless nobody folds at all."""
+        self._late.clear()
+        stuck_ms = await self._stands_still(now_ms)
+        found = []
+        if stuck_ms >= 2 * limits.DESK_STUCK_MS:  # a leader that is there has told it before
+            found.append(say(self._language, "audit_desk", duration=duration(self._language, stuck_ms)))
+            await self._cry(found, now_ms)
+        else:
+            self._cried_ms = 0
+        self._tell(say(self._language, "comma").join(found))
         return found
 
     def _say_waits(self, one: Waits, now_ms: int) -> str:

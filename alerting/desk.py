@@ -70,6 +70,10 @@ class Desk:
                 self._hear(item[1])
         return self.books.take_changes()
 
+    def use(self, policy: Policy) -> None:
+        """Decide by another policy from here on; what waits is looked at again at the next tick."""
+        self.books.use(policy)
+
     def explain(self, rule: str, subject: dict[str, str], now_ms: int, notify: str = "") -> list[Trace]:
         """How an alert stands now, step by step; see ``alerting.policy.explain``."""
         return explain(self.books, rule, subject, now_ms, notify)
@@ -115,6 +119,7 @@ class Desk:
             case Tick():
                 self._forget(item.at_ms)
                 life.reroute(self.books, item.at_ms)
+                self.books.look_again(item.at_ms)
 
     def _health(self, health: Health) -> None:
         """An account that stopped is an alert like any other, told over the others."""

@@ -33,9 +33,23 @@ class Line:
     failures: int = 0  # transient ones, one after the other
     well: bool | None = None  # None: not known since the start
     unrecorded: set[str] = field(default_factory=set)  # intents told while the store was full
+    coming: Channel | None = None  # in place of the channel, from the next turn on
 
     def __post_init__(self) -> None:
         self.window = Window(self.channel.allowance)
+
+    def change(self) -> None:
+        """Take the channel that was configured in place of this one; what left before still counts."""
+        if self.coming is None:
+            return
+        if isinstance(self.channel, Connected):
+            self.channel.hold(False)
+        self.channel, self.coming = self.coming, None
+        sent, self.window = self.window.sent, Window(self.channel.allowance)
+        self.window.restore(sent)
+        self.rest_until_ms = self.failures = 0
+        if isinstance(self.channel, Connected):
+            self.channel.hold(self.held)
 
     def lease(self, ours: bool, renew_ms: int = 0) -> None:
         """Note whether the account is ours, and until when; only then does its connection stand."""

@@ -62,14 +62,14 @@ class Receipts:
         on_result: Callable[[], None] = lambda: None,
     ) -> None:
         self.readers = readers
-        self._sms = {name: line for name, line in lines.items() if isinstance(line.channel, Sms)}
+        self._lines = lines
         self._store, self._clock = store, clock
         self._call, self._on_result = (worker or InPlace()).run, on_result
 
     @property
     def needed(self) -> bool:
         """Whether there is an account whose provider gives receipts."""
-        return bool(self._sms)
+        return any(isinstance(line.channel, Sms) for line in self._lines.values())
 
     async def take(self, account: str, reports: Sequence[Report]) -> int:
         """Take in what was pushed, or pulled; how many deliveries it decides."""
@@ -94,7 +94,7 @@ class Receipts:
         """Ask about all that is unreported, and say after how long to ask again."""
         now_ms = self._clock.now_ms()
         youngest_ms = 0
-        for name, line in self._sms.items():
+        for name, line in list(self._lines.items()):
             if not line.held or not isinstance(line.channel, Sms):
                 continue
             since_ms = now_ms - limits.RECEIPT_LIFE_MS

@@ -20,6 +20,7 @@ from alerting.policy.route import first_intents
 from alerting.policy.settle import settle
 from alerting.ports import InPlace, NoMetrics
 from alerting.replay import replay
+from alerting.urgent import tell_urgent
 from alerting.writer import Writer
 
 if TYPE_CHECKING:
@@ -75,6 +76,25 @@ class Sender:
         self._metrics, self._finishing = metrics or NoMetrics(), False
         self._writer = Writer(policy, directory, templates or {}, on_error)
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
+        self._tasks: asyncio.TaskGroup | None = None
+
+    def use(
+        self, policy: Policy, templates: Mapping[str, Templates], channels: Mapping[str, Channel]
+    ) -> None:
+        """Send by another configuration from here on; what is being sent is finished as it was begun."""
+        self._policy = policy
+        self._writer.use(policy, templates)
+        for name in [name for name in self.lines if name not in channels]:
+            self.lines.pop(name).wake.set()
+        for name, channel in channels.items():
+            line = self.lines.get(name)
+            if line is None:
+                self.lines[name] = Line(name, channel, asyncio.Event())
+                if self._tasks:
+                    self._tasks.create_task(self._serve(name))
+            elif line.channel is not channel:
+                line.coming = channel
+                line.wake.set()
 
     def wake(self) -> None:
         """Say that there may be something new to send."""
@@ -83,9 +103,12 @@ class Sender:
 
     async def run(self) -> None:
         """Serve all accounts until told to finish; cancelled, what is in flight is sent again, marked."""
-        async with asyncio.TaskGroup() as tasks:
-            for name in self.lines:
-                tasks.create_task(self._serve(name))
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                for name in self.lines:
+                    self._tasks.create_task(self._serve(name))
+        finally:
+            self._tasks = None
 
     def finish(self) -> None:
         """Send nothing more; ``run`` returns once what is being sent has been answered and written down."""
@@ -94,8 +117,9 @@ class Sender:
 
     async def _serve(self, name: str) -> None:
         line = self.lines[name]
-        while not self._finishing:
+        while not self._finishing and self.lines.get(name) is line:
             line.wake.clear()
+            line.change()
             try:
                 until_ms = await self.turn(name)
                 self._on_well(name)
@@ -110,11 +134,11 @@ class Sender:
                     raise
                 self._on_error(name, error)
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
-            if until_ms > self._clock.now_ms() and not self._finishing:
+            if until_ms > self._clock.now_ms() and not self._finishing and not line.coming:
                 await self._clock.wait(line.wake, until_ms)
         if line.held and line.unsaved is None:  # whoever sends next need not wait for the lease to run out
             await self._call(self._store.lease, name, self._owner, 0, 0)
-            line.lease(False)
+        line.lease(False)
 
     async def turn(self, name: str) -> int:
         """Send at most one message of the account; when to look again, epoch ms.
@@ -154,7 +178,7 @@ class Sender:
             for intent in (thing,) if isinstance(thing, Intent) else first_intents(self._policy, thing):
                 waiting.setdefault(intent.account, []).append(Ready(intent))
         lines = [(self.lines[name], items) for name, items in waiting.items() if name in self.lines]
-        return sum([await self._tell_unrecorded(line, items) for line, items in lines])
+        return sum([await self._tell_urgent(line, items) for line, items in lines])
 
     async def _lease(self, line: Line, now_ms: int) -> bool:
         if line.held and now_ms < line.renew_ms:
@@ -219,7 +243,7 @@ class Sender:
         try:
             number = await self._call(self._store.begin, delivery, self._owner)
         except StoreFull:
-            await self._tell_unrecorded(line, draft.items)
+            await self._tell_urgent(line, draft.items)
             raise
         except StoreDown:
             line.lease(False)  # it may be written: taken anew, the account is recovered
@@ -270,26 +294,5 @@ class Sender:
             health = Health(now_ms, line.name, not broken, result.detail)
             await self._call(self._store.add_input, health)
 
-    async def _tell_unrecorded(self, line: Line, items: Sequence[Ready]) -> int:
-        """Send what is critical without a record; nothing else may leave while the store is full."""
-        accepted, now_ms = 0, self._clock.now_ms()
-        due = [r for r in items if r.intent.urgent and r.intent.not_before_ms <= now_ms]
-        left = [r for r in due if r.intent.id not in line.unrecorded]
-        while left:
-            now_ms = self._clock.now_ms()
-            draft = compose(left, (), crowded=True)
-            if draft is None or now_ms < line.rest_until_ms or not line.window.free(now_ms, urgent=True):
-                break
-            rendered, _ = self._writer.write(line, draft, now_ms, unrecorded=True)
-            line.window.add(now_ms, urgent=True)
-            result = await line.channel.deliver(line.channel.payload(rendered.message))
-            line.rest(result, 0, self._clock.now_ms())
-            self._metrics.count("deliveries_unrecorded", account=line.name, kind=result.kind)
-            if not result.accepted:
-                break
-            told = {ready.intent.id for ready in rendered.taken}
-            if len(line.unrecorded) < limits.UNRECORDED_MAX:
-                line.unrecorded |= told
-            left = [r for r in left if r.intent.id not in told]
-            accepted += len(told)
-        return accepted
+    async def _tell_urgent(self, line: Line, items: Sequence[Ready]) -> int:
+        return await tell_urgent(line, items, self._writer, self._clock, self._metrics)

@@ -54,6 +54,18 @@ class Ways:
         self._client, self._clock, self._read, self._write = client, clock, read_secret, write
         self._budget = PhoneBudget()
 
+    def marks(self, accounts: Mapping[str, Account]) -> dict[str, object]:
+        """What each account says, its secrets as they are now among it: another mark, another channel.
+
+        Raises:
+            ConfigError: Secrets that cannot be read, one line each.
+        """
+        return _each(accounts, self._mark)
+
+    def _mark(self, account: Account) -> object:
+        given = [name for name in (*account.needs, *account.takes) if account.gives(name)]
+        return account, [self._secret(account, name) for name in given]
+
     def open(self, accounts: Mapping[str, Account]) -> dict[str, Channel]:
         """The channels by account.
 

@@ -39,6 +39,10 @@ class Writer:
         self._policy, self._directory = policy, directory
         self._templates, self._on_error = templates, on_error
 
+    def use(self, policy: Policy, templates: Mapping[str, Templates]) -> None:
+        """Write by another configuration from here on."""
+        self._policy, self._templates = policy, templates
+
     def write(
         self, line: Line, draft: Draft, now_ms: int, *, unrecorded: bool = False
     ) -> tuple[Rendered, Address]:

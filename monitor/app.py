@@ -17,14 +17,13 @@ import httpx
 
 from alerting.receipts import Receipts
 from alerting.sender import Sender
-from monitor.auditing import PART, auditor_of
+from monitor.auditing import PART
 from monitor.charting import chart, charts_of
 from monitor.configured import configure, files_of_rules
 from monitor.logs import configure_logging
-from monitor.on_call import tell_on_call
+from monitor.receivers import Under, receivers_of
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
-from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.evidence import Evidence
 from monitor.runtime.link_key import links_of
@@ -43,7 +42,6 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.journal import JournalLimits
 from monitor.web.app import WebOptions, build_app
-from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -146,12 +144,15 @@ async def daemon(
         gauges = Gauges(running, view, metrics)
         _look_at_steps(running, gauges, metrics, charts)
         store, thread, loop, health = running.store, running.thread, running.desk_loop, running.health
-        reload = Reload(configured.again, running.plans, configured.names, store, thread, health)
-        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
+        ours = configured, channels, callbacks, client, sender, receipts, metrics
+        under = Under(store, thread, clock, loop, health)
+        door, auditor, receivers = receivers_of(*ours, under, running.expect)
+        again = configured.again, running.plans, configured.names
+        reload = Reload(*again, store, thread, health, receivers.prepare)
         web = build_app(
             view=view,
             entrance=running.entrance,
-            desk=hear_taps(channels, DeskDoor(loop, store, thread, clock)),
+            desk=door,
             reasons=_reasons(configured, running),
             evidence=_evidence(running, stack),
             rules=reload,
@@ -163,11 +164,8 @@ async def daemon(
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
-        tell_on_call(configured, clock.now_ms(), health)
         running.part("sender", sender.run, finish=sender.finish)
-        running.part("receipts", receipts.run)
-        running.part("pages", view.run)
-        running.part("metrics", gauges.run)
+        running.parts(receipts=receipts.run, calendar=receivers.run, pages=view.run, metrics=gauges.run)
         for directory in configured.settings.directories(configured.base):
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
@@ -229,7 +227,7 @@ def _sender(
         on_well=partial(account_well, running.health),
         templates=configured.alerting.templates(),
     )
-    running.on_clock += len(sender.lines)
+    running.expect(len(sender.lines))
     running.intents_told.append(sender.wake)
     running.tell_unrecorded = sender.tell_unrecorded
     return sender
@@ -244,7 +242,7 @@ def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
 
 def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Receipts:
     readers = configured.alerting.receipt_readers(running.clock, configured.secret)
-    running.on_clock += 1
+    running.expect(1)
     store, wake = running.store, running.desk_loop.wake
     return Receipts(readers, sender.lines, store, running.clock, running.thread, wake)
 

@@ -17,17 +17,16 @@ import httpx
 from alerting.receipts import Receipts
 from alerting.sender import Sender
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
-from monitor.auditing import PART, auditor_of
+from monitor.auditing import PART
 from monitor.charting import chart, charts_of
 from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
-from monitor.on_call import tell_on_call
+from monitor.receivers import Receivers, Under, receivers_of
 from monitor.runtime import limits
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.cluster.roll import Roll
 from monitor.runtime.desk_loop import DeskLoop
-from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.link_key import links_of
 from monitor.runtime.plan_book import PlanBook
@@ -39,7 +38,6 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import DeskMetrics, Metrics
 from monitor.web.app import WebOptions, build_desk_app
 from monitor.web.ports import Status
-from monitor.web.taps import hear_taps
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
     from alerting.auditor import Auditor
     from alerting.ports import TapReader
     from monitor.charting import Charts
+    from monitor.runtime.desk_port import DeskDoor
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
@@ -65,6 +64,7 @@ class Parts:
     loop: DeskLoop
     sender: Sender
     receipts: Receipts
+    receivers: Receivers
     view: View
     health: Health
     reload: Reload
@@ -135,31 +135,34 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             on_well=partial(account_well, health),
             templates=configured.alerting.templates(),
         )
-        tell_on_call(configured, clock.now_ms(), health)
-        reload = await _reload(configured, store, thread, health)
         asked = configured.alerting.receipt_readers(clock, configured.secret)
         receipts = Receipts(asked, sender.lines, store, clock, thread, loop.wake)
-        door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
-        auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
-        parts = Parts(name, loop, sender, receipts, view, health, reload, auditor, store, thread, clock)
+        given = configured, channels, callbacks, client, sender, receipts, metrics
+        door, auditor, receivers = receivers_of(*given, Under(store, thread, clock, loop, health))
+        reload = await _reload(configured, store, thread, health, receivers)
+        ours = loop, sender, receipts, receivers, view, health, reload, auditor, store, thread, clock
+        parts = Parts(name, *ours)
         web = _web(configured, parts, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics, charts))
         yield url, reload
 
 
-async def _reload(configured: Configured, store: SqliteStore, thread: StoreThread, health: Health) -> Reload:
+async def _reload(
+    configured: Configured, store: SqliteStore, thread: StoreThread, health: Health, receivers: Receivers
+) -> Reload:
     """What puts rules in force; names are of those that are."""
     plans = PlanBook()
     await thread.run(partial(plans.apply, store, configured.plan, first=True))
     configured.names.use(plans.plan.packs, plans.plan.rules)
-    return Reload(configured.again, plans, configured.names, store, thread, health)
+    return Reload(configured.again, plans, configured.names, store, thread, health, receivers.prepare)
 
 
 @asynccontextmanager
 async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts | None) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
     desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
+    parts.auditor.leads = lambda: desk.leads
     roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
     bodies: dict[str, Callable[[], Awaitable[None]]] = {
         "desk": desk.run,
@@ -169,6 +172,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "housekeeping": partial(_keep_house, parts, desk),
         "rules": parts.reload.follow,
         PART: parts.auditor.run,
+        "calendar": parts.receivers.run,
         "roll": roll.run,
         "metrics": partial(_measure, desk, parts.loop, metrics),
     }

@@ -67,6 +67,17 @@ class Beat:
             log.warning("heartbeat not taken", status=answer.status_code)
 
 
+def beat_of(configured: Configured, client: httpx.AsyncClient, clock: Clock, metrics: Metrics) -> Beat | None:
+    """The ping of the address that the files name; None: they name none.
+
+    Raises:
+        ConfigError: The address cannot be read.
+    """
+    given, taken = configured.alerting.heartbeat, metrics.heartbeat.set
+    url = configured.alerting.heartbeat_url(client, clock, configured.secret)
+    return Beat(client, url, given.every, clock, taken) if url and given else None
+
+
 def auditor_of(
     configured: Configured,
     client: httpx.AsyncClient,
@@ -83,10 +94,7 @@ def auditor_of(
     Raises:
         ConfigError: The address to ping cannot be read.
     """
-    alerting = configured.alerting
-    url = alerting.heartbeat_url(client, clock, configured.secret)
-    taken = metrics.heartbeat.set
-    beat = Beat(client, url, alerting.heartbeat.every, clock, taken) if url and alerting.heartbeat else None
+    beat = beat_of(configured, client, clock, metrics)
 
     def tell(what: str) -> None:
         metrics.audited.set(clock.now_ms() / 1_000)

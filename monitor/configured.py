@@ -119,7 +119,7 @@ def load_alerting(path: Path, language: str, people: Collection[str] | None = No
 
 def files_of_rules(settings: Settings, base: Path) -> list[Path]:
     """Where everything is that a reload reads."""
-    named = (settings.rules, settings.packs, settings.shops, settings.people)
+    named = (settings.rules, settings.packs, settings.shops, settings.people, settings.alerting)
     return [base / path for path in named if path]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.runtime.health import Health
 
 log = structlog.get_logger(__name__)
+_OF = "on call "
 
 
 def on_call_notices(alerting: Alerting, people: Mapping[str, Person], path: Path, now_ms: int) -> list[str]:
@@ -41,7 +42,9 @@ def on_call_notices(alerting: Alerting, people: Mapping[str, Person], path: Path
 
 def tell_on_call(configured: Configured, now_ms: int, health: Health) -> None:
     """Keep the notices where they are seen: in the log, on the page and in ``/readyz``."""
+    for known in [name for name in health.notices if name.startswith(_OF)]:
+        del health.notices[known]
     path = configured.base / configured.settings.alerting
     for notice in on_call_notices(configured.alerting, configured.people, path, now_ms):
-        health.notices[f"on call {notice}"] = notice
+        health.notices[f"{_OF}{notice}"] = notice
         log.warning("on call", notice=notice)

@@ -41,6 +41,7 @@ class Ledger:
         self.silences: dict[str, Silence] = {}
         self.groups: dict[str, int] = {}  # group → when its last planned message may leave
         self.inhibitions = Inhibitions(policy.inhibitions)
+        self._anew = False  # the policy is another one than what waits was held by
         self._dirty: set[str] = set()
         self._changes = Changes()
         self._origin = ""
@@ -53,6 +54,22 @@ class Ledger:
                 self.silences[key] = _silence.decode(body)
             elif kind == "group":
                 self.groups[key] = msgspec.msgpack.decode(body, type=int)
+
+    def use(self, policy: Policy) -> None:
+        """Take another policy; alerts keep the ways and escalations that they have."""
+        self.policy, self.inhibitions, self._anew = policy, Inhibitions(policy.inhibitions), True
+        for key, alert in self.alerts.items():
+            self.inhibitions.note(key, self.labels(alert.transition), firing=alert.lasts)
+
+    def look_again(self, at_ms: int) -> None:
+        """Hold or release what waits as another policy does; escalations run on."""
+        if not self._anew:
+            return
+        self._anew = False
+        for alert in self.alerts.values():
+            for way in alert.ways:
+                for intent, waiting in way.queued.items():
+                    self.move(alert, way, intent, waiting, at_ms)
 
     def begin_item(self, origin: str) -> None:
         """Name what is folded next; the ids of its intents are made from that name."""

@@ -8,6 +8,7 @@ import msgspec
 
 from alerting.policy import chain, muting
 from alerting.policy.route import route
+from alerting.policy.rulings import ACCOUNT_RULES
 from alerting.policy.state import Alert, Way
 from rules.machine import Reason
 
@@ -165,16 +166,57 @@ def withdraw(books: Ledger, alert: Alert, at_ms: int, reason: str) -> None:
 
 
 def reroute(books: Ledger, at_ms: int) -> None:
-    """Tell anew what was on its way to a receiver or account that is configured no longer."""
+    """Lead alerts anew where their receiver or account is configured no longer; all else goes on."""
     known = {(r.name, account) for r in books.policy.receivers.values() for account in r.accounts}
+    accounts = {account for _, account in known}
     for alert in list(books.alerts.values()):
-        if all((way.receiver, way.account) in known for way in alert.ways):
+        t = alert.transition
+        if t.rule in ACCOUNT_RULES and t.subject["account"] not in accounts and not alert.over:
+            books.trace(alert.key, at_ms, "rule", "ok", "the account is configured no longer")
+            end(books, alert, msgspec.structs.replace(t, at_ms=at_ms, to_state="ok", verdict="ok"))
             continue
-        withdraw(books, alert, at_ms, "its receiver or account is configured no longer")
-        if alert.over:
-            books.leave(alert)
-        else:
-            begin(books, alert.key, alert, msgspec.structs.replace(alert.transition, at_ms=at_ms))
+        gone = [way for way in alert.ways if (way.receiver, way.account) not in known]
+        if not gone:
+            continue
+        waited = [way for way in gone if way.queued]
+        for way in gone:
+            books.void(alert, way, at_ms, "its receiver or account is configured no longer")
+        alert.ways = [way for way in alert.ways if way not in gone]
+        if not alert.over:
+            _instead(books, alert, gone, at_ms)
+            for node in {way.node for way in waited if way.stage}:
+                _next_stages(books, alert, node, at_ms)
+        books.changed(alert)
+        books.leave(alert)
+
+
+def _instead(books: Ledger, alert: Alert, gone: list[Way], at_ms: int) -> None:
+    """Tell those whom the routes name now, in place of who was first; of what is taken, when that ends."""
+    t = alert.transition
+    if all(way.stage for way in gone) or t.after_the_fact or (alert.acked_by and not alert.ack_until_ms):
+        return
+    to = route(books.policy, t)
+    books.trace(alert.key, at_ms, "route", "routed" if to.ways else "dropped", to.reason)
+    for receiver, account, node in to.ways:
+        if not any((way.receiver, way.account) == (receiver.name, account) for way in alert.ways):
+            way = Way(receiver.name, account, node=node)
+            alert.ways.append(way)
+            books.queue(
+                alert, way, *(("lapsed", alert.ack_until_ms) if alert.acked_by else ("fire", at_ms)), at_ms
+            )
+
+
+def _next_stages(books: Ledger, alert: Alert, node: str, at_ms: int) -> None:
+    """Have a stage that has lost all of its ways tell the default receiver: no stage goes by in silence."""
+    default = books.policy.receivers[books.policy.default]
+    times = chain.due(alert, node)
+    for stage in range(1, len(times)):
+        if any(way.node == node and way.stage == stage for way in alert.ways):
+            continue
+        for account in default.accounts:
+            way = Way(default.name, account, node=node, stage=stage)
+            alert.ways.append(way)
+            books.queue(alert, way, "escalate", max(times[stage], at_ms), at_ms)
 
 
 def lapse(alert: Alert, at_ms: int) -> None:

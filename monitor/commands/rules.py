@@ -85,7 +85,7 @@ def show(ctx: click.Context, paths: tuple[Path, ...], packs: Path | None, form: 
 @daemon_options
 @click.pass_context
 def apply(ctx: click.Context, url: str | None, token: str | None) -> None:
-    """Have the running daemon read its rules, packs and shops again and put them in force.
+    """Have the running daemon read rules, packs, shops, people and receivers again, and put them in force.
 
     All of them count, or nothing is changed: one mistake, and those in force stay. In a cluster ask a desk
     (--url): it tells every worker by way of the store. A daemon of one process also sees changed files by

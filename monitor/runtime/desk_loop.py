@@ -58,6 +58,11 @@ class DeskLoop:
         self.desk: Desk | None = None  # None until it is read from the store
         self.idle = asyncio.Event()  # set while all that was known at the last look is folded
 
+    def use(self, policy: Policy) -> None:
+        """Decide by another policy from the next fold on."""
+        self.policy = policy
+        self.wake()
+
     def wake(self) -> None:
         """Say that there are new transitions or inputs."""
         self.idle.clear()
@@ -71,8 +76,9 @@ class DeskLoop:
     def read(self) -> Desk:
         """The desk as it is stored, to be looked at only; called in the store's thread."""
         cursor = self._store.desk_cursor()  # before the rows: they are never older than it
-        if self.desk is not None and self.desk.cursor == cursor:
-            return self.desk
+        known = self.desk
+        if known is not None and known.cursor == cursor and known.books.policy is self.policy:
+            return known
         return Desk(self.policy, self._store.desk_rows(), cursor)
 
     async def run(self) -> None:
@@ -84,9 +90,13 @@ class DeskLoop:
 
         self._epoch, desk = await self._thread.run(load)
         self.desk = desk
+        desk.use(self.policy)  # which may be another one than before the start
         tick_ms = self._clock.now_ms()
         while True:
             self._wake.clear()
+            if desk.books.policy is not self.policy:
+                desk.use(self.policy)
+                tick_ms = self._clock.now_ms()
             items = await self._thread.run(self._news, desk.cursor)
             if items:
                 changes = desk.fold(items)

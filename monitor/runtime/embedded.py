@@ -126,6 +126,11 @@ class Embedded:
             tell_unrecorded=self._unrecorded,
         )
 
+    def parts(self, **bodies: Callable[[], Awaitable[None]]) -> None:
+        """Run several parts by their names."""
+        for name, body in bodies.items():
+            self.part(name, body)
+
     def part(
         self, name: str, body: Callable[[], Awaitable[None]], finish: Callable[[], None] | None = None
     ) -> None:
@@ -147,7 +152,7 @@ class Embedded:
             folded=self.shard_loop.reached,
             count=count,
         )
-        self.on_clock += 1
+        self.expect(1)
         self.part(f"directory {directory.name}", follower.run)
 
     async def start(self) -> None:
@@ -182,6 +187,10 @@ class Embedded:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self.shard_loop.close()
+
+    def expect(self, more: int) -> None:
+        """Count on so many more parts that wait for the clock."""
+        self.on_clock += more
 
     async def settled(self) -> None:
         """On a manual clock: return once all that has come in is folded and told, and everybody waits."""

@@ -25,6 +25,7 @@ RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each fail
 RESTART_PAUSE_MAX_S = 60.0  # … up to this
 
 # desk
+CALENDAR_MS = 86_400_000  # tables of mute times and schedules are made anew so often
 DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
 # followed directories

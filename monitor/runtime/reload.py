@@ -1,10 +1,10 @@
-"""Rules, packs and shops as their files say now: all of them put in force, or nothing changed and said so."""
+"""Everything as the files say now: all of it put in force, or nothing changed and said so."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from monitor.rulebook import Plan
+    from monitor.configured import Configured
     from monitor.runtime.health import Health
     from monitor.runtime.names import Names
     from monitor.runtime.plan_book import PlanBook
@@ -27,18 +27,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 NOTICE = "rules"  # what a notice about the files is of
-
-
-class Files(Protocol):
-    """What the files say, checked."""
-
-    @property
-    def plan(self) -> Plan:
-        """What shards are to decide by."""
-
-    @property
-    def names(self) -> Names:
-        """Names and texts."""
 
 
 class Reload:
@@ -51,18 +39,20 @@ class Reload:
         store: Where plans are kept; called only in ``thread``.
         thread: Where that waits for the disk.
         health: Has a notice while the files are not those in force.
+        prepare: Makes what else the files say, and gives back what puts it in force; raises as ``read`` does.
     """
 
     def __init__(
         self,
-        read: Callable[[], Files],
+        read: Callable[[], Configured],
         plans: PlanBook,
         names: Names,
         store: ShardStore,
         thread: WorkerThread,
         health: Health,
+        prepare: Callable[[Configured], Callable[[], object]] | None = None,
     ) -> None:
-        self._read, self._plans, self._names = read, plans, names
+        self._read, self._plans, self._names, self._prepare = read, plans, names, prepare
         self._store, self._thread, self._health = store, thread, health
         self._one = asyncio.Lock()
 
@@ -76,6 +66,7 @@ class Reload:
             before = self._plans.in_force
             try:
                 files = await asyncio.to_thread(self._read)
+                use = await asyncio.to_thread(self._prepare, files) if self._prepare else None
                 name = await self._thread.run(self._plans.apply, self._store, files.plan)
             except (RulesError, MonitorError, AlertingError) as error:
                 first, *more = str(error).splitlines()
@@ -85,6 +76,8 @@ class Reload:
                 raise
             self._health.notices.pop(NOTICE, None)
             self._names.take(files.names)
+            if use:
+                use()
             return Applied(name, name != before, len(files.plan.rules.rules))
 
     async def try_apply(self) -> None:

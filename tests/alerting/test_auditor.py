@@ -221,3 +221,35 @@ def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again():
             await Beat(client, SecretStr(f"{url}/ping"), MINUTE, clock)()  # refused: told in the log
 
     asyncio.run(main())
+
+
+def test_a_desk_that_follows_leaves_what_waits_to_the_leader_to_tell(house):
+    """Three desks on one store are one voice, and one of them pings."""
+    house.auditor.leads = lambda: False
+    house.fires()
+    house.fold()
+    assert house.look(300) == []
+    assert house.store.inputs_after(house.desk.cursor.inputs) == []
+    assert (house.beats, house.told) == (0, [""])
+    house.auditor.leads = lambda: True
+    assert len(house.look(315)) == 1
+
+
+def test_a_desk_that_follows_speaks_when_nobody_folds_at_all(house):
+    house.auditor.leads = lambda: False
+    house.fires()
+    assert house.look(0) == []
+    assert house.look(45) == []  # a leader would say it now
+    assert len(house.look(75)) == 1
+    assert len(house.ways["hook"].inbox) == 1
+    assert house.look(90) != []
+    assert len(house.ways["hook"].inbox) == 1
+    house.fold()
+    assert house.look(105) == []
+
+
+def test_what_waits_on_an_account_that_is_configured_no_longer_is_no_alarm(house):
+    house.fires()
+    house.fold()
+    house.auditor.use(house.policy, {"hook": house.ways["hook"]}, None)
+    assert house.look(300) == []

@@ -4,7 +4,7 @@ import msgspec
 
 from alerting.config import Alerting
 from alerting.desk import Desk
-from alerting.policy.records import Cursor, Result
+from alerting.policy.records import Cursor, Result, Tick
 from alerting.policy.rulings import Policy, Receiver
 from rules.transition import Facts, Item, Transition
 
@@ -72,9 +72,18 @@ class Memory:
         self.intents = {}
         self.seq = 0
         self.traces = []
+        self.anew = False
+
+    def use(self, policy, at_ms):
+        """Another policy takes force, and the tick that follows it."""
+        self.policy, self.anew = policy, True
+        self.hear(Tick(at_ms))
 
     def fold(self, *items):
         desk = Desk(self.policy, [(*key, body) for key, body in self.rows.items()], self.cursor)
+        if self.anew:
+            desk.use(self.policy)
+            self.anew = False
         changes = desk.fold(items)
         for key, body in changes.rows.items():
             if body is None:

@@ -1,0 +1,46 @@
+"""What is critical leaves though nothing can be recorded: the store is full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alerting import limits
+from alerting.policy.compose import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alerting.line import Line
+    from alerting.policy.compose import Ready
+    from alerting.ports import Clock, Metrics
+    from alerting.writer import Writer
+
+
+async def tell_urgent(
+    line: Line, items: Sequence[Ready], writer: Writer, clock: Clock, metrics: Metrics
+) -> int:
+    """Send what is critical without a record, saying so; how many alerts were accepted.
+
+    Nothing else may leave while the store is full; what was told so is remembered, to be marked later.
+    """
+    accepted, now_ms = 0, clock.now_ms()
+    due = [r for r in items if r.intent.urgent and r.intent.not_before_ms <= now_ms]
+    left = [r for r in due if r.intent.id not in line.unrecorded]
+    while left:
+        now_ms = clock.now_ms()
+        draft = compose(left, (), crowded=True)
+        if draft is None or now_ms < line.rest_until_ms or not line.window.free(now_ms, urgent=True):
+            break
+        rendered, _ = writer.write(line, draft, now_ms, unrecorded=True)
+        line.window.add(now_ms, urgent=True)
+        result = await line.channel.deliver(line.channel.payload(rendered.message))
+        line.rest(result, 0, clock.now_ms())
+        metrics.count("deliveries_unrecorded", account=line.name, kind=result.kind)
+        if not result.accepted:
+            break
+        told = {ready.intent.id for ready in rendered.taken}
+        if len(line.unrecorded) < limits.UNRECORDED_MAX:
+            line.unrecorded |= told
+        left = [r for r in left if r.intent.id not in told]
+        accepted += len(told)
+    return accepted
