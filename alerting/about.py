@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alerting import limits
+from alerting.address import mentionable
 from alerting.compared import compared
 from alerting.policy.rulings import OWN_RULES
 from alerting.template import OURS, Templates
@@ -38,7 +39,8 @@ class Style:
     now_ms: int
     unrecorded: bool = False
     templates: Templates = OURS
-    call: tuple[str, ...] = ()  # WeCom ids of who is to come
+    call: tuple[str, ...] = ()  # who is to come, as the provider knows them
+    contact: str = "wecom_id"  # by what it knows people
 
     @property
     def markdown(self) -> bool:
@@ -240,13 +242,13 @@ class About:
         if not item.agent_id:
             return self.style.say("nobody")
         person = self._directory.agent(self._key, item.agent_id)
-        mention = self.mention(item)
+        mention = self.mention(item) if self.style.contact == "wecom_id" else ""
         return f"<@{mention}>" if mention and self.style.markdown else self._clean(person.name)
 
     def mention(self, item: Item) -> str:
-        """The WeCom id of who is on a conversation; empty where there is none that can be written."""
-        wecom_id = self._directory.agent(self._key, item.agent_id).wecom_id if item.agent_id else ""
-        return wecom_id if all(char.isalnum() or char in "_-@." for char in wecom_id) else ""
+        """What mentions who is on a conversation; empty where there is none that can be written."""
+        person = self._directory.agent(self._key, item.agent_id) if item.agent_id else None
+        return mentionable(getattr(person, self.style.contact, ""))
 
     def penalty(self) -> list[tuple[int, str]]:
         """What crossing the line costs."""

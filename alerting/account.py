@@ -29,7 +29,7 @@ def _read_duration(value: Any) -> Any:
     return parsed
 
 
-Contact = Literal["", "wecom_id", "phone"]
+Contact = Literal["", "wecom_id", "phone", "feishu_id"]
 Duration = Annotated[int, BeforeValidator(_read_duration)]
 
 

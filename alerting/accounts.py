@@ -68,6 +68,8 @@ class DingtalkAccount(WithSecret, _Bot):
     """A DingTalk group bot; its key is what stands behind `access_token=`; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
+    contact: ClassVar[Contact] = "phone"
+    mentions: ClassVar[bool] = True
     type: Literal["dingtalk"]
     """What it is."""
     base_url: BaseUrl = dingtalk.BASE_URL
@@ -80,6 +82,8 @@ class FeishuAccount(WithSecret, _Bot):
     """A Feishu or Lark group bot; its key is the last part of its address; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
+    contact: ClassVar[Contact] = "feishu_id"
+    mentions: ClassVar[bool] = True
     type: Literal["feishu"]
     """What it is."""
     base_url: BaseUrl = feishu.BASE_URL

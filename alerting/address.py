@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from alerting.policy.rulings import Policy
     from alerting.ports import Directory
 
-MENTION = "mention"  # an account that reaches all of a group, and can mention some of them
+MENTION = "@"  # before the contact by which an account that reaches all of a group mentions one of them
+
+
+def mentionable(contact: str) -> str:
+    """How a contact stands in a message, a phone of the mainland without its country; empty: it cannot."""
+    plain = contact.removeprefix("+86")
+    return plain if all(char.isalnum() or char in "_-@." for char in plain) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,7 @@ class Address:
     """
 
     to: tuple[str, ...] = ()
-    mentions: tuple[str, ...] = ()  # WeCom user ids
+    mentions: tuple[str, ...] = ()  # as the account's provider knows them
     said: str = ""
 
     def on(self, message: Message) -> Message:
@@ -44,11 +50,14 @@ def address(policy: Policy, directory: Directory, receiver: str, account: str, n
         return Address(said=f"nobody of {', '.join(known.to)} is on call: all of {account}")
     if not kind:
         return Address(said=f"{account} knows no people: all of it")
-    found = {who: directory.contact(who, "wecom_id" if kind == MENTION else kind) for who in people}
+    mention, kind = kind.startswith(MENTION), kind.removeprefix(MENTION)
+    found = {who: directory.contact(who, kind) for who in people}
+    if mention:
+        found = {who: mentionable(contact) for who, contact in found.items()}
     reached = {who: contact for who, contact in found.items() if contact}
     if not reached:
         return Address(said=f"nobody of {', '.join(people)} can be told there: all of {account}")
     missed = [who for who in people if who not in reached]
     said = ", ".join(reached) + (f", but not {', '.join(missed)}" if missed else "")
     contacts = tuple(reached.values())
-    return Address(mentions=contacts, said=said) if kind == MENTION else Address(contacts, said=said)
+    return Address(mentions=contacts, said=said) if mention else Address(contacts, said=said)

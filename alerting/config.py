@@ -164,7 +164,10 @@ class Alerting(Model):
             inhibitions=tuple(given.inhibition() for given in self.inhibit),
             escalations={name: tuple(s.step() for s in steps) for name, steps in self.escalations.items()},
             schedules={name: given.roster(now_ms) for name, given in self.schedules.items()},
-            contacts={name: MENTION if a.mentions else a.contact for name, a in self.accounts.items()},
+            contacts={
+                name: f"{MENTION}{a.contact}" if a.mentions else a.contact
+                for name, a in self.accounts.items()
+            },
             no_ends=frozenset(name for name, account in self.accounts.items() if not account.tells_ends),
             ack_holds_ms=self.acknowledge.holds,
             ack_remind_ms=self.acknowledge.remind,

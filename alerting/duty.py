@@ -140,7 +140,7 @@ def contact_notices(
 
     Args:
         alerting: The file.
-        contacts: Person → the contacts that are given for them, of ``wecom_id`` and ``phone``.
+        contacts: Person → the contacts that are given for them, as people.yaml names them.
     """
     for name, receiver in alerting.receivers.items():
         for i, to in enumerate(receiver.to):

@@ -50,6 +50,7 @@ ROW_BYTES = 300  # of a row that a receiver's own template writes
 ROW_NAME_BYTES = 24  # a shop's name in a digest row
 TEMPLATE_BYTES = 4_096  # of a template; a longer one is a mistake
 TEMPLATE_CHARS_OUT = 65_536  # written by a template; the rest is cut
+MENTIONS_MAX = 20  # who holds a conversation, mentioned with one message; the others are named only
 ITEMS_SHOWN = 5  # conversations named in a message; "N more" counts the rest
 WECOM_MARKDOWN_BYTES = 4_096
 WECOM_TEXT_BYTES = 2_048

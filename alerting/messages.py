@@ -89,7 +89,8 @@ def render_whatever(
 def _single(ready: Ready, directory: Directory, style: Style) -> tuple[str, tuple[str, ...]]:
     t = ready.intent.transition
     about = About(t, directory, style)
-    mentions = tuple(dict.fromkeys(person for item in t.items if (person := about.mention(item))))
+    named = dict.fromkeys(person for item in t.items if (person := about.mention(item)))
+    mentions = tuple(named)[: limits.MENTIONS_MAX]
     text = style.templates.alert.write(words(ready, about, directory))
     return fit(ranked(text), style.limit_bytes), mentions
 

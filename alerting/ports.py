@@ -71,10 +71,7 @@ class DeskStore(Protocol):
     """The desk's part of the store. Sync, called from one thread; each write is one transaction."""
 
     def lead_desk(self, owner: str, now_ms: int, until_ms: int) -> bool:
-        """Take or renew the lead among several desks; False while another's lease runs.
-
-        An ``until_ms`` of now lets go of it.
-        """
+        """Take or renew the lead among several desks, or let go (0); False while another's lease runs."""
 
     def desk_cursor(self) -> Cursor:
         """How far the desk has folded."""
@@ -247,6 +244,8 @@ class Person:
 
     name: str
     wecom_id: str = ""
+    phone: str = field(default="", repr=False)
+    feishu_id: str = ""
 
 
 class Directory(Protocol):
@@ -262,7 +261,7 @@ class Directory(Protocol):
         """An agent of the shop."""
 
     def contact(self, person: str, kind: str) -> str:
-        """A person's ``wecom_id`` or ``phone``, by the short name of people.yaml; empty: none is known."""
+        """A person's contact of a kind, by the short name of people.yaml; empty: none is known."""
 
     def alert_url(self, intent: Intent) -> str:
         """Where what an intent tells of is shown, and can be acknowledged; empty: there is no page."""

@@ -77,9 +77,11 @@ class Person(_Model):
     name: str = Field(default="", max_length=100)
     """Their name."""
     wecom_id: str = Field(default="", max_length=64)
-    """Their WeCom user id, for being mentioned."""
+    """Their WeCom user id, for being written to and mentioned."""
+    feishu_id: str = Field(default="", max_length=64)
+    """Their Feishu or Lark open_id, for being mentioned."""
     phone: SecretStr = SecretStr("")
-    """Their phone number; never printed."""
+    """Their phone number, for SMS and for being mentioned in DingTalk; no log or error shows it."""
     teams: tuple[str, ...] = ()
     """The teams they belong to."""
     agent_ids: tuple[str, ...] = ()
@@ -87,8 +89,12 @@ class Person(_Model):
 
     def contacts(self) -> frozenset[str]:
         """The names of the contacts that are given."""
-        phone = "phone" if self.phone.get_secret_value() else ""
-        return frozenset(filter(None, ("wecom_id" if self.wecom_id else "", phone)))
+        return frozenset(name for name, given in self.known().items() if given)
+
+    def known(self) -> dict[str, str]:
+        """The contacts by name; empty where none is given."""
+        phone = self.phone.get_secret_value()
+        return {"wecom_id": self.wecom_id, "phone": phone, "feishu_id": self.feishu_id}
 
     @field_validator("phone")
     @classmethod

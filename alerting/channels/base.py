@@ -50,7 +50,7 @@ class Message:
 
     key: str  # the same for a repeat of the same alerts, so that a receiver can tell
     body: str
-    mentions: tuple[str, ...] = ()  # WeCom user ids
+    mentions: tuple[str, ...] = ()  # as the channel knows them
     alerts: tuple[dict[str, Any], ...] = ()  # customers masked
     again: bool = False
     language: str = "zh"  # of the words a channel adds

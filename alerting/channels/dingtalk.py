@@ -78,13 +78,15 @@ class DingtalkBot(SignedBot):
 
     def payload(self, message: Message) -> bytes:
         """The JSON body. In markdown one line end is none, and who is mentioned must stand in the text."""
-        people = [mobile for mobile in self._mobiles if mobile != "@all"]
+        people = [m for m in dict.fromkeys((*self._mobiles, *message.mentions)) if m != "@all"]
+        everybody = "@all" in self._mobiles
         body: dict[str, object] = {
-            "at": {"atMobiles": people, "isAtAll": "@all" in self._mobiles} if self._mobiles else {}
+            "at": {"atMobiles": people, "isAtAll": everybody} if people or everybody else {}
         }
         if self.markup == "text":
             return msgspec.json.encode({"msgtype": "text", "text": {"content": message.body}} | body)
-        lines = [recolour(plain_mentions(message.body), _COLOURS), " ".join(f"@{p}" for p in people)]
+        said = recolour(plain_mentions(message.body), _COLOURS)
+        lines = [said, " ".join(f"@{p}" for p in people if f"@{p}" not in said)]
         text = "\n".join(filter(None, lines)).replace("\n", "  \n")
         markdown = {"title": title_of(message.body), "text": text}
         return msgspec.json.encode({"msgtype": "markdown", "markdown": markdown} | body)

@@ -19,7 +19,7 @@ from alerting import limits
 from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.codes import Codes, judge_code, not_theirs, read
 from alerting.channels.http import post
-from alerting.channels.markup import plain_mentions, recolour, title_and_rest
+from alerting.channels.markup import mentions_as, recolour, title_and_rest
 from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
 
@@ -77,8 +77,13 @@ class FeishuBot(SignedBot):
     def payload(self, message: Message) -> bytes:
         """The JSON body, not yet signed: plain text, or a card for markdown."""
         if self.markup == "text":
-            return msgspec.json.encode({"msg_type": "text", "content": {"text": message.body}})
-        title, body = title_and_rest(recolour(plain_mentions(message.body), _COLOURS))
+            called = " ".join(f'<at user_id="{one}"></at>' for one in message.mentions)
+            text = "\n".join(filter(None, (message.body, called)))
+            return msgspec.json.encode({"msg_type": "text", "content": {"text": text}})
+        said = mentions_as(message.body, r"<at id=\1></at>")
+        missing = [f"<at id={one}></at>" for one in message.mentions]
+        lines = [said, " ".join(one for one in missing if one not in said)]
+        title, body = title_and_rest(recolour("\n".join(filter(None, lines)), _COLOURS))
         header = {"title": {"tag": "plain_text", "content": title}}
         card = {"header": header, "elements": [{"tag": "markdown", "content": body}]}
         return msgspec.json.encode({"msg_type": "interactive", "card": card})

@@ -21,9 +21,14 @@ def recolour(body: str, colours: Mapping[str, str]) -> str:
     return _FONT.sub(lambda found: f'<font color="{colours.get(found[1], found[1])}">', body)
 
 
+def mentions_as(body: str, template: str) -> str:
+    r"""Mention people in a provider's own way, in which ``\1`` is the id."""
+    return _MENTION.sub(template, body)
+
+
 def plain_mentions(body: str) -> str:
-    """Name people by ``@id``: a WeCom id means nobody to others."""
-    return _MENTION.sub(r"@\1", body)
+    """Name people by ``@id``: WeCom's way of mentioning them is its own."""
+    return mentions_as(body, r"@\1")
 
 
 def without_markup(body: str) -> str:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from alerting.fakes.http import Answer, Request
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 BYTES = 20_480
 HOUR_S = 3_600
+_AT = {  # of the two kinds each has its own; the other's is plain text
+    "text": re.compile(r'<at user_id="([\w-]+)">[^<]*</at>'),
+    "interactive": re.compile(r"<at id=([\w-]+)></at>"),
+}
 _PATH = "/open-apis/bot/v2/hook/"
 
 
@@ -61,7 +66,7 @@ class FakeFeishu(Provider):
             return 19021, "sign match fail or timestamp is not within one hour from current time"
         for quota in self._quotas:
             quota.take(key, now_ms)
-        self.receive(key, body["msg_type"], text)
+        self.receive(key, body["msg_type"], text, tuple(_AT[body["msg_type"]].findall(text)))
         return 0, "success"
 
     def _signed(self, secret: str, body: dict[str, Any]) -> bool:

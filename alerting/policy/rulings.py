@@ -101,7 +101,9 @@ class Policy:
     inhibitions: tuple[Inhibition, ...] = ()
     escalations: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     schedules: Mapping[str, Roster] = field(default_factory=dict)
-    contacts: Mapping[str, str] = field(default_factory=dict)  # account → by what it knows one person
+    contacts: Mapping[str, str] = field(
+        default_factory=dict
+    )  # account → by what it knows one person; after ``@``: mentions
     no_ends: frozenset[str] = frozenset()  # accounts whose messages cannot say that an alert is over
     ack_holds_ms: int = 0  # an acknowledgement ends so long after it was given; 0: with the alert
     ack_remind_ms: int = 0  # so long before that it is reminded of; 0: not at all

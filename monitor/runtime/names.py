@@ -42,12 +42,9 @@ class Names:
     ) -> None:
         self._shops, self._url = shops, public_url.rstrip("/")
         self.links: Links | None = None
-        self._contacts = {
-            name: {"wecom_id": person.wecom_id, "phone": person.phone.get_secret_value()}
-            for name, person in people.items()
-        }
+        self._contacts = {name: person.known() for name, person in people.items()}
         self._agents = {
-            agent: Person(person.name or name, person.wecom_id)
+            agent: Person(person.name or name, **person.known())
             for name, person in people.items()
             for agent in person.agent_ids
         }

@@ -105,6 +105,36 @@ def test_dingtalk_markdown_has_its_colours_line_ends_and_mentions():
     assert seen.mentioned == ("13800000001", "@all")
 
 
+@pytest.mark.parametrize("markup", ["markdown", "text"])
+def test_dingtalk_mentions_who_is_meant_by_phone_once(markup):
+    """In markdown a phone must stand in the text, too, else nobody is mentioned."""
+
+    async def scene(channel, fake, clock):
+        body = "严重 旗舰店A\n<@13800000001>" if markup == "markdown" else "严重 旗舰店A"
+        return await send(channel, body, mentions=("13800000002", "13800000001")), fake.inbox
+
+    result, (seen,) = talk(
+        lambda *args: ding(*args, markup=markup), lambda now: FakeDingtalk(now, {KEY: SECRET}), scene
+    )
+    assert result.kind == "ok"
+    assert seen.mentioned == ("13800000002", "13800000001")
+    if markup == "markdown":
+        assert seen.text == "严重 旗舰店A  \n@13800000001  \n@13800000002"
+
+
+@pytest.mark.parametrize("markup", ["markdown", "text"])
+def test_feishu_mentions_who_is_meant_by_open_id_once(markup):
+    async def scene(channel, fake, clock):
+        body = "严重 旗舰店A\n<@ou_1>" if markup == "markdown" else "严重 旗舰店A"
+        return await send(channel, body, mentions=("ou_2", "ou_1")), fake.inbox
+
+    result, (seen,) = talk(
+        lambda *args: lark(*args, markup=markup), lambda now: FakeFeishu(now, {KEY: SECRET}), scene
+    )
+    assert result.kind == "ok"
+    assert sorted(seen.mentioned) == ["ou_1", "ou_2"]
+
+
 def test_dingtalks_notification_is_the_first_line_without_markup():
     channel = ding(None, "http://x", Clock())
     assert json.loads(channel.payload(Message("k", BODY)))["markdown"]["title"] == "严重 旗舰店A"
@@ -116,7 +146,7 @@ def test_a_feishu_card_says_nothing_twice():
 
     result, texts = talk(lark, lambda now: FakeFeishu(now, {KEY: SECRET}), scene)
     assert result.kind == "ok"
-    assert texts == ["严重 旗舰店A\n@xiaoli 还可漏 3 个\n[详情](https://sla.example/a)"]
+    assert texts == ["严重 旗舰店A\n<at id=xiaoli></at> 还可漏 3 个\n[详情](https://sla.example/a)"]
 
 
 def test_a_keyword_that_is_missing_is_a_setting_of_the_bot():
