@@ -30,7 +30,7 @@ MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 @click.command()
-@click.option("--setup", is_flag=True, help="Make what can be made: the data directory.")
+@click.option("--setup", is_flag=True, help="Make the data directory, and InfluxDB's buckets and tasks.")
 @format_option
 @click.pass_context
 def command(ctx: click.Context, setup: bool, form: str) -> None:
@@ -82,6 +82,7 @@ def _beside(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
     yield _data(configuration, setup=setup)
     yield _disk(configuration)
     yield from _stands_on(configuration)
+    yield from _charts(configuration, setup=setup)
     yield from _door(configuration)
 
 
@@ -168,6 +169,12 @@ def _stands_on(configuration: Configuration) -> Iterator[Finding]:
     from monitor.commands.stands_on import look  # noqa: PLC0415 - beside its only use
 
     return look(configuration)
+
+
+def _charts(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
+    from monitor.commands.charts import look  # noqa: PLC0415 - beside its only use
+
+    return look(configuration, setup=setup)
 
 
 def _names(configuration: Configuration) -> Iterator[Finding]:

@@ -154,6 +154,14 @@ class InfluxServer:
         found = self.ask("GET", "/api/v2/buckets", params={"org": ORG, "name": bucket.name}).json()["buckets"]
         self.ask("DELETE", f"/api/v2/buckets/{found[0]['id']}")
 
+    def forget(self, name: str) -> None:
+        """Delete every bucket whose name begins so, and every task."""
+        for bucket in self.ask("GET", "/api/v2/buckets", params={"org": ORG, "limit": 100}).json()["buckets"]:
+            if bucket["name"].startswith(name):
+                self.ask("DELETE", f"/api/v2/buckets/{bucket['id']}")
+        for task in self.ask("GET", "/api/v2/tasks").json()["tasks"]:
+            self.ask("DELETE", f"/api/v2/tasks/{task['id']}")
+
     def new_token(self) -> str:
         """Another token that may do everything; ``revoke`` ends it."""
         rights = [

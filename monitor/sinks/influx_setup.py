@@ -1,0 +1,159 @@
+"""What InfluxDB needs before figures are written: buckets with their retention, and tasks that thin out.
+
+Points of every 10 s are kept for weeks. A task writes the last of each half-hour into a second bucket that is
+kept for years, so that a chart of a season reads a hundredth. A second task does it once a day for what the
+spool may have brought late. Both write the same points again and again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from monitor.errors import MonitorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.settings_influx import InfluxSettings
+
+HALF_HOURS: Final = "-half-hours"  # after the name of the bucket
+HALF_HOURS_MS: Final = 800 * 86_400_000
+TASK: Final = "slawatch half-hours"
+LATE_TASK: Final = f"{TASK}, after outages"
+_ASK_MS: Final = 5_000
+_THIN: Final = """import "date"
+
+option task = {{name: "{name}", every: {every}, offset: 2m}}
+
+until = date.truncate(t: now(), unit: 30m)
+span = from(bucket: "{bucket}") |> range(start: date.sub(d: {back}, from: until), stop: until)
+
+span
+    |> filter(fn: (r) => r._measurement =~ /^sla_(line|measure|agent)$/)
+    |> aggregateWindow(every: 30m, fn: last, createEmpty: false)
+    |> to(bucket: "{into}", org: "{org}")
+
+span
+    |> filter(fn: (r) => r._measurement == "sla_shop")
+    |> filter(fn: (r) => r._field =~ /^(severity|crossed|blind|waiting|at_risk)$/)
+    |> aggregateWindow(every: 30m, fn: max, createEmpty: false)
+    |> to(bucket: "{into}", org: "{org}")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket, and how long it keeps points."""
+
+    name: str
+    keep_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task by its name, whole as Flux."""
+
+    name: str
+    flux: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was looked at. ``state``: there, made, missing, or other than it should be."""
+
+    state: str
+    what: str
+    command: str
+
+
+def buckets(settings: InfluxSettings) -> tuple[Bucket, Bucket]:
+    """The bucket of figures, and that of half-hours."""
+    name = settings.bucket
+    return Bucket(name, settings.keep // 1000), Bucket(f"{name}{HALF_HOURS}", HALF_HOURS_MS // 1000)
+
+
+def tasks(settings: InfluxSettings) -> tuple[Task, Task]:
+    """What thins figures out: each half-hour, and each day as far back as something may have waited."""
+    whole, thin = buckets(settings)
+    days = -(-settings.spool_age // 86_400_000) + 1
+    names = {"bucket": whole.name, "into": thin.name, "org": settings.org}
+    return (
+        Task(TASK, _THIN.format(name=TASK, every="30m", back="2h", **names)),
+        Task(LATE_TASK, _THIN.format(name=LATE_TASK, every="1d", back=f"{days}d", **names)),
+    )
+
+
+def command(settings: InfluxSettings, thing: Bucket | Task) -> str:
+    """How a person makes it, with InfluxDB's own command line."""
+    org = shlex.quote(settings.org)
+    if isinstance(thing, Bucket):
+        name = shlex.quote(thing.name)
+        return f"influx bucket create --org {org} --name {name} --retention {thing.keep_s}s"
+    return f"influx task create --org {org} {shlex.quote(thing.flux)}"
+
+
+def set_up(settings: InfluxSettings, token: str, *, make: bool) -> Iterator[Step]:
+    """Look at each thing, and make what is not there if told to; of what is there only tasks are changed.
+
+    Raises:
+        MonitorError: The server cannot be asked, or refuses.
+    """
+    try:
+        client_of: Any = import_module("influxdb_client")  # an extra, and untyped
+        from influxdb_client.rest import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    except ImportError as error:
+        mend = "install slawatch with its extra: pip install 'slawatch[influx]'"
+        raise MonitorError("influxdb-client is not installed", mend=mend, code="influx") from error
+    with client_of.InfluxDBClient(
+        settings.url, token, org=settings.org, timeout=_ASK_MS, retries=False
+    ) as client:
+        try:
+            for bucket in buckets(settings):
+                yield _bucket(client, settings, bucket, make=make)
+            for task in tasks(settings):
+                yield _task(client, settings, task, make=make)
+        except ApiException as error:
+            words = str(error.message or error.reason).strip()
+            raise MonitorError(f"{settings.url}: {error.status} {words}", code="refused") from error
+        except HTTPError as error:
+            what = f"{settings.url}: {type(error).__name__}"
+            raise MonitorError(what, mend="see that InfluxDB runs and can be reached", code="down") from error
+
+
+def _bucket(client: Any, settings: InfluxSettings, bucket: Bucket, *, make: bool) -> Step:
+    client_of: Any = import_module("influxdb_client")
+    by_hand = command(settings, bucket)
+    found = client.buckets_api().find_bucket_by_name(bucket.name)
+    if found is not None:
+        kept_s = next((rule.every_seconds for rule in found.retention_rules), 0)
+        if kept_s == bucket.keep_s:
+            return Step("there", f"bucket {bucket.name}", "")
+        # A shorter time would delete what is there at once: that is for a person to decide.
+        kept = f"{kept_s} s" if kept_s else "for ever"
+        change = f"influx bucket update --id {found.id} --retention {bucket.keep_s}s"
+        return Step("other", f"bucket {bucket.name} keeps points {kept}, not {bucket.keep_s} s", change)
+    if not make:
+        return Step("missing", f"no bucket {bucket.name}", by_hand)
+    rule = client_of.BucketRetentionRules(type="expire", every_seconds=bucket.keep_s)
+    client.buckets_api().create_bucket(bucket_name=bucket.name, retention_rules=rule, org=settings.org)
+    return Step("made", f"bucket {bucket.name}", "")
+
+
+def _task(client: Any, settings: InfluxSettings, task: Task, *, make: bool) -> Step:
+    client_of: Any = import_module("influxdb_client")
+    by_hand = command(settings, task)
+    found = client.tasks_api().find_tasks(name=task.name)
+    if found and found[0].flux == task.flux:
+        return Step("there", f"task {task.name!r}", "")
+    if not make:
+        return Step("missing" if not found else "other", f"no task {task.name!r} as it should be", by_hand)
+    if found:
+        client.tasks_api().update_task_request(found[0].id, client_of.TaskUpdateRequest(flux=task.flux))
+    else:
+        request = client_of.TaskCreateRequest(org=settings.org, flux=task.flux, status="active")
+        client.tasks_api().create_task(task_create_request=request)
+    return Step("made", f"task {task.name!r}", "")
