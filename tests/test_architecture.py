@@ -311,6 +311,7 @@ EXTRAS = {
     "monitor/store/postgres_database.py": "postgres",
     "monitor/store/postgres_look.py": "postgres",
     "monitor/runtime/cluster": "kafka",
+    "monitor/sinks/influx_setup.py": "influx",
     "alerting/channels/apprise_url.py": "apprise",
     "alerting/channels/wecom_callback.py": "wecom",
     "alerting/channels/wecom_smart_link.py": "wecom",
