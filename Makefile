@@ -24,9 +24,7 @@ test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true al
 test-compiled: compiled ## the tests of what decides, over the compiled modules
 	TEST_COMPILED=1 $(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=build/compiled .' $(DECIDES) $(ARGS)
 
-compiled: $(VENV)/.dev ## the modules through which every event goes as machine code, in build/compiled (needs a C compiler)
-	@rm -rf build
-	@SLAWATCH_COMPILE=1 $(PIP) --no-deps --no-build-isolation --target build/compiled .
+compiled: build/.compiled ## the modules through which every event goes as machine code, in build/compiled (needs a C compiler)
 
 lint: $(VENV)/.dev ## ruff, formatting and mypy --strict
 	$(BIN)/ruff check .
@@ -59,8 +57,14 @@ LOCK := --quiet --generate-hashes --all-build-deps --allow-unsafe --strip-extras
 
 # Modules of build/compiled come before those of the checkout, also in what a benchmark or test starts.
 COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
+SOURCES  := $(shell find monitor rules alerting -type f -not -path '*/__pycache__/*')
 DECIDES  := tests/oracle tests/properties tests/rules tests/runtime/test_real_shard.py tests/runtime/test_show.py \
             tests/shard tests/sources tests/workbench
+
+build/.compiled: $(SOURCES) setup.py $(VENV)/.dev
+	@rm -rf build
+	@SLAWATCH_COMPILE=1 $(PIP) --no-deps --no-build-isolation --target build/compiled .
+	@touch $@
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing into $(VENV), once"
