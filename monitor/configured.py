@@ -11,7 +11,7 @@ from monitor.directory import load_people, load_shops
 from monitor.runtime.names import Names
 from monitor.runtime.plans import plan_of
 from monitor.settings import secret_variable
-from rules.load import load_packs, load_rules
+from rules.load import load_both
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -71,10 +71,10 @@ def configure(settings: Settings, base: Path) -> Configured:
     Raises:
         ConfigurationError, RulesError: With every mistake, each at its place.
     """
-    packs = load_packs(base / settings.packs if settings.packs else None)
     shops, people = load_shops(base / settings.shops), load_people(base / settings.people)
     alerting = load_alerting(base / settings.alerting, settings.language, people)
-    rules = load_rules([base / settings.rules], packs, alerting.names())
+    of_packs = base / settings.packs if settings.packs else None
+    packs, rules = load_both(of_packs, [base / settings.rules], alerting.names())
     names = Names(packs, rules, shops, people, settings.public_url)
     plan = plan_of(settings, packs, rules, shops)
     return Configured(settings, base, plan, names, alerting, shops, people)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import TYPE_CHECKING
 
+from monitor.engine.figures import window_ms
 from monitor.engine.spec import (
     DaySpec,
     EngineSpec,
@@ -17,7 +19,9 @@ from monitor.engine.spec import (
 )
 from monitor.engine.zone import DAY_MS
 from monitor.zones import zone_of
-from rules.pack import Measure, Pack, Span, parse_window_ms
+
+if TYPE_CHECKING:
+    from rules.pack import Measure, Pack, Span
 
 EPOCH = date(1970, 1, 1)
 
@@ -81,7 +85,7 @@ def _with_all_windows(versions: Sequence[Pack]) -> Sequence[Pack]:
     windows: dict[str, set[str]] = {}
     for pack in versions:
         for measure in pack.measures.values():
-            windows.setdefault(measure.id, set()).update(p for p in measure.periods if parse_window_ms(p))
+            windows.setdefault(measure.id, set()).update(p for p in measure.periods if window_ms(p))
     return [
         replace(
             pack,
@@ -140,7 +144,7 @@ def _track_key(pack: Pack, measure: Measure) -> TrackKey:
 
 
 def _windows(measure: Measure) -> tuple[int, ...]:
-    widths = (parse_window_ms(period) for period in measure.periods)
+    widths = (window_ms(period) for period in measure.periods)
     return tuple(width for width in widths if width is not None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from monitor.shard import Shard
 
 _mark = msgspec.msgpack.Decoder(MarkRow).decode
-_format = msgspec.msgpack.Decoder(list[Any]).decode
+
+
+class Head(msgspec.Struct, array_like=True):
+    """The first field of a mark, which says how to read the others."""
+
+    format: int
+
+
+_head = msgspec.msgpack.Decoder(Head).decode
 _ids = msgspec.msgpack.Decoder(list[IdRow]).decode
 _watch = msgspec.msgpack.Decoder(WatchRow).decode
 
@@ -80,7 +88,7 @@ def plan_in(rows: Iterable[tuple[str, str, int, bytes]]) -> str:
 
 
 def _require_format(data: bytes) -> None:
-    found = _format(data)[0]
+    found = _head(data).format
     if found > FORMAT:
         raise MonitorError(
             f"the stored state is of format {found}, this slawatch reads {FORMAT}",

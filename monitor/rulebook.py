@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from monitor.engine.figures import SPANS
+from monitor.engine.figures import SPANS, window_ms
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
 from monitor.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, Watched
 from monitor.plan import day_number, engine_spec
@@ -15,7 +15,6 @@ from monitor.readings import MINUTE_MS
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule
-from rules.pack import parse_window_ms
 from rules.rule import All, Compare, RuleSet, target
 
 if TYPE_CHECKING:
@@ -262,7 +261,7 @@ def _moves(rule: Rule, period: str, forecast: bool) -> tuple[int, bool]:
     periods = []
     if figures & PACED:
         periods.append(PACE_BUCKET_MS)
-    width = parse_window_ms(period)
+    width = window_ms(period)
     if width is not None:
         periods.append(bucket_ms(width))
     always = any(level.during for level in levels)

@@ -52,6 +52,14 @@ def load_packs(directory: Path | None = None) -> dict[str, tuple[Pack, ...]]:
     Raises:
         RulesError: with every problem of every file, overlapping versions among them.
     """
+    packs, problems = _read_packs(directory)
+    if problems:
+        raise RulesError(problems)
+    return packs
+
+
+def _read_packs(directory: Path | None) -> tuple[dict[str, tuple[Pack, ...]], list[Problem]]:
+    """The packs that are right, and every problem of the others."""
     problems: list[Problem] = []
     packs: dict[str, list[Pack]] = {}
     for path in _yaml_files([directory or _SHIPPED / "packs"], problems):
@@ -64,15 +72,34 @@ def load_packs(directory: Path | None = None) -> dict[str, tuple[Pack, ...]]:
     for versions in packs.values():
         versions.sort(key=lambda pack: pack.from_date or "")
         problems += _overlaps(versions)
+    return {name: _meeting(versions) for name, versions in sorted(packs.items())}, problems
+
+
+def load_both(
+    directory: Path | None, paths: Sequence[Path], receivers: Collection[str] | None = None
+) -> tuple[dict[str, tuple[Pack, ...]], RuleSet]:
+    """Load packs, and the rules against them; arguments as of ``load_packs`` and ``load_rules``.
+
+    Raises:
+        RulesError: with every problem of both. While a pack cannot be read, it is no mistake of a rule to
+            name what no other pack has.
+    """
+    packs, problems = _read_packs(directory)
+    try:
+        rules = load_rules(paths, packs, receivers, whole=not problems)
+    except RulesError as error:
+        raise RulesError([*problems, *error.problems]) from None
     if problems:
         raise RulesError(problems)
-    return {name: _meeting(versions) for name, versions in sorted(packs.items())}
+    return packs, rules
 
 
 def load_rules(
     paths: Sequence[Path],
     packs: Mapping[str, Sequence[Pack]],
     receivers: Collection[str] | None = None,
+    *,
+    whole: bool = True,
 ) -> RuleSet:
     """Load the rules of files and directories against the packs.
 
@@ -80,13 +107,14 @@ def load_rules(
         paths: files, or directories whose ``*.yaml`` are taken in order of name.
         packs: as ``load_packs`` gives them.
         receivers: the names that ``notify`` may have; None: any.
+        whole: these are all the packs; else what a rule names and none of them has is no mistake.
 
     Raises:
         RulesError: with every problem of every file. Doubts alone are the set's ``warnings``.
     """
     problems: list[Problem] = []
     rules: dict[str, Rule] = {}
-    world = World([pack for versions in packs.values() for pack in versions], receivers)
+    world = World([pack for versions in packs.values() for pack in versions], receivers, whole=whole)
     for path in _yaml_files(paths, problems):
         text = _read(path, problems)
         found, wrong = read_rules(text, str(path), world) if text else ([], [])
@@ -94,7 +122,9 @@ def load_rules(
         rules.update((rule.id, rule) for rule in found)
     if len(rules) > MAX_RULES:
         problems.append(Problem(str(paths[0]), 1, 1, f"more than {MAX_RULES} rules", str(len(rules))))
-    doubts = lint(rules.values(), world.packs, whole=not problems)
+    doubts = lint(rules.values(), world.packs, whole=whole and not problems)
+    if not whole:  # most doubts are about lines and measures
+        doubts = [problem for problem in doubts if problem.severity == "error"]
     problems += [problem for problem in doubts if problem.severity == "error"]
     if problems:
         raise RulesError([*problems, *(problem for problem in doubts if problem.severity != "error")])

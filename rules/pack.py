@@ -116,9 +116,3 @@ class Limit:
             return cls(line.at_least.per - line.at_least.of, line.at_least.per)
         assert line.at_most is not None, line.id
         return cls(line.at_most.of, line.at_most.per)
-
-
-def parse_window_ms(period: str) -> int | None:
-    """Width in milliseconds of a sliding window (``5m`` … ``24h``); None for ``day``, ``7d``, ``30d``."""
-    unit_ms = {"m": 60_000, "h": HOUR_MS}.get(period[-1:])
-    return int(period[:-1]) * unit_ms if unit_ms and period[:-1].isdigit() else None

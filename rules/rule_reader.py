@@ -13,7 +13,7 @@ from rules.rule import UPDATE_INTERVAL_MS, All, Level, NoData, Rule, Selector
 from rules.yaml_marks import Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from rules.pack import Pack
     from rules.problems import Problem
@@ -38,9 +38,15 @@ class _Levels(TypedDict):
 
 
 class World:
-    """What rules can refer to: the lines, measures and platforms of all packs, and the receivers."""
+    """What rules can refer to: the lines, measures and platforms of all packs, and the receivers.
 
-    def __init__(self, packs: Iterable[Pack], receivers: Collection[str] | None) -> None:
+    ``whole``: these are all the packs; else what they do not have may be in one that could not be read.
+    """
+
+    def __init__(
+        self, packs: Iterable[Pack], receivers: Collection[str] | None, *, whole: bool = True
+    ) -> None:
+        self.whole = whole
         self.packs = tuple(packs)
         self.receivers = receivers
         self.platforms = tuple(dict.fromkeys(pack.platform for pack in self.packs))
@@ -141,11 +147,15 @@ class _RuleReader:
     def _selector(self, node: Node) -> Selector:
         reader = self.reader
         with reader.fields(node, "a selector of shops") as f:
-            platforms = f.get("platform", reader.list_of(reader.one_of(self.world.platforms, "platform")))
+            platforms = f.get("platform", reader.list_of(self._of_packs(self.world.platforms, "platform")))
             ids = f.get("ids", reader.list_of(reader.scalar))
             teams = f.get("team", reader.list_of(reader.scalar))
             labels = f.get("labels", self._labels)
         return Selector(platforms or (), ids or (), teams or (), labels or ())
+
+    def _of_packs(self, names: Collection[str], what: str) -> Callable[[Node], str | None]:
+        """A reader of a name that packs give; of any, while some of them cannot be read."""
+        return self.reader.one_of(names, what) if self.world.whole else self.reader.scalar
 
     def _labels(self, node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
         wanted = []
@@ -159,8 +169,8 @@ class _RuleReader:
         """The line or measure of a rule, and what that lets it compare."""
         reader, world = self.reader, self.world
         each = f.get("each", reader.one_of(EACH, "'each'", LATER_EACH)) or "shop"
-        line = f.get("line", reader.one_of(world.lines, "line")) or ""
-        measure = f.get("measure", reader.one_of(world.measures, "measure")) or ""
+        line = f.get("line", self._of_packs(world.lines, "line")) or ""
+        measure = f.get("measure", self._of_packs(world.measures, "measure")) or ""
         period = f.get("period", reader.period) or "day"
         if "line" in f.keys:
             for key in {"measure", "period"} & f.keys.keys():
@@ -171,6 +181,8 @@ class _RuleReader:
         if not (line or measure):
             unread = "line" in f.keys or "measure" in f.keys
             return line, measure, scope._replace(kinds=() if unread else (ANY,))
+        if not world.whole:
+            return line, measure, scope._replace(kinds=(), period="" if line else period)
         met = world.kinds_and_periods(line, measure, shops.platforms)
         scope = scope._replace(kinds=tuple(met))
         name = "line" if line else "measure"

@@ -147,13 +147,13 @@ def _unheard(accounts: int, heartbeat: bool) -> Iterator[Finding]:
 
 
 def _rules(configuration: Configuration, receivers: frozenset[str] | None) -> Iterator[Finding]:
-    from rules.load import load_packs, load_rules  # noqa: PLC0415 - beside its only use
+    from rules.load import load_both  # noqa: PLC0415 - beside its only use
 
     settings = configuration.settings
     directory = configuration.place(settings.rules)
     try:
-        packs = load_packs(configuration.place(settings.packs) if settings.packs else None)
-        found = load_rules([directory], packs, receivers)
+        of_packs = configuration.place(settings.packs) if settings.packs else None
+        packs, found = load_both(of_packs, [directory], receivers)
     except RulesError as error:
         yield from (Finding("fail", str(problem)) for problem in error.problems)
         return

@@ -11,7 +11,7 @@ import click
 from monitor.commands.context import Daemon, as_far_as_right, daemon_options
 from monitor.commands.output import format_option, note, print_json, print_table
 from monitor.errors import MonitorError
-from rules.load import is_shipped, load_packs, load_rules, starter_rules
+from rules.load import is_shipped, load_both, starter_rules
 from rules.problems import Problem, RulesError
 from rules.rule import level_text, no_data_text
 
@@ -117,7 +117,7 @@ def _load(
         packs = configuration.place(configuration.settings.packs)
     chosen = list(paths) or ([here] if any(here.glob("*.y*ml")) else starter_rules())
     try:
-        found: RuleSet = load_rules(chosen, load_packs(packs), _receivers(configuration))
+        found: RuleSet = load_both(packs, chosen, _receivers(configuration))[1]
     except RulesError as error:
         return {}, _told(error.problems, chosen)
     if not found.rules:

@@ -79,3 +79,20 @@ def test_rules_are_shown_as_why_says_them(tmp_path):
     shown = slawatch("rules", "show", "one.yaml", cwd=tmp_path).stdout
     assert "late >= 1 and (budget_left_today <= 3 or breach_in <= 20m) for 1m" in shown
     assert "mangers" in shown
+
+
+def test_a_broken_pack_hides_no_mistake_of_a_rule(conf):
+    """Both are listed at once, and ``doctor`` and ``run`` say the same."""
+    (conf / "packs").mkdir()
+    (conf / "packs" / "mine.yaml").write_text("pack: mine\n")
+    (conf / "rules" / "one.yaml").write_text(ONE)
+    (conf / "slawatch.yaml").write_text("packs: packs\n")
+    status, told = check(cwd=conf)
+    assert status == 1
+    assert any(one.startswith("packs/mine.yaml:1:1: ") for one in told)
+    assert any(one.startswith("rules/one.yaml:6:13: unknown receiver") for one in told)
+    assert not any("unknown line" in one for one in told), "the broken pack may have it"
+    for command in ("doctor", "run"):
+        done = slawatch(command, cwd=conf)
+        assert "mine.yaml:1:1: " in done.stdout + done.stderr
+        assert "one.yaml:6:13: unknown receiver" in done.stdout + done.stderr

@@ -42,7 +42,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from monitor.engine.events import ACTIONS, Event
-from rules.pack import DAY_MS, Measure, Pack, parse_window_ms
+from rules.pack import DAY_MS, HOUR_MS, Measure, Pack
 from tests.oracle.days import DayRule, days_of_period, midnight_after, pack_of_day, service_day, window
 from tests.oracle.rounds import Heard, Round, counted_rounds
 
@@ -53,6 +53,12 @@ NEWLY_MS = 1_800_000
 SAME_ORDER_DAYS = 7
 
 Figures = dict[str, Any]
+
+
+def window_ms_of(period):
+    """Width of a sliding window (``5m`` … ``24h``); None for ``day``, ``7d``, ``30d``."""
+    unit_ms = {"m": 60_000, "h": HOUR_MS}.get(period[-1:])
+    return int(period[:-1]) * unit_ms if unit_ms else None
 
 
 @dataclass(frozen=True)
@@ -263,7 +269,7 @@ class Shop:
         every = [r for of_day in rounds.values() for r in of_day]
         found: Figures = {}
         for period in ("day", *measure.periods):
-            width_ms = parse_window_ms(period)
+            width_ms = window_ms_of(period)
             if width_ms is not None:
                 span = window(width_ms, now_ms)
                 chosen = [r for r in every if r.asked[0].at in span]
@@ -303,7 +309,7 @@ class Shop:
         """Orders with the event on a day, and orders first formed that day; periods are sums of days."""
         formed, hit = self.orders_formed(), self.orders_hit(measure)
         found = {}
-        for period in ("day", *(p for p in measure.periods if parse_window_ms(p) is None)):
+        for period in ("day", *(p for p in measure.periods if window_ms_of(p) is None)):
             days = days_of_period(period, today)
             rules = {day: self.rule(measure, day) for day in days}
             counted = [day for day in days if (rule := rules[day]) is not None and not rule.exempt]

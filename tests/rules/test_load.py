@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.judge import compile_rule
-from rules.load import load_pack, load_packs, load_rules, starter_rules
+from rules.load import load_both, load_pack, load_packs, load_rules, starter_rules
 from rules.pack import Share, Span
 from rules.problems import Problem, RulesError
 from rules.reading import FixedReading
@@ -471,9 +471,9 @@ def test_500_rules_are_checked_within_a_second(tmp_path):
     path = tmp_path / "many.yaml"
     path.write_text("\n".join(["rules:", *rows]))
     packs = {"p": (load_pack(text=PACK),)}
-    begun = time.perf_counter()
+    begun = time.process_time()
     loaded = load_rules([path], packs)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     assert len(loaded.rules) == 500
     assert not loaded.warnings
     assert took <= 1.0
@@ -492,10 +492,10 @@ def test_500_rules_that_are_all_wrong_are_told_within_a_second(tmp_path):
     path = tmp_path / "many.yaml"
     path.write_text("\n".join(["rules:", *rows]))
     packs = {"p": (load_pack(text=PACK),)}
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(RulesError) as caught:
         load_rules([path], packs)
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     assert len(caught.value.problems) == 1500
     assert took <= 1.0
 
@@ -545,3 +545,28 @@ def test_any_rule_file_loads_or_is_told_what_is_wrong(text):
 def test_any_pack_loads_or_is_told_what_is_wrong(text):
     pack, problems = loaded_or_told(lambda: load_pack(text=text))
     assert problems or (pack.measures and len(pack.profile) == 48)
+
+
+def test_a_broken_pack_hides_no_mistake_of_a_rule_and_makes_none(tmp_path):
+    """All is named at once; what a rule names and no other pack has may be the broken one's."""
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "p.yaml").write_text(PACK)
+    (tmp_path / "packs" / "q.yaml").write_text(PACK.replace("pack: p", "pack: q").replace("3m", "3 moons"))
+    (tmp_path / "rules.yaml").write_text(
+        """\
+rules:
+  - {id: whole, line: ninety, warn: {late: ">= 1"}}
+  - {id: of-the-broken-one, line: eighty, shops: {platform: [q]}, warn: {late: ">= 1"}}
+  - {id: typing, line: ninety, warn: {latte: ">= 1"}}
+  - {id: never, measure: speed, period: 7d, warn: {all: [{late: ">= 5"}, {late: "< 3"}]}}
+"""
+    )
+    with pytest.raises(RulesError) as raised:
+        load_both(tmp_path / "packs", [tmp_path / "rules.yaml"])
+    told = [(Path(one.file).name, one.line, one.what) for one in raised.value.problems]
+    assert [(file, line) for file, line, _ in told] == [("q.yaml", 6), ("rules.yaml", 4), ("rules.yaml", 5)]
+    assert "can never hold" in told[2][2]
+    (tmp_path / "packs" / "q.yaml").write_text(PACK.replace("pack: p", "pack: q"))
+    with pytest.raises(RulesError) as raised:
+        load_both(tmp_path / "packs", [tmp_path / "rules.yaml"])
+    assert [one.line for one in raised.value.problems] == [3, 4, 5], "now it is known that nobody has it"
