@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alerting import limits
 from alerting.address import mentionable
 from alerting.compared import compared
-from alerting.policy.rulings import OWN_RULES
+from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
@@ -256,7 +256,9 @@ class About:
         return [(4, self.style.say("penalty", penalty=penalty))] if penalty else []
 
     def advice(self) -> list[tuple[int, str]]:
-        """The rule's advice."""
+        """The rule's advice; of slawatch's own, where it is written."""
+        if self.t.rule in OWN_RULES:
+            return [(2, self._text(RUNBOOK).format(rule=self.t.rule))]
         advice = self._text(self.rule.advice)
         return [(2, self.style.say("advice", advice=advice))] if advice else []
 

@@ -14,8 +14,8 @@ import xxhash
 
 from alerting import limits
 from alerting.about import About, Style
+from alerting.by_ids import ByIds
 from alerting.channels.base import Message
-from alerting.ports import ByIds
 from alerting.template import OURS
 from alerting.texts import cut, mask
 from alerting.words import COLOURS, badge, ranked, words

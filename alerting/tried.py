@@ -7,7 +7,7 @@ from typing import Any
 
 from alerting import limits
 from alerting.about import About, Style
-from alerting.ports import ByIds
+from alerting.by_ids import ByIds
 from alerting.samples import bare, sample
 from alerting.template import Mistake, failure, mistakes
 from alerting.words import words

@@ -9,7 +9,18 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks import cluster, cluster_latency, cluster_state, desk, engine, ingest, latency, memory, replay
+from benchmarks import (
+    cluster,
+    cluster_latency,
+    cluster_state,
+    dashboards,
+    desk,
+    engine,
+    ingest,
+    latency,
+    memory,
+    replay,
+)
 from benchmarks.table import Row, print_rows
 
 if TYPE_CHECKING:
@@ -27,6 +38,7 @@ ALL: dict[str, tuple[Callable[..., list[Row]], tuple[int, ...]]] = {
     "cluster": (cluster.rows, (200_000,)),
     "cluster-latency": (cluster_latency.rows, (10,)),
     "cluster-state": (cluster_state.rows, (2_000,)),
+    "dashboards": (dashboards.rows, (50, 3)),
 }
 
 

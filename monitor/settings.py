@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Address and port of API and pages; another than loopback needs a token first."""
     public_url: str = Field(default="", pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$", max_length=300)
     """Where people reach the pages, for links in messages."""
+    grafana_url: str = Field(default="", pattern=r"^(https?://[^\s/]+(/[^\s]*)?)?$", max_length=300)
+    """Where people reach Grafana with the dashboards of `deploy/grafana`, for links in messages."""
     language: Literal["zh", "en"] = "zh"
     """Of messages and pages, unless asked otherwise."""
     rules: Path = Path("rules")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rules.pack import Text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -26,6 +28,8 @@ SHARDS_RULE = "slawatch-shards"
 CHARTS_RULE = "slawatch-charts"
 SELF_RULES = frozenset({JOURNAL_RULE, STORE_RULE, STORE_BACK_RULE, SHARDS_RULE, CHARTS_RULE})
 OWN_RULES = ACCOUNT_RULES | SELF_RULES
+# Where a person who is told of one of these reads what to do.
+RUNBOOK = Text("处理：见 docs/runbook.zh.md 的 {rule}", "What to do: {rule} in docs/runbook.md")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from alerting.ports import Person, RuleInfo, ShopInfo
+from monitor.runtime.charts import chart_of
 from rules.pack import NO_TEXT
 from rules.rule import target
 
@@ -30,6 +31,7 @@ class Names:
         shops: ``platform:shop_id`` → shop.
         people: Everybody who may be on a conversation.
         public_url: Where people reach the pages; empty: messages carry no links.
+        grafana_url: Where people reach Grafana; empty: messages lead to no chart.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class Names:
         shops: Mapping[str, Shop],
         people: Mapping[str, KnownPerson],
         public_url: str = "",
+        grafana_url: str = "",
     ) -> None:
-        self._shops, self._url = shops, public_url.rstrip("/")
+        self._shops, self._url, self._grafana = shops, public_url.rstrip("/"), grafana_url.rstrip("/")
         self.links: Links | None = None
         self._contacts = {name: person.known() for name, person in people.items()}
         self._agents = {
@@ -122,3 +125,10 @@ class Names:
     def alerts_url(self) -> str:
         """Where all open alerts are shown."""
         return f"{self._url}/" if self._url else ""
+
+    def chart_url(self, intent: Intent) -> str:
+        """The board and panel that show what an alert tells of, about its time."""
+        if not self._grafana:
+            return ""
+        rule = self.rule(intent.transition.rule, intent.transition.subject.get("shop", ""))
+        return f"{self._grafana}{chart_of(intent.transition, rule)}"

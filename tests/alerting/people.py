@@ -15,8 +15,8 @@ LINE = Line(
 class People:
     """A directory of two shops and a rule."""
 
-    def __init__(self, pages="https://sla.example") -> None:
-        self.pages = pages
+    def __init__(self, pages="https://sla.example", charts="") -> None:
+        self.pages, self.charts = pages, charts
 
     def shop(self, key):
         known = {"pinduoduo:s1": "旗舰店A", "pinduoduo:s2": "<@all>*夜店*[x](y)\n二店"}
@@ -38,6 +38,9 @@ class People:
 
     def alert_url(self, intent):
         return f"{self.pages}/alerts/1" if self.pages else ""
+
+    def chart_url(self, intent):
+        return f"{self.charts}/d/1" if self.charts else ""
 
     def alerts_url(self):
         return f"{self.pages}/alerts" if self.pages else ""

@@ -5,11 +5,11 @@ from desk_plays import Play, ms, plays
 from worlds import T0, Memory, Shard, policy
 
 from alerting.about import Style
+from alerting.by_ids import ByIds
 from alerting.messages import render
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.match import literal, matches
 from alerting.policy.records import Ack, Resolve, Result, Silence
-from alerting.ports import ByIds
 
 TIERS = """
     route:
