@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.sinks.influx_schema import Measurement
 
 FRESH = "2m"  # what was not written for so long is not known any more
+_RANGE = "start: v.timeRangeStart, stop: v.timeRangeStop"
 ONE_SHOP = 'r.platform == "${platform}" and r.shop == "${shop}"'
 ONE_LINE = f'{ONE_SHOP} and r.line == "${{line}}"'
 ONE_MEASURE = f'{ONE_SHOP} and r.measure == "${{measure}}" and r.period == "day"'
@@ -84,29 +85,19 @@ def rows(
   |> keep(columns: {_list((*keys, *fields))})"""
 
 
-def worst(
+def least(
     measurement: Measurement, keys: tuple[str, ...], by: str, fields: tuple[str, ...], limit: int
 ) -> str:
-    """The series with the least of ``by`` as of now, and what else is known of just these.
+    """The series with the least of ``by`` as of now, a row each; all fields are integers.
 
-    Two steps: one field of all series, then all fields of the few that are shown.
+    Values of one type lie in one table, which is turned at once, and not one table for each series.
     """
-    span = f"start: date.sub(d: {FRESH}, from: v.timeRangeStop), stop: v.timeRangeStop"
-    few = f"""few = {_source(measurement, (by,), "", span)}
-  |> last()
+    if others := {field for field in (by, *fields) if measurement.types()[field] != "int"}:
+        raise ValueError(f"{measurement.name}: {', '.join(sorted(others))} is no integer")
+    return f"""{_as_of(measurement, (by, *fields), "", FRESH)}
   |> group()
-  |> sort(columns: ["_value"])
-  |> limit(n: {limit})"""
-    names = "\n".join(f'{key}s = few |> findColumn(fn: (key) => true, column: "{key}")' for key in keys)
-    kept = " and ".join(f"contains(value: r.{key}, set: {key}s)" for key in keys)
-    return f"""import "date"
-{few}
-{names}
-{_source(measurement, (by, *fields), "", span)}
-  |> last()
-  |> filter(fn: (r) => {kept})
   |> pivot(rowKey: {_list(keys)}, columnKey: ["_field"], valueColumn: "_value")
-  |> group()
+  |> filter(fn: (r) => exists r.{by})
   |> sort(columns: ["{by}"])
   |> limit(n: {limit})
   |> keep(columns: {_list((*keys, by, *fields))})"""
@@ -116,8 +107,7 @@ def history(
     measurement: Measurement, fields: tuple[str, ...], fn: str, where: str = "", by: str = "_field"
 ) -> str:
     """Over time, a column for each field; or for each value of the tag ``by``, of one field."""
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
-    return f"""{_source(measurement, fields, where, span)}
+    return f"""{_source(measurement, fields, where, _RANGE)}
   |> aggregateWindow(every: v.windowPeriod, fn: {fn}, createEmpty: false)
 {_columns(by, of_one=by != "_field")}"""
 
@@ -137,9 +127,8 @@ def growth(
 
 def events(measurement: Measurement, field: str, every: str, by: str, where: str = "") -> str:
     """How many points there were in each window, a column for each value of a tag."""
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
     kept = f"\n  |> filter(fn: (r) => {where})" if where else ""
-    return f"""{_source(measurement, (field,), "", span)}{kept}
+    return f"""{_source(measurement, (field,), "", _RANGE)}{kept}
   |> group(columns: ["{by}"])
   |> aggregateWindow(every: {every}, fn: count, createEmpty: false)
 {_columns(by, of_one=True)}"""
@@ -147,8 +136,7 @@ def events(measurement: Measurement, field: str, every: str, by: str, where: str
 
 def slowest(measurement: Measurement, field: str, every: str, by: str) -> str:
     """The most of each window, a column for each value of a tag."""
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
-    return f"""{_source(measurement, (field,), "", span)}
+    return f"""{_source(measurement, (field,), "", _RANGE)}
   |> group(columns: ["{by}"])
   |> aggregateWindow(every: {every}, fn: max, createEmpty: false)
 {_columns(by, of_one=True)}"""
@@ -156,8 +144,7 @@ def slowest(measurement: Measurement, field: str, every: str, by: str) -> str:
 
 def over_all(measurement: Measurement, field: str, fn: str, where: str = "") -> str:
     """One number over all points of the time that is looked at."""
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
-    return f"""{_source(measurement, (field,), where, span)}
+    return f"""{_source(measurement, (field,), where, _RANGE)}
   |> group()
   |> {fn}()
   |> keep(columns: ["_value"])"""
@@ -175,10 +162,9 @@ def _columns(by: str, *, of_one: bool) -> str:
 def log(
     measurement: Measurement, tags: tuple[str, ...], fields: tuple[str, ...], where: str = "", limit: int = 50
 ) -> str:
-    """The newest points, a row each."""
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
-    return f"""{_source(measurement, fields, where, span)}
-  |> tail(n: {limit})
+    """The newest points, a row each. The first of ``fields`` is an integer, by which they are found."""
+    return f"""{_newest(measurement, fields[0], where, limit)}
+{_source(measurement, fields, where, "start: since, stop: v.timeRangeStop")}
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
   |> sort(columns: ["_time"], desc: true)
@@ -187,11 +173,10 @@ def log(
 
 
 def notes(measurement: Measurement, where: str = "", limit: int = 100) -> str:
-    """Annotations: what began to fire or rose, with its words; ``text``, ``tags`` as Grafana wants them."""
+    """Annotations: what began to fire, with its words; ``text``, ``tags`` as Grafana wants them."""
     fields = ("text", "severity", "to_state", "from_state")
-    span = "start: v.timeRangeStart, stop: v.timeRangeStop"
-    return f"""{_source(measurement, fields, where, span)}
-  |> tail(n: {limit})
+    return f"""{_newest(measurement, "severity", where, limit, "r._value > 0")}
+{_source(measurement, fields, where, "start: since, stop: v.timeRangeStop")}
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
   |> filter(fn: (r) => r.to_state == "firing" and r.from_state != "firing")
@@ -202,6 +187,19 @@ def notes(measurement: Measurement, where: str = "", limit: int = 100) -> str:
   }}))
   |> sort(columns: ["_time"], desc: true)
   |> limit(n: {limit})"""
+
+
+def _newest(measurement: Measurement, field: str, where: str, limit: int, only: str = "") -> str:
+    """Since when the newest points are: one integer of each is read, and texts of these few alone."""
+    kept = f"\n  |> filter(fn: (r) => {only})" if only else ""
+    return f"""newest = {_source(measurement, (field,), where, _RANGE)}{kept}
+  |> group()
+  |> keep(columns: ["_time", "_value"])
+  |> sort(columns: ["_time"], desc: true)
+  |> limit(n: {limit})
+  |> findColumn(fn: (key) => true, column: "_time")
+count = length(arr: newest)
+since = if count > 0 then newest[count - 1] else v.timeRangeStart"""
 
 
 def values(measurement: Measurement, tag: str, where: str = "") -> str:

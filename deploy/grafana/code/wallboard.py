@@ -11,7 +11,6 @@ from deploy.grafana.code.shades import (
     CALM,
     FEW,
     FLAG,
-    SHARE,
     STALE,
     TO_ALERTS,
     TO_SELF,
@@ -105,18 +104,12 @@ def wallboard() -> Dashboard:
     lines = rows(
         "最紧的红线 · Tightest lines",
         "到今晚余量最少的红线。 Lines with the least budget by tonight.",
-        flux.worst(
-            LINE,
-            ("platform", "shop", "line"),
-            "budget_left_today",
-            ("budget_left", "value", "limit", "breach_in_s"),
-            12,
+        flux.least(
+            LINE, ("platform", "shop", "line"), "budget_left_today", ("budget_left", "breach_in_s"), 12
         ),
         (
             ("shop", "店铺 shop", "", None),
             ("line", "红线 line", "", None),
-            ("value", "当前值 value", SHARE, None),
-            ("limit", "红线值 limit", SHARE, None),
             ("budget_left", "余量 left now", "short", BUDGET),
             ("budget_left_today", "到今晚 by tonight", "short", BUDGET),
             ("breach_in_s", "距越线 time to the line", "s", None),
