@@ -64,7 +64,7 @@ def _read_dates(value: Any) -> Any:
 def _read_zone(value: str) -> str:
     try:
         ZoneInfo(value)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         raise ValueError("no such time zone; one is Asia/Shanghai") from None
     return value
 

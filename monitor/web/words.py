@@ -73,7 +73,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state_holding": ("恢复中", "recovering"),
     "over": ("已结束", "Over"),
     "take_for": ("接手多久", "For how long"),
-    "take_for_usual": ("按默认", "as usual"),
+    "take_for_usual": ("默认时长", "the usual time"),
     "take_for_30m": ("30 分钟", "30 minutes"),
     "take_for_2h": ("2 小时", "2 hours"),
     "take_for_8h": ("8 小时", "8 hours"),

@@ -80,7 +80,7 @@ def test_acknowledging_names_who_did_it_and_the_page_says_so(client, open_one):
 def test_it_can_be_taken_for_a_while(client, open_one):
     page = client.get(link())
     assert re.findall(r'<option value="(\w*)">([^<]+)<', page.text) == [
-        ("", "按默认"), ("30m", "30 分钟"), ("2h", "2 小时"), ("8h", "8 小时")
+        ("", "默认时长"), ("30m", "30 分钟"), ("2h", "2 小时"), ("8h", "8 小时")
     ]  # fmt: skip
     client.post(link(), data={"do": "acknowledge", "for": "2h"})
     assert open_one.holds_ms == 7_200_000
@@ -242,8 +242,8 @@ def test_in_a_real_browser_on_a_small_phone(client, open_one, tmp_path):
         tab.see(360)
         tab.open(address + link())
         assert tab.run("document.documentElement.scrollWidth") == 360
-        heights = tab.run("[...document.querySelectorAll('button')].map(b => b.offsetHeight).join(' ')")
-        assert [int(height) >= 44 for height in heights.split()] == [True] * 3
+        heights = tab.run("[...document.querySelectorAll('button, select')].map(b => b.offsetHeight).join(' ')")
+        assert [int(height) >= 44 for height in heights.split()] == [True] * 4
         assert (
             tab.run("getComputedStyle(document.querySelector('input')).fontSize") == "16px"
         )  # no zooming in
