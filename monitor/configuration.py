@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from monitor.errors import MonitorError
 from rules.problems import Problem, closest
+from rules.values import duration_ms, duration_text
 from rules.yaml_marks import Listing, Mapping, Node, Scalar, YamlMistake, parse
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def load_model(
     try:
         made = make(values)
     except ValidationError as error:
-        found += (_problem(one, model, str(path), places) for one in _telling(error.errors()))
+        found += (_problem(one, model, str(path), places, values) for one in _telling(error.errors()))
         raise ConfigurationError(found) from error
     if found:
         raise ConfigurationError(found)
@@ -140,7 +141,9 @@ def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     return [one for one in errors if not follows(one)]
 
 
-def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Places) -> str:
+def _problem(
+    one: ErrorDetails, model: type[BaseModel], file: str, places: Places, values: dict[str, Any]
+) -> str:
     at, allowed = _walk(model, one["loc"])
     name = ".".join(map(str, at))
     line, column = 0, 0
@@ -161,11 +164,33 @@ def _problem(one: ErrorDetails, model: type[BaseModel], file: str, places: Place
         plain = isinstance(one["input"], str | int | float)
         found = repr(one["input"])[:80] if plain and not hidden else ""
         shown = ""
+        if one["type"] == "literal_error" and found:
+            hint = closest(str(one["input"]), re.findall(r"[\w@-]+", one["ctx"]["expected"]))
+        elif bound := _bound(one, written := _written(values, at)):
+            what, found = f"`{name}`: {bound}", repr(written)
     if known and one["type"] == "template":
         line, column = _inside(Path(file), line, column, one["ctx"]["line"], one["ctx"]["column"])
     if known:
         return str(Problem(file, line, column, what, found, shown, hint))
     return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", "configuration or environment", 1)
+
+
+def _written(values: Any, at: Location) -> Any:
+    """What the file has at a place."""
+    for part in at:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values
+
+
+def _bound(one: ErrorDetails, written: Any) -> str:
+    """A bound of a duration in the words in which durations are written, not in milliseconds."""
+    side = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}.get(one["type"])
+    if not side or not isinstance(written, str) or duration_ms(written) != one["input"]:
+        return ""
+    return f"must be {side[1]} {duration_text(one['ctx'][side[0]])}"
 
 
 def _inside(file: Path, line: int, column: int, inner_line: int, inner_column: int) -> tuple[int, int]:

@@ -242,7 +242,9 @@ def test_in_a_real_browser_on_a_small_phone(client, open_one, tmp_path):
         tab.see(360)
         tab.open(address + link())
         assert tab.run("document.documentElement.scrollWidth") == 360
-        heights = tab.run("[...document.querySelectorAll('button, select')].map(b => b.offsetHeight).join(' ')")
+        heights = tab.run(
+            "[...document.querySelectorAll('button, select')].map(b => b.offsetHeight).join(' ')"
+        )
         assert [int(height) >= 44 for height in heights.split()] == [True] * 4
         assert (
             tab.run("getComputedStyle(document.querySelector('input')).fontSize") == "16px"
