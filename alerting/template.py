@@ -66,6 +66,7 @@ WORDS = {
     "language": "`zh` or `en`",
     "facts": "the integers it was judged on, or none: " + ", ".join(f"`{name}`" for name in FACTS),
 }
+_DEEP = "nested too deeply"
 _ATTRIBUTES = {"facts": FACTS, "item": ITEM, "loop": _LOOP}
 
 
@@ -138,10 +139,13 @@ def mistakes(source: str) -> list[Mistake]:
         return [
             Mistake(error.lineno, line.find("{") + 1 or 1, (error.message or "not a template").rstrip("."))
         ]
-    found = [
-        Mistake(line, _column(source, line, name), text)
-        for line, name, text in _wrong(tree, frozenset(WORDS), 0)
-    ]
+    except RecursionError:
+        return [Mistake(1, 1, _DEEP)]
+    try:
+        wrong = list(_wrong(tree, frozenset(WORDS), 0))
+    except RecursionError:
+        return [Mistake(1, 1, _DEEP)]
+    found = [Mistake(line, _column(source, line, name), text) for line, name, text in wrong]
     return sorted(dict.fromkeys(found), key=lambda one: (one.line, one.column))
 
 
@@ -150,7 +154,9 @@ def failure(source: str, samples: Iterable[Mapping[str, Any]]) -> Mistake | None
     try:
         template = MessageTemplate(source)
         blank = any(not template.write(words).strip() for words in samples)
-    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+    except RecursionError:
+        return Mistake(1, 1, _DEEP)
+    except (TemplateError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
         line, trace = 1, error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == "<template>":

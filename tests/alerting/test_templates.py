@@ -101,6 +101,11 @@ def test_every_word_is_there(alert):
         ("{{ facts.budget_left + 1 }}", 1, 1, "fails on a sample alert: unsupported operand"),
         ("{% if over %}x{% endif %}", 1, 1, "writes nothing for a sample alert"),
         ("\n{{ strong() }}", 2, 1, "fails on a sample alert"),
+        ("{{ shop | truncate(-5) }}", 1, 1, "fails on a sample alert: expected length"),
+        ("{{ " + "(" * 1_800 + "shop" + ")" * 1_800 + " }}", 1, 1, "nested too deeply"),
+        ("{{ " + "not " * 900 + "shop }}", 1, 1, "nested too deeply"),
+        ("{{ shop" + "|trim" * 700 + " }}", 1, 1, "nested too deeply"),
+        ("{{ 1" + "+1" * 1_900 + " }}", 1, 1, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_mistakes(source, line, column, text):
