@@ -30,7 +30,10 @@ def explain(books: Ledger, rule: str, subject: dict[str, str], now_ms: int, noti
         Trace(key, now_ms, "rule", f"{alert.state} {t.severity}", f"since {alert.since_ms}, {why}"),
         Trace(key, now_ms, "route", "routed" if alert.ways else "dropped", route(books.policy, t).reason),
     ]
-    if alert.acked_by:
+    if alert.state == "closed":
+        reason = f"by {alert.acked_by}, until it fires anew or rises"
+        steps.append(Trace(key, now_ms, "resolve", "closed", reason))
+    elif alert.acked_by:
         until = f", until {alert.ack_until_ms}" if alert.ack_until_ms else ""
         steps.append(Trace(key, now_ms, "acknowledge", "taken", f"by {alert.acked_by}{until}"))
     for node in dict.fromkeys(way.node for way in alert.ways):

@@ -77,8 +77,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
 class Trace(msgspec.Struct, frozen=True, array_like=True):
     """One step on an alert's way and why it went so; what ``slawatch why`` prints.
 
-    Steps in order: rule, route, escalate, acknowledge, inhibit, silence, mute, group, intent, settle,
-    throttle, send, receipt.
+    Steps in order: rule, route, escalate, acknowledge, resolve, inhibit, silence, mute, group, intent,
+    settle, throttle, send, receipt.
     """
 
     alert: str

@@ -253,3 +253,16 @@ def test_the_message_says_who_closed_it(language, first, second):
     text = render(Draft("managers", (Ready(intent),)), ByIds(), style).message.body
     assert first in text.splitlines()[0]
     assert second in text
+
+
+def test_why_says_who_closed_it():
+    play = plays(
+        """
+        10:00:00 s1 warn
+          10:00:30 bot: fire warn s1
+        10:05:00 close s1 laowang
+          10:05:30 bot: resolved warn s1
+        """
+    )
+    assert "resolve closed: by laowang, until it fires anew or rises" in play.why("s1")
+    assert not any(step.startswith("acknowledge") for step in play.why("s1"))
