@@ -248,7 +248,7 @@ class About:
     def mention(self, item: Item) -> str:
         """What mentions who is on a conversation; empty where there is none that can be written."""
         person = self._directory.agent(self._key, item.agent_id) if item.agent_id else None
-        return mentionable(getattr(person, self.style.contact, ""))
+        return mentionable(getattr(person, self.style.contact, "")) if self.style.contact else ""
 
     def penalty(self) -> list[tuple[int, str]]:
         """What crossing the line costs."""

@@ -139,7 +139,15 @@ def _shown(
 
     now_ms = items[0].intent.created_ms
     templates = configured.alerting.templates().get(receiver.name, OURS)
-    style = Style(receiver.language, channel.markup, channel.limit_bytes, now_ms, templates=templates)
+    knows = configured.alerting.accounts[account].contact
+    style = Style(
+        receiver.language,
+        channel.markup,
+        channel.limit_bytes,
+        now_ms,
+        templates=templates,
+        contact="" if knows == "phone" else knows,  # no phone is printed
+    )
     names = configured.names.signing(Links(bytes(KEY_BYTES), configured.settings.public_url))
     message = render(Draft(receiver.name, items), names, style).message
     payload = channel.payload(message)
