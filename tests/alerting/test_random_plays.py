@@ -1,7 +1,7 @@
 """Random days of a desk: whoever was told that an alert fires hears of its end, once; nothing is left behind.
 
 Severities rise and fall by different routes, alerts are taken, closed and silenced, accounts fail, receipts
-come late, sources go blind and alerting.yaml changes. ``TEST_SEEDS`` says how many days (20); ``TEST_SEED`` is
+come late, sources go blind and alerting.yaml changes. ``TEST_SEEDS`` says how many days (20), ``TEST_SEED``
 the first.
 """
 
