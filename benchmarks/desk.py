@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 from pydantic import SecretStr
 
+from alerting.by_ids import ByIds
 from alerting.channels.base import DeliveryResult, Message
 from alerting.channels.wecom_bot import WecomBot
 from alerting.desk import Desk
 from alerting.fakes.wecom import FakeWecom
 from alerting.policy.rulings import Node, Policy, Receiver, Step
 from alerting.policy.throttle import Allowance
-from alerting.ports import ByIds
 from alerting.sender import Sender
 from benchmarks.daemon import percentile
 from benchmarks.table import Row

@@ -206,7 +206,8 @@ def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again():
         outside = Outside(clock.now_ms)
         url = await outside.start()
         async with httpx.AsyncClient(trust_env=False) as client:
-            beat = Beat(client, SecretStr(f"{url}/ping/secret"), MINUTE, clock)
+            taken = []
+            beat = Beat(client, SecretStr(f"{url}/ping/secret"), MINUTE, clock, taken.append)
             for at_s in (0, 15, 60, 75):
                 clock.ms = T0 + at_s * SECOND
                 await beat()
@@ -216,6 +217,7 @@ def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again():
                 clock.ms = T0 + at_s * SECOND
                 await beat()
             assert len(outside.pings) == 4
+            assert taken == [T0 / 1_000, T0 / 1_000 + 60], "a ping that was refused was not taken"
         await outside.close()
         async with httpx.AsyncClient(trust_env=False) as client:
             await Beat(client, SecretStr(f"{url}/ping"), MINUTE, clock)()  # refused: told in the log

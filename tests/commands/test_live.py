@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
+from monitor.lines import LINES
 from tests.commands.test_cli import slawatch
 from tests.waiting import eventually
 
@@ -115,3 +118,41 @@ def test_a_backup_of_a_running_daemon_is_a_folder_of_the_same_files(daemon):
         2,
         "slawatch: copy: is there already; name a folder that is not\n",
     )
+
+
+def test_the_log_has_a_line_with_fields_that_stay_for_each_request_and_batch(tmp_path):
+    """As a machine reads it: JSON, a line each; a probe that is well is not told."""
+    assert slawatch("init", ".", cwd=tmp_path).returncode == 0
+    path = tmp_path / "slawatch.yaml"
+    path.write_text(path.read_text().replace("listen: 127.0.0.1:8700", "listen: 127.0.0.1:0"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "monitor", "run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = process.stdout.readline().strip()
+        event = {"type": "heartbeat", "id": "h1", "at": datetime.now(ZoneInfo("Asia/Shanghai")).isoformat()}
+        body = json.dumps(event) + "\nnonsense\n"
+        answer = httpx.post(f"{url}/api/v1/events?source=erp", content=body, trust_env=False)
+        assert answer.status_code == 202, answer.text
+        assert httpx.get(f"{url}/healthz", trust_env=False).is_success
+        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=30)
+    found = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    (batch,) = (line for line in found if line["event"] == "batch")
+    assert {name: batch[name] for name in LINES["batch"]} == {
+        "source": "erp",
+        "accepted": 1,
+        "duplicates": 0,
+        "rejected": 1,
+    }
+    (request,) = (line for line in found if line["event"] == "request")
+    assert (request["method"], request["route"], request["status"]) == ("POST", "/api/v1/events", 202)
+    assert request["took_ms"] > 0
+    assert "slawatch_ready" in metrics
+    assert re.search(r"^slawatch_audit_seconds 1\.\d+e\+09$", metrics, re.MULTILINE), "the auditor looks"

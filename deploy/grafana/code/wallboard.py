@@ -104,15 +104,12 @@ def wallboard() -> Dashboard:
     lines = rows(
         "最紧的红线 · Tightest lines",
         "到今晚余量最少的红线。 Lines with the least budget by tonight.",
-        flux.least(
-            LINE, ("platform", "shop", "line"), "budget_left_today", ("budget_left", "breach_in_s"), 12
-        ),
+        flux.least(LINE, ("platform", "shop", "line"), "budget_left_today", ("budget_left",), 12),
         (
             ("shop", "店铺 shop", "", None),
             ("line", "红线 line", "", None),
             ("budget_left", "余量 left now", "short", BUDGET),
             ("budget_left_today", "到今晚 by tonight", "short", BUDGET),
-            ("breach_in_s", "距越线 time to the line", "s", None),
             ("platform", "平台 platform", "", None),
         ),
         to=TO_SHOP,
