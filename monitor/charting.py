@@ -114,7 +114,7 @@ class Charts:
     ) -> None:
         self.sink, self._every_ms, self._shards, self._names = sink, every_ms, shards, names
         self._status, self._clock, self.instance = status, clock, instance
-        self._points = Points(limits.SERIES)
+        self._points = Points(limits.SHOPS)
         self._agents_ms = 0  # when agents were last written
         self._sampled: dict[int, int] = {}  # shard → the second of its last sample
 

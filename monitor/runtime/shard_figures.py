@@ -8,6 +8,8 @@ from monitor.readings import PageReading
 from monitor.runtime.ports import SourceHeard, Watched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from monitor.engine.shop import Shop
     from monitor.shard import Shard
     from rules.pack import Measure
@@ -42,13 +44,14 @@ class ShardFigures:
         if pack is None:
             return []
         since_ms = self._shard.complete_from(found)
+        read = self._reader(found, second_ms, day)
         lines = [
-            Watched(m, line.period, line, self.reading(found, m, line.period, second_ms, day), since_ms)
+            Watched(m, line.period, line, read(m, line.period), since_ms)
             for line in pack.lines.values()
             if (m := pack.measures[line.measure])
         ]
         figures = [
-            Watched(m, period, None, self.reading(found, m, period, second_ms, day), since_ms)
+            Watched(m, period, None, read(m, period), since_ms)
             for m in pack.measures.values()
             for period in m.periods
         ]
@@ -63,17 +66,17 @@ class ShardFigures:
         self, shop: Shop, measure: Measure | None, period: str, second_ms: int, day: int
     ) -> PageReading:
         """A shop's measure over a period at a whole second of a service day; None: only who is there."""
+        return self._reader(shop, second_ms, day)(measure, period)
+
+    def _reader(self, shop: Shop, second_ms: int, day: int) -> Callable[[Measure | None, str], PageReading]:
+        """Reads a shop's measures; what they have in common is looked up once."""
         shard = self._shard
         _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
-        since_ms = shard.complete_from(shop)
-        first_ms = shop.zone.midnight(day - SPAN_DAYS.get(period, 1) + 1)
-        return PageReading(
-            shop,
-            measure,
-            period,
-            sums,
-            second_ms,
-            day,
-            blind=shard.is_dark(shop),
-            complete=not since_ms or since_ms <= first_ms,
-        )
+        since_ms, blind = shard.complete_from(shop), shard.is_dark(shop)
+        midnights = {days: shop.zone.midnight(day - days + 1) for days in {1, *SPAN_DAYS.values()}}
+
+        def read(measure: Measure | None, period: str) -> PageReading:
+            complete = not since_ms or since_ms <= midnights[SPAN_DAYS.get(period, 1)]
+            return PageReading(shop, measure, period, sums, second_ms, day, blind=blind, complete=complete)
+
+        return read

@@ -20,4 +20,4 @@ DROPPED_TOLD_MS = 600_000  # that points were dropped is said for so long
 AFTER_TICK_MS = 500  # a sample is taken so long after its second, which is folded by then
 AGENTS_MS = 60_000  # agents are written so often
 SLICE_SHOPS = 20  # shops read in one turn of the loop: about 5 ms
-SERIES = 2_000_000  # prefixes of points remembered; then they are made anew
+SHOPS = 200_000  # whose series are remembered; then they are made anew

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 _TYPES: Final = {one.name: one.types() for one in (SHOP, LINE, MEASURE, AGENT, SOURCE, ALERT, DELIVERY, SELF)}
+_LINE_TYPES, _MEASURE_TYPES = _TYPES[LINE.name], _TYPES[MEASURE.name]
 _FIRES: Final = ("firing", "holding")
 
 
@@ -52,11 +53,12 @@ class ShopName:
 
 
 class Points:
-    """Makes points; remembers how series are written, up to ``series_max`` of them."""
+    """Makes points; remembers how the series of up to ``shops_max`` shops are written."""
 
-    def __init__(self, series_max: int) -> None:
+    def __init__(self, shops_max: int) -> None:
         self._series: dict[tuple[str, ...], str] = {}
-        self._series_max = series_max
+        self._of_shops: dict[tuple[str, ...], dict[str | tuple[str, str], str]] = {}
+        self._shops_max = shops_max
 
     def shop(self, shop: ShopName, watched: Sequence[Watched], severity: str, now_ms: int) -> list[str]:
         """All of a shop at a second: itself, its lines, its measures.
@@ -67,24 +69,28 @@ class Points:
             severity: The worst of its rules that fire: ok, warn, crit.
             now_ms: The second.
         """
-        same: dict[tuple[str, str], Reading] = {}  # what a line and a measure are both read from, once
-        first: Reading | None = None
-        found, fewest = [], _Worst()
-        for one in watched:
-            first = first or one.reading
-            reading = same.setdefault((one.measure.id, one.period), one.reading)
-            if one.line is not None:
-                values = _line(one.line, one.measure.kind, reading)
-                fewest.look(values)
-                place = (*shop.tags, one.line.id, one.measure.id, one.period)
-                found.append(self._point(LINE, place, values, now_ms))
-            elif one.measure.kind != "waiting":  # that is of the shop
-                tags = (*shop.tags, one.measure.id, one.period)
-                found.append(self._point(MEASURE, tags, _measure(one.measure.kind, reading), now_ms))
-        if first is None:
+        if not watched:
             return []
-        whole = self._point(SHOP, shop.tags, _shop(shop.name, first, severity, fewest), now_ms)
-        return [whole, *filter(None, found)]
+        ns, known = now_ms * MS_NS, self._known(shop)
+        same: dict[tuple[str, str], Reading] = {}  # what a line and a measure are both read from, once
+        found, fewest = [], _Worst()
+        for measure, period, line, own, _ in watched:
+            place = measure.id, period
+            reading = same.setdefault(place, own)
+            if line is not None:
+                values = _line(line, measure.kind, reading)
+                fewest.look(values)
+                series = known.get(line.id)
+                if series is None:
+                    series = known[line.id] = LINE.series((*shop.tags, line.id, *place))
+                found.append(point(series, _LINE_TYPES, values, ns))
+            elif measure.kind != "waiting":  # that is of the shop
+                series = known.get(place)
+                if series is None:
+                    series = known[place] = MEASURE.series((*shop.tags, *place))
+                found.append(point(series, _MEASURE_TYPES, _measure(measure.kind, reading), ns))
+        whole = _shop(shop.name, watched[0].reading, severity, fewest)
+        return [self._point(SHOP, shop.tags, whole, now_ms), *filter(None, found)]
 
     def agents(
         self, shop: ShopName, measure: str, counts: Mapping[str, tuple[str, int, int]], now_ms: int
@@ -150,11 +156,20 @@ class Points:
         }
         return self._point(SELF, (instance, role), values, now_ms)
 
+    def _known(self, shop: ShopName) -> dict[str | tuple[str, str], str]:
+        """Of a shop: line, or measure and period, → series."""
+        known = self._of_shops.get(shop.tags)
+        if known is None:
+            if len(self._of_shops) >= self._shops_max:
+                self._of_shops.clear()
+            known = self._of_shops[shop.tags] = {}
+        return known
+
     def _point(self, of: Measurement, tags: tuple[str, ...], values: Mapping[str, Value], now_ms: int) -> str:
         key = (of.name, *tags)
         series = self._series.get(key)
         if series is None:
-            if len(self._series) >= self._series_max:
+            if len(self._series) >= 10 * self._shops_max:
                 self._series.clear()
             series = self._series[key] = of.series(tags)
         return point(series, _TYPES[of.name], values, now_ms * MS_NS)
@@ -204,40 +219,41 @@ def _shop(name: str, r: Reading, severity: str, worst: _Worst) -> dict[str, Valu
 def _line(line: Line, kind: str, r: Reading) -> dict[str, Value]:
     share = line.at_least or line.at_most
     assert share is not None, line.id
-    fixed: dict[str, Value] = {"limit": share.of / share.per, "at_least": line.at_least is not None}
+    values: dict[str, Value] = {"limit": share.of / share.per, "at_least": int(line.at_least is not None)}
     if r.blind:
-        return fixed | {"blind": 1}
-    limit, asked, late = Limit.of_line(line), r.asked, r.late
-    enough = asked >= line.min_count
-    minutes = breach_in_minutes(asked, late, r.newly_asked, r.newly_late, limit) if enough else None
-    left = budget_left(asked, late, limit)
-    return fixed | {
-        "value": _value(kind, asked, late),
-        "asked": asked,
-        "late": late,
-        "at_risk": r.at_risk,
-        "expected": r.expected,
-        "budget_left": left if enough else None,
-        "budget_left_today": budget_left_today(asked, late, r.expected, limit) if enough else None,
-        "breach_in_s": None if minutes is None else minutes * 60,
-        "breach": enough and left < 0,
-        "too_few": not enough,
-        "blind": 0,
-        "partial": not r.complete,
-    }
+        values["blind"] = 1
+        return values
+    asked, late, expected = r.asked, r.late, r.expected
+    too_few, left = asked < line.min_count, 0
+    values["value"] = _value(kind, asked, late)
+    values["asked"], values["late"], values["at_risk"] = asked, late, r.at_risk
+    values["expected"] = expected
+    if not too_few:
+        limit = Limit.of_line(line)
+        left = values["budget_left"] = budget_left(asked, late, limit)
+        values["budget_left_today"] = budget_left_today(asked, late, expected, limit)
+        minutes = breach_in_minutes(asked, late, r.newly_asked, r.newly_late, limit)
+        values["breach_in_s"] = None if minutes is None else minutes * 60
+    values["breach"], values["too_few"] = int(left < 0), int(too_few)
+    values["blind"], values["partial"] = 0, int(not r.complete)
+    return values
 
 
 def _measure(kind: str, r: Reading) -> dict[str, Value]:
     if r.blind:
         return {"blind": 1}
-    values: dict[str, Value] = {"asked": r.asked, "blind": 0, "partial": not r.complete}
+    asked = r.asked
+    values: dict[str, Value] = {"asked": asked, "blind": 0, "partial": int(not r.complete)}
     if kind == "response_time":
-        times = {"mean_ms": r.mean_ms, "p50_ms": r.p50_ms, "p90_ms": r.p90_ms, "p95_ms": r.p95_ms}
-        return values | times | {"max_ms": r.max_ms}
-    values |= {"late": r.late, "value": _value(kind, r.asked, r.late)}
+        if asked:
+            values["mean_ms"], values["max_ms"] = r.mean_ms, r.max_ms
+            values["p50_ms"], values["p90_ms"], values["p95_ms"] = r.p50_ms, r.p90_ms, r.p95_ms
+        return values
+    late = values["late"] = r.late
+    values["value"] = _value(kind, asked, late)
     if kind == "reply_rate":
-        values["open"] = r.open
-        values["worst"] = (r.asked - r.late - r.open) / r.asked if r.asked else None
+        still = values["open"] = r.open
+        values["worst"] = (asked - late - still) / asked if asked else None
     return values
 
 

@@ -8,9 +8,10 @@ conversation.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
+from math import isfinite
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from rules.pack import Text
@@ -18,7 +19,7 @@ from rules.pack import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INT, FLOAT, TEXT = "int", "float", "text"
+INT, FLOAT, TEXT = "int", "float", "text"  # compared by identity: a point has a dozen fields
 Value = int | float | str | None
 MS_NS: Final = 1_000_000
 SEVERITY: Final = {"ok": 0, "warn": 1, "crit": 2, "unknown": 3}  # 3: nothing is known, never green
@@ -82,13 +83,13 @@ def point(series: str, types: Mapping[str, str], values: Mapping[str, Value], ns
         kind = types[name]
         if value is None:
             continue
-        if kind == INT:
-            fields.append(f"{name}={int(value)}i")
-        elif kind == TEXT:
+        if kind is INT:
+            fields.append(f"{name}={value}i" if type(value) is int else f"{name}={int(value)}i")
+        elif kind is TEXT:
             text = _UNWRITABLE.sub("_", str(value)[:_TEXT_LETTERS]).replace('"', r"\"")
             fields.append(f'{name}="{text}"')
-        elif math.isfinite(float(value)):
-            fields.append(f"{name}={float(value)!r}")
+        elif isfinite(number := float(value)):
+            fields.append(f"{name}={number!r}")
     return f"{series} {','.join(fields)} {ns}" if fields else ""
 
 
@@ -104,7 +105,7 @@ def _measurement(name: str, written: Text, tags: str, fields: str) -> Measuremen
         name,
         written,
         {words[0]: text for words, text in _read(tags)},
-        tuple(Field(words[0], words[1], text, "".join(words[2:])) for words, text in _read(fields)),
+        tuple(Field(words[0], intern(words[1]), text, "".join(words[2:])) for words, text in _read(fields)),
     )
 
 

@@ -121,6 +121,7 @@ class InfluxServer:
     def pause(self) -> None:
         """Let it hang: it takes connections and answers nothing."""
         os.kill(self.pid, signal.SIGSTOP)
+        eventually(self._hangs, what="every thread of InfluxDB stopped")
 
     def resume(self) -> None:
         """Let a paused one go on."""
@@ -205,6 +206,13 @@ class InfluxServer:
         only = f'|> filter(fn: (r) => r._measurement == "{measurement}")' if measurement else ""
         flux = f'from(bucket: "{bucket.name}") |> range(start: 0, stop: 2100-01-01T00:00:00Z) {only}'
         return sum(int(row["_value"]) for row in self.query(f"{flux} |> count()"))
+
+    def _hangs(self) -> bool:
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in self._threads()]
+        return set(states) <= {"T"}
+
+    def _threads(self) -> list[Path]:
+        return list(Path(f"/proc/{self.pid}/task").glob("*/stat"))
 
     def _org_id(self) -> str:
         return str(self.ask("GET", "/api/v2/orgs").json()["orgs"][0]["id"])
