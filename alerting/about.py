@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alerting import limits
 from alerting.address import mentionable
 from alerting.compared import compared
+from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
@@ -172,9 +173,15 @@ class About:
         if ready.missed:
             found.append((1, self.style.say("missed")))
         elif kind in ("rise", "repeat", "still", "escalate", "remind", "lapsed"):
-            who = self._clean(_name_of(ready.intent.who))
+            who = self._who(ready)
             found.append((1, self.style.say(kind, duration=lasted, clock=as_of, who=who)))
         return found
+
+    def _who(self, ready: Ready) -> str:
+        """Who took or closed it, and what they said of it in brackets."""
+        name, comment = name_of(ready.intent.who)
+        said = self.style.say("marks", marks=self._clean(comment)) if comment else ""
+        return self._clean(name) + said
 
     def value(self) -> list[tuple[int, str]]:
         """The figure against its line."""
@@ -268,7 +275,7 @@ class About:
         told = REASON_TEXTS.get(Reason(t.reason)) if t.reason in _TELLING else None
         found = [(1, self._text(told))] if told else []
         if t.to_state == "closed":
-            found.append((1, self.style.say("closed_by", who=self._clean(_name_of(ready.intent.who)))))
+            found.append((1, self.style.say("closed_by", who=self._who(ready))))
         if t.verdict == "too_few":
             found.append((1, self.style.say("too_few")))
         if t.facts.held is not None:
@@ -291,8 +298,3 @@ class About:
         else:
             figure = self.figure()
         return f"{cut(self.name, limits.ROW_NAME_BYTES)} {figure}".rstrip()
-
-
-def _name_of(who: str) -> str:
-    """Who took an alert, by name: of ``link:managers 老王`` and ``wecom:laowang`` the last part."""
-    return (who.partition(" ")[2] or who) if who.startswith("link:") else who.removeprefix("wecom:")

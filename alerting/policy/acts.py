@@ -43,6 +43,13 @@ class Standing(msgspec.Struct, frozen=True, array_like=True):
     useful: int
 
 
+def name_of(who: str) -> tuple[str, str]:
+    """Who took an alert, by name, and what they said: of ``link:managers 老王: 在看`` 老王 and 在看."""
+    head, _, comment = who.partition(": ")
+    name = (head.partition(" ")[2] or head) if head.startswith("link:") else head.removeprefix("wecom:")
+    return name, comment
+
+
 def taken_by(acts: Iterable[Act], rose_ms: int) -> Act | None:
     """Who has the alert: the first to take it since ``rose_ms``, when its last change came."""
     return next((act for act in acts if act.what in TAKING and act.at_ms >= rose_ms), None)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from monitor.commands.context import Daemon, daemon_options
 from monitor.commands.output import format_option, local_time, print_json, print_table
+
+_EPOCH_MS = re.compile(r"\b[12]\d{12}\b")
 
 
 @click.command()
@@ -29,6 +33,14 @@ def command(
         return
     print_table(
         ("at", "step", "verdict", "reason"),
-        [(local_time(step["at_ms"]), step["step"], step["verdict"], step["reason"]) for step in steps],
+        [
+            (local_time(step["at_ms"]), step["step"], step["verdict"], _timed(step["reason"]))
+            for step in steps
+        ],
         empty="no step was noted yet",
     )
+
+
+def _timed(reason: str) -> str:
+    """A reason with its times, which are epoch ms for other programs, as the clock on the wall shows them."""
+    return _EPOCH_MS.sub(lambda found: local_time(int(found[0])), reason)

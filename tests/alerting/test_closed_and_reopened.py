@@ -239,15 +239,15 @@ def test_what_a_carrier_says_late_of_a_first_firing_does_not_end_the_second():
 @pytest.mark.parametrize(
     ("language", "first", "second"),
     [
-        ("zh", "【已关闭】pinduoduo:s1：drift", "老王 手动关闭；再次触发或升级前不再通知"),
-        ("en", "[Closed]", "closed by 老王; nothing more until it fires anew or rises"),
+        ("zh", "【已关闭】pinduoduo:s1：drift", "老王（测试店）手动关闭；再次触发或升级前不再通知"),
+        ("en", "[Closed]", "closed by 老王 (测试店); nothing more until it fires anew or rises"),
     ],
 )
 def test_the_message_says_who_closed_it(language, first, second):
     desk, shard = Memory(policy()), Shard()
     desk.fold(shard(0))
     desk.told(30)
-    desk.hear(Resolve(T0 + 60_000, "drift|shop=pinduoduo:s1", "link:managers 老王"))
+    desk.hear(Resolve(T0 + 60_000, "drift|shop=pinduoduo:s1", "link:managers 老王: 测试店"))
     (intent,) = desk.intents.values()
     style = Style(language, "text", 4_096, T0 + 60_000)
     text = render(Draft("managers", (Ready(intent),)), ByIds(), style).message.body

@@ -60,6 +60,7 @@ def daemon():
             newest = int(query.get("before", ["9"])[0])
             found = [one for one in LETTERS if one["id"] < newest][: int(query.get("limit", ["9"])[0])]
             steps = [{"at_ms": 0, "step": "route", "verdict": "routed", "reason": str(sorted(query.items()))}]
+            steps.append(steps[0] | {"reason": "waits until 1795392919000"})
             known = {
                 "/api/v1/why": {"steps": steps},
                 "/api/v1/dead-letters": {"kept": 2, "letters": found},
@@ -134,6 +135,7 @@ def test_why_walks_the_steps_of_a_shop_or_a_source(daemon, tmp_path):
     _, url = daemon
     shop = slawatch("why", "pinduoduo:s1", "drift", "--url", url, "--format", "json", cwd=tmp_path)
     assert json.loads(shop.stdout)[0]["reason"] == "[('rule', ['drift']), ('shop', ['pinduoduo:s1'])]"
+    assert "waits until 11-" in slawatch("why", "pinduoduo:s1", "drift", "--url", url, cwd=tmp_path).stdout
     source = slawatch("why", "erp-1", "source-silent", "--url", url, cwd=tmp_path)
     assert "('source', ['erp-1'])" in source.stdout
 
