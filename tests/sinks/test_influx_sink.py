@@ -108,13 +108,13 @@ def test_a_server_that_hangs_costs_nothing_and_does_not_hold_up_the_end(own_infl
     own_influx.pause()
     began = time.perf_counter()
     sink.put(lines(100, 100))
-    assert time.perf_counter() - began < 0.05
+    assert time.perf_counter() - began < 0.5, "a second at least, if it waited for an answer"
     eventually(lambda: "timed out" in sink.state.words, within_s=10)
     assert sink.state.way == "down"
     sink.put(lines(100, 200))
     began = time.perf_counter()
     ways.close(sink)
-    assert time.perf_counter() - began < 0.3
+    assert time.perf_counter() - began < 1, "as long at least, if it waited for an answer"
     own_influx.resume()
     again = ways(bucket)
     drained(again)
