@@ -47,6 +47,7 @@ from monitor.web.api import probe_routes
 from monitor.web.app import bare_app
 from monitor.web.stream import Streams
 from monitor.web.tokens import Tokens
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -176,7 +177,8 @@ def _teller(
     try:
         channels = configured.alerting.channels(client, clock, configured.secret)
     except (AlertingError, MonitorError, OSError, KeyError) as error:  # secrets may be the desks' alone
-        health.notices["escape"] = f"no way to tell people while the database is down: {error}"
+        what = f"no way to tell people while the database is down: {error}"
+        health.notices["escape"] = Text(f"数据库停机期间无法通知任何人：{error}", what)
         channels = {}
     policy = configured.policy(clock.now_ms())
     return Sender(store, channels, policy, configured.names, clock).tell_unrecorded
@@ -185,9 +187,8 @@ def _teller(
 def _say_other_rules(plans: PlanBook, configured: Configured, health: Health) -> None:
     """Note that the files here are not what is in force: a worker that starts changes nothing for others."""
     if plans.plan.name != configured.plan.name:
-        health.notices[NOTICE] = (
-            "rules: the files here are not those in force; `slawatch rules apply` puts them in force"
-        )
+        what = "rules: the files here are not those in force; `slawatch rules apply` puts them in force"
+        health.notices[NOTICE] = Text("本机的规则文件与生效的不同；用 `slawatch rules apply` 使其生效", what)
 
 
 def name_of_process(settings: Settings) -> str:

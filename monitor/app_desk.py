@@ -212,7 +212,7 @@ def _status(
     health: Health, started_ms: int, clock: SystemClock, sources: tuple[SourceStatus, ...], shops: int
 ) -> Status:
     """A desk is ready when nothing of it fails, be it leading or waiting for the lead."""
-    problems = tuple(health.problems.values())
+    problems = health.told
     return Status(
         ready=not problems,
         now_ms=clock.now_ms(),

@@ -19,6 +19,7 @@ from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_points import Points, ShopName
 from monitor.sinks.influx_sender import OK, REFUSED
 from monitor.sinks.influx_spool import Spool
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -242,7 +243,8 @@ class ChartsWatch:
                 self._counted[reason], self._dropped_ms = count, self._now_ms()
         notice, broken = self._notice()
         if notice:
-            self._health.notices[PART] = notice
+            zh = f"图表数据未及时写入，告警不受影响：{notice}"
+            self._health.notices[PART] = Text(zh, notice)
         else:
             self._health.notices.pop(PART, None)
         if broken != self._told:

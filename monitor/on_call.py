@@ -8,6 +8,7 @@ import structlog
 
 from alerting.duty import contact_notices, gap_notices
 from monitor.configuration import read_yaml
+from rules.pack import Text
 from rules.problems import Problem
 
 if TYPE_CHECKING:
@@ -46,5 +47,5 @@ def tell_on_call(configured: Configured, now_ms: int, health: Health) -> None:
         del health.notices[known]
     path = configured.base / configured.settings.alerting
     for notice in on_call_notices(configured.alerting, configured.people, path, now_ms):
-        health.notices[f"{_OF}{notice}"] = notice
+        health.notices[f"{_OF}{notice}"] = Text(f"值班安排：{notice}", notice)
         log.warning("on call", notice=notice)

@@ -12,6 +12,7 @@ from monitor.runtime import limits
 from monitor.sources.wire import pack_events, unpack_events
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
 from monitor.web.ports import EntranceClosedError, Receipt, Refused
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from monitor.sources.found import Rejected
     from monitor.store.journal import Journal
     from monitor.store.journal_reader import Appended, Mark
+
+STARTING = Text("正在启动，读取已收事件的编号，暂不接收事件", "ingest: starting, reading which ids were seen")
+STOPPING = Text("正在停止，不再接收事件", "ingest: the daemon is stopping")
 
 
 class Entrance:
@@ -45,7 +49,7 @@ class Entrance:
     ) -> None:
         self._journal, self._dead_letters, self._lateness_ms = journal, dead_letters, lateness_ms
         self._ids = Ids(lateness_ms)
-        self.closed = "ingest: starting, reading which ids were seen"  # why nothing is taken; empty: open
+        self.closed: Text | None = STARTING  # why nothing is taken; None: it is
         self.heard: dict[str, int] = {}  # source → when it was last heard, epoch ms
         self.accepted = 0
 
@@ -60,11 +64,11 @@ class Entrance:
         finally:
             reader.close()
         self.heard.update(heard)
-        self.closed = ""
+        self.closed = None
 
     def close(self) -> None:
         """Take nothing any more."""
-        self.closed = "ingest: the daemon is stopping"
+        self.closed = STOPPING
 
     async def accept(self, source: str, events: Sequence[Event], arrival_ms: int) -> Receipt:  # noqa: ARG002 - the log's own arrival, taken later, is never less
         """Make a batch durable and say what became of it; see ``EntrancePort``.
@@ -111,7 +115,7 @@ class Entrance:
         self, source: str, events: Sequence[Event], place: int, marks: Sequence[Mark] = ()
     ) -> Receipt:
         if self.closed:
-            raise EntranceClosedError(self.closed, mend="send again in a moment")
+            raise EntranceClosedError(self.closed.en, mend="send again in a moment")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Receipt] = loop.create_future()
 

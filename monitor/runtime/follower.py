@@ -19,6 +19,7 @@ from monitor.sources.found import Rejected
 from monitor.sources.wire import decode_lines
 from monitor.store.journal_reader import Mark
 from monitor.web.ports import EntranceClosedError
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -170,8 +171,10 @@ class Follower:
             if place.waits and place.stamp.changed_ns <= before_ns and found.get(place.name) == place.stamp
         )
         if waiting:
+            name, some = self._directory.name, "、".join(waiting[:3])
             what = f"{', '.join(waiting[:3])}: not whole; end the last line with a newline, or drop it again"
-            self._health.notices[self._part] = f"{self._part}: {what}"
+            zh = f"目录 {name}：{some} 不完整；请以换行结束最后一行，或重新放入"
+            self._health.notices[self._part] = Text(zh, f"{self._part}: {what}")
         else:
             self._health.notices.pop(self._part, None)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime import limits
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,18 +20,30 @@ class Health:
     """Problems by the part that has them; a part with none is well."""
 
     def __init__(self) -> None:
-        self.notices: dict[str, str] = {}  # by what they are of: not as it should be, but nothing is wrong
-        self._problems: dict[str, str] = {}
+        self.notices: dict[str, Text] = {}  # by what they are of: not as it should be, but nothing is wrong
+        self._problems: dict[str, Text] = {}
         self.failures: dict[str, int] = {}
 
     @property
     def problems(self) -> Mapping[str, str]:
         """Each troubled part with one line about it."""
-        return self._problems
+        return {part: what.en for part, what in self._problems.items()}
 
-    def failed(self, part: str, what: str) -> None:
-        """Note that a part has a problem, and count it."""
-        self._problems[part] = what
+    @property
+    def told(self) -> tuple[Text, ...]:
+        """What ``problems`` says, in both languages."""
+        return tuple(self._problems.values())
+
+    def failed(self, part: str, what: str, zh: str = "") -> None:
+        """Note that a part has a problem, and count it.
+
+        Args:
+            part: Which has it.
+            what: The problem, in one line.
+            zh: The same in Chinese; where nobody wrote it, as with the error of a library, the line is named
+                as a fault of ours.
+        """
+        self._problems[part] = Text(zh or f"故障：{what}", what)
         self.failures[part] = self.failures.get(part, 0) + 1
 
     def well(self, part: str) -> None:

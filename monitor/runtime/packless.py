@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime import limits
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ class Packless:
         self._platforms.add(platform)
         self._count(len(self._platforms))
         mend = "add one to the directory of `packs`, or name one for its shops in shops.yaml"
-        self._health.notices[f"platform {platform}"] = (
-            f"platform {platform}: no pack, so its shops have no measures; {mend}"
+        self._health.notices[f"platform {platform}"] = Text(
+            f"平台 {platform}：没有规则包，其店铺没有指标；请在 `packs` 目录中加一个，或在 shops.yaml 中指定",
+            f"platform {platform}: no pack, so its shops have no measures; {mend}",
         )
         log.warning("platform without a pack", platform=platform, shop=f"{platform}:{shop_id}", mend=mend)

@@ -12,6 +12,7 @@ from alerting.errors import AlertingError
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.web.rules import Applied
+from rules.pack import Text
 from rules.problems import RulesError
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ class Reload:
             except (RulesError, MonitorError, AlertingError) as error:
                 first, *more = str(error).splitlines()
                 rest = f" (and {len(more)} more)" if more else ""
-                self._health.notices[NOTICE] = f"rules not taken, those in force stay: {first}{rest}"
+                zh = f"新规则有误，未采用，原规则继续生效：{first}"
+                zh += f"（另有 {len(more)} 处）" if more else ""
+                what = f"rules not taken, those in force stay: {first}{rest}"
+                self._health.notices[NOTICE] = Text(zh, what)
                 log.warning("rules not taken", problems=1 + len(more), first=first)
                 raise
             self._health.notices.pop(NOTICE, None)

@@ -12,6 +12,7 @@ import structlog
 from monitor.lines import tell_alerts, tell_delivery
 from monitor.runtime import limits
 from monitor.web.ports import Status
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,19 +34,28 @@ def lag_ms(running: Embedded) -> int:
     return 0 if running.caught_up and behind_ms < limits.LAG_TOLD_MS else behind_ms
 
 
+def behind(behind_ms: int, shard: str, zh: str = "") -> Text:
+    """That a shard is behind; ``shard`` and ``zh`` name it."""
+    what = "s behind; figures are as of then until it has caught up"
+    return Text(
+        f"{zh}落后 {behind_ms // 1000} 秒；追上之前，数字以当时为准", f"{shard}: {behind_ms // 1000} {what}"
+    )
+
+
 def status_of(
     running: Embedded, started_ms: int, version: str, sources: tuple[SourceStatus, ...], shops: int
 ) -> Status:
     """What is wrong, and whether events are taken and judged in time."""
-    problems = list(running.health.problems.values())
+    problems = list(running.health.told)
     if running.entrance.closed:
         problems.append(running.entrance.closed)
     if running.journal.disk_low:
-        problems.append("ingest: too little free disk; make room, alerts go on meanwhile")
+        what = "ingest: too little free disk; make room, alerts go on meanwhile"
+        problems.append(Text("磁盘空间不足，暂不接收事件；告警照常，请腾出空间", what))
     if running.shard_loop.shard is None:
-        problems.append("shard: reading its state")
+        problems.append(Text("正在读取状态", "shard: reading its state"))
     elif (behind_ms := lag_ms(running)) >= limits.LAG_TOLD_MS:
-        problems.append(f"shard: {behind_ms // 1000} s behind; figures are as of then until it has caught up")
+        problems.append(behind(behind_ms, "shard"))
     return Status(
         ready=not problems,
         now_ms=running.shard_loop.arrival_ms,

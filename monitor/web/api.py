@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Protocol
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -105,7 +106,7 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access) -> APIRouter:
     async def get_status(request: Request) -> Response:
         """Of each source: whether it is blind, when it was last heard, how many events came too late."""
         access.require(request, "viewer")
-        return as_json(view.status())
+        return as_json(in_english(view.status()))
 
     @routes.get("/alerts", summary="Open alerts, crit first")
     async def get_alerts(request: Request) -> Response:
@@ -234,10 +235,10 @@ def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: De
 
     @routes.get("/readyz", summary="Whether it takes events and judges them in time")
     async def get_readyz() -> Response:
-        status = view.status()
-        shown = {"status": "ready" if status.ready else "not ready", "problems": status.problems}
-        shown |= {"notices": status.notices}
-        return as_json(shown, 200 if status.ready else 503)
+        status = in_english(view.status())
+        shown = {"status": "ready" if status["ready"] else "not ready"}
+        shown |= {name: status[name] for name in ("problems", "notices")}
+        return as_json(shown, 200 if status["ready"] else 503)
 
     @routes.get("/metrics", summary="Prometheus metrics")
     async def get_metrics(request: Request) -> Response:
@@ -247,6 +248,12 @@ def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: De
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     return routes
+
+
+def in_english(status: Status) -> dict[str, Any]:
+    """A status for programs and operators, each reason one text."""
+    shown = {field.name: getattr(status, field.name) for field in fields(status)}
+    return shown | {name: [text.en for text in shown[name]] for name in ("problems", "notices")}
 
 
 def as_json(value: object, status: int = 200) -> Response:

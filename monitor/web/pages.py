@@ -182,13 +182,12 @@ def stream_routes(view: ViewPort, access: Access, streams: Streams) -> APIRouter
 
         def parts() -> dict[str, str]:
             status = view.status()
+            problems = [problem.en for problem in status.problems]
             return {
                 "shops": _text(scoped_shops(view, grant)[: limits.SHOPS_ON_PAGE]),
                 "at_risk": _text(scoped_waiting(view, grant, limits.AT_RISK_ON_PAGE)),
                 "alerts": _text(scoped_alerts(view, grant)),
-                "status": _text(
-                    {"ready": status.ready, "problems": status.problems, "sources": status.sources}
-                ),
+                "status": _text({"ready": status.ready, "problems": problems, "sources": status.sources}),
                 "clock": str(status.now_ms),
             }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.events import Event
     from monitor.sources.found import Rejected
+    from rules.pack import Text
 
 Health = Literal["ok", "warn", "crit", "unknown", "partial", "too_few", "no_data"]
 """A verdict of the rules on a shop, the worst first shown; ``unknown`` is blind and never looks healthy."""
@@ -246,8 +247,8 @@ class Status:
     shops: int = 0
     lag_ms: int = 0  # between the wall clock and the shard's
     sources: tuple[SourceStatus, ...] = ()
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    problems: tuple[Text, ...] = ()
+    notices: tuple[Text, ...] = ()
 
 
 class ViewPort(Protocol):

@@ -123,7 +123,7 @@ def test_metrics_and_readyz_say_how_far_each_shard_is(kafka, topic_name, tmp_pat
             def value(name, **labels):
                 return metrics.registry.get_sample_value(f"slawatch_{name}", labels)
 
-            assert any("group: joining" in problem for problem in status.status().problems)
+            assert any("group: joining" in problem.en for problem in status.status().problems)
             await until(lambda: caught_up(it) and status.status().ready)
             await asyncio.to_thread(send, settings, 0, 300)
             await until(lambda: sum(folded(it).values()) == 300)
@@ -143,7 +143,7 @@ def test_metrics_and_readyz_say_how_far_each_shard_is(kafka, topic_name, tmp_pat
             assert value("shard_lag_seconds", shard="1") >= 60
             assert value("shard_checkpoint_age_seconds", shard="1") >= 90
             assert not status.status().ready
-            assert any("shard 1: 6" in problem for problem in status.status().problems)
+            assert any("shard 1: 6" in problem.en for problem in status.status().problems)
             assert status.judged() == [0, 2]
 
     asyncio.run(scene())

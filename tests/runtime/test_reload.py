@@ -96,6 +96,7 @@ def test_one_mistake_changes_nothing_and_is_named(tmp_path):
             assert ready.status_code == 200
             (notice,) = ready.json()["notices"]
             assert notice.startswith("rules not taken, those in force stay: ")
+            assert "新规则有误，未采用，原规则继续生效：" in (await client.get("/")).text
             await post(client, message(1, TEN_MS))
             await pass_time(clock, TEN_MS + 4_000, it.running.settled)
             assert (await rules_of(client), it.running.plans.in_force) == (["a-miss"], before)
@@ -146,7 +147,7 @@ def test_changed_files_are_taken_once_they_stand_still(tmp_path, monkeypatch):
             async with asyncio.timeout(10):
                 while not (notices := it.running.health.notices):  # noqa: ASYNC110 - the same
                     await asyncio.sleep(0.01)
-            assert "bazaar" in notices["rules"]
+            assert "bazaar" in notices["rules"].en
             watching.cancel()
 
     asyncio.run(scene())

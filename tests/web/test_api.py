@@ -7,6 +7,7 @@ import pytest
 from houses import NOW_MS, WELL, alert, shop, waiting
 
 from monitor.web.desk_port import Silence
+from rules.pack import Text
 
 
 @pytest.mark.parametrize(
@@ -169,10 +170,11 @@ def test_a_silence_that_could_mute_nothing_is_refused(house, client, body, what,
 
 def test_readiness_says_why_not(house, client):
     assert client.get("/readyz").json() == {"status": "ready", "problems": [], "notices": []}
-    house.behind.shown_status = replace(WELL, notices=("no pack",))
+    house.behind.shown_status = replace(WELL, notices=(Text("没有规则包", "no pack"),))
     assert client.get("/readyz").json() == {"status": "ready", "problems": [], "notices": ["no pack"]}
-    assert "no pack" in client.get("/").text
-    house.behind.shown_status = replace(WELL, ready=False, problems=("disk is full",))
+    assert "没有规则包" in client.get("/").text
+    assert "no pack" in client.get("/?lang=en").text
+    house.behind.shown_status = replace(WELL, ready=False, problems=(Text("磁盘已满", "disk is full"),))
     answer = client.get("/readyz")
     shown = {"status": "not ready", "problems": ["disk is full"], "notices": []}
     assert (answer.status_code, answer.json()) == (503, shown)

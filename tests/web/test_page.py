@@ -14,6 +14,7 @@ from test_api import read_stream
 
 from monitor.web.ports import LineView, SourceStatus
 from monitor.web.words import WORDS, duration
+from rules.pack import Text
 
 BLIND = replace(WELL, sources=(SourceStatus("erp", blind=False), SourceStatus("front", blind=True)))
 
@@ -90,10 +91,10 @@ def test_a_blind_shop_shows_no_figure_and_never_looks_healthy(house, client):
         (BLIND, "看不见会话：来源失联"),
         (replace(WELL, ready=False), "未就绪"),
         (replace(WELL, sources=()), "尚无来源"),
-        (replace(WELL, problems=("磁盘将满",)), "磁盘将满"),
+        (replace(WELL, problems=(Text("磁盘将满", "the disk fills"),)), "磁盘将满"),
         (replace(WELL, lag_ms=61_000), "处理滞后 1 分 01 秒"),
         (
-            replace(WELL, problems=("x",), sources=(SourceStatus("erp", blind=False, late_dropped=3),)),
+            replace(WELL, problems=(Text("x"),), sources=(SourceStatus("erp", blind=False, late_dropped=3),)),
             "3 条事件来得太晚，未计入：erp",
         ),
     ],

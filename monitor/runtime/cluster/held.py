@@ -163,7 +163,8 @@ class HeldShard(ShardDriver):
         """Fold nothing more before what is folded is in the stored state."""
         while self.unstored_bytes > limits.UNSTORED_BYTES_MAX and not self.dropped:
             behind_mb = self.unstored_bytes >> 20
-            self._health.failed("store", f"shard {self.partition}: {behind_mb} MB not stored; it waits")
+            what = f"shard {self.partition}: {behind_mb} MB not stored; it waits"
+            self._health.failed("store", what, f"分片 {self.partition}：{behind_mb} MB 未能入库，等待中")
             await asyncio.sleep(limits.SAVE_LOOK_S)
         self._health.well("store")
 

@@ -72,7 +72,7 @@ class Caller:
     async def run(self) -> None:
         """Call in every now and then, for ever."""
         while not self._left:
-            problems = list(self._status.status().problems[:5])
+            problems = [problem.en for problem in self._status.status().problems[:5]]
             await self._put(Call(self._clock.now_ms(), self._status.judged(), problems))
             await asyncio.sleep(limits.CALL_S)
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from monitor.lines import tell_alerts
 from monitor.runtime import limits
 from monitor.runtime.cluster.owner import part_of
+from monitor.runtime.status import behind
 from monitor.sinks.metrics import WorkerMetrics
 from monitor.web.ports import SourceStatus, Status
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,26 +40,28 @@ class WorkerStatus:
     def status(self) -> Status:
         """What is wrong, and whether every shard of ours is judged in time."""
         owner, health = self._worker.owner, self._worker.parts.health
-        problems = list(health.problems.values())
+        problems = list(health.told)
         if owner.rebalance_began_s:
-            problems.append("group: joining, or waiting for the others; shards are assigned after that")
+            what = "group: joining, or waiting for the others; shards are assigned after that"
+            problems.append(Text("正在加入消费组，或等待其他进程；之后分配分片", what))
         problems += [
-            f"shard {partition}: reading its state"
+            Text(f"分片 {partition}：正在读取状态", f"shard {partition}: reading its state")
             for partition in sorted(owner.assignment - owner.held.keys())
             if part_of(partition) not in health.problems
         ]
-        behind = {held.partition: self.behind_ms(held) for held in owner.held.values()}
-        for partition, behind_ms in sorted(behind.items()):
-            if behind_ms >= limits.LAG_TOLD_MS:
-                what = f"{behind_ms // 1000} s behind; figures are as of then until it has caught up"
-                problems.append(f"shard {partition}: {what}")
+        lags = {held.partition: self.behind_ms(held) for held in owner.held.values()}
+        problems += [
+            behind(lag_ms, f"shard {partition}", f"分片 {partition} ")
+            for partition, lag_ms in sorted(lags.items())
+            if lag_ms >= limits.LAG_TOLD_MS
+        ]
         return Status(
             ready=not problems,
             now_ms=min((held.arrival_ms for held in owner.held.values()), default=0),
             version=version("slawatch"),
             started_ms=self._started_ms,
             shops=sum(len(held.state.engine.shops) for held in owner.held.values()),
-            lag_ms=max(behind.values(), default=0),
+            lag_ms=max(lags.values(), default=0),
             sources=self._sources(),
             problems=tuple(problems),
             notices=tuple(health.notices.values()),
