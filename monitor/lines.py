@@ -58,7 +58,7 @@ def tell_alerts(transitions: Iterable[Transition]) -> None:
     """Say each change of an alert; a restart says again what it folds again, under the same three numbers."""
     for one in transitions:
         fields = {name: getattr(one, name) for name in LINES["alert"] if name != "subject"}
-        subject = ",".join(f"{name}={value}" for name, value in sorted(one.subject.items()))
+        subject = " ".join(f"{name}:{value}" for name, value in sorted(one.subject.items()))
         log.info("alert", subject=subject, **fields)
 
 

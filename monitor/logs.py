@@ -35,8 +35,14 @@ _SECRET_TEXTS = (
 )
 
 
+# What one of them would need: most values of a line are plain words, and are let through at once.
+_SUSPECT = re.compile(r"bearer|basic|slw_|=|://|\d{9}", re.IGNORECASE)
+
+
 def redact_text(text: str) -> str:
     """The text without keys, tokens, phone numbers and webhook addresses."""
+    if not _SUSPECT.search(text):
+        return text
     for pattern, mask in _SECRET_TEXTS:
         text = pattern.sub(mask, text)
     return text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
 
+from benchmarks.dashboards import ask_all
 from tests.dashboards.as_grafana import questions
 
 pytestmark = pytest.mark.live
@@ -60,3 +62,11 @@ def test_a_board_over_nothing_shows_nothing_and_no_zero(ask):
     for name, question in QUESTIONS.items():
         if question.board == "slawatch-shop" and question.panel.get("type") == "stat":
             assert ask(question.query, shop="nobody") == [], name
+
+
+def test_every_query_over_many_days_of_many_shops_answers_within_a_second(influx_server):
+    """``TEST_DASHBOARDS=30d`` asks over 30 days of 1,000 shops, which takes ten minutes to write."""
+    shops, days = (1_000, 30) if os.environ.get("TEST_DASHBOARDS") == "30d" else (20, 1)
+    found = ask_all(influx_server, shops, days)
+    assert len(found.slowest) == 5
+    assert max(found.slowest.values()) < (WITHIN_S, ""), found.slowest

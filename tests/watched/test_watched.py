@@ -93,7 +93,7 @@ def test_lines_carry_the_fields_that_are_told_and_no_others(logged, monkeypatch)
     assert {name: set(line) - beside for name, line in found.items()} == {
         name: set(fields) for name, fields in lines.LINES.items()
     }
-    assert found["alert"]["subject"] == "shop=pinduoduo:s1"
+    assert found["alert"]["subject"] == "shop:pinduoduo:s1"
     assert found["delivery"]["told_after_ms"] == 1400
     assert found["request"]["took_ms"] == 4.2
 
