@@ -13,6 +13,7 @@ from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
+from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,6 +89,10 @@ class About:
         for name in ("source", "account", "daemon"):
             if name in self.t.subject:
                 return self.style.say(name, of=self.t.subject[name])
+        for each in OVER_SHOPS.keys() & self.t.subject:
+            name = self.t.subject[each]
+            name = self._directory.agent("", name).name if each == "agent" else name
+            return f"{OVER_SHOPS[each].in_language(self.style.language)} {name}"
         return ", ".join(f"{name} {value}" for name, value in self.t.subject.items())
 
     def figure(self) -> str:

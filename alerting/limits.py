@@ -13,6 +13,7 @@ GAP_DAYS = 28  # gaps of schedules are reported so far ahead
 
 # The store: what is older goes at the next prune
 TRANSITIONS_KEPT_MS = 35 * 86_400_000
+PARTS_KEPT_MS = 6 * 3_600_000  # figures over shops that nobody has judged
 DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents
 TRACES_KEPT_MS = 7 * 86_400_000
 TRACES_MAX = 1_000_000  # about 200 MB; beyond it the oldest go early

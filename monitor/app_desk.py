@@ -23,6 +23,7 @@ from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
 from monitor.receivers import Receivers, Under, receivers_of
 from monitor.runtime import limits
+from monitor.runtime.aggregate_loop import AggregateLoop
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.cluster.roll import Roll
@@ -163,6 +164,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
     desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
     parts.auditor.leads = lambda: desk.leads
+    aggregate = _aggregate(parts, shards, lambda: desk.leads)
     roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
     bodies: dict[str, Callable[[], Awaitable[None]]] = {
         "desk": desk.run,
@@ -175,6 +177,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "calendar": parts.receivers.run,
         "roll": roll.run,
         "metrics": partial(_measure, desk, parts.loop, metrics),
+        "aggregate": aggregate.run,
     }
     chart(charts, bodies.__setitem__, parts.health, metrics, parts.loop.hear, parts.clock)
     tasks = {
@@ -184,11 +187,18 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         yield
     finally:
         parts.sender.finish()
+        await aggregate.save()
         await asyncio.wait([tasks["sender"]], timeout=limits.FINISH_S)
         await desk.release()
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _aggregate(parts: Parts, shards: int, leads: Callable[[], bool]) -> AggregateLoop:
+    """The rules on teams, platforms and agents, judged by the desk that leads."""
+    store, thread, wake = parts.store, parts.thread, parts.loop.wake
+    return AggregateLoop(PlanBook(), store, thread, parts.clock, range(shards), wake, leads)
 
 
 async def _measure(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:

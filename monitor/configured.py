@@ -76,7 +76,7 @@ def configure(settings: Settings, base: Path) -> Configured:
     of_packs = base / settings.packs if settings.packs else None
     packs, rules = load_both(of_packs, [base / settings.rules], alerting.names())
     names = Names(packs, rules, shops, people, settings.public_url, settings.grafana_url)
-    plan = plan_of(settings, packs, rules, shops)
+    plan = plan_of(settings, packs, rules, shops, people)
     return Configured(settings, base, plan, names, alerting, shops, people)
 
 

@@ -15,7 +15,7 @@ from monitor.readings import MINUTE_MS
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule
-from rules.rule import All, Compare, RuleSet, target
+from rules.rule import OVER_SHOPS, All, Compare, RuleSet, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +70,7 @@ class Plan:
     lateness_ms: int = 600_000
     quiet_gaps: bool = False
     serves_all: bool = False
+    agents: Mapping[str, str] = field(default_factory=dict)  # agents, as people.yaml has them → person
 
     def source(self, name: str) -> SourcePlan:
         """What is promised of a source."""
@@ -85,6 +86,7 @@ class Plan:
             sorted(self.sources.items(), key=lambda item: item[0]),
             (self.other_sources, self.lateness_ms, self.quiet_gaps),
             *(["serves_all"] if self.serves_all else []),
+            *([sorted(self.agents.items())] if self.agents else []),
         )
         return f"{xxhash.xxh3_64_intdigest(repr(parts).encode()):016x}"
 
@@ -125,12 +127,7 @@ class Rulebook:
         """The version of a shop's pack that counts on a service day."""
         shop = self.plan.shops.get(shop_key)
         pack_id = (shop.pack if shop is not None else "") or self._only or self._platforms.get(platform, "")
-        found = None
-        for pack in self.plan.packs.get(pack_id, ()):
-            if pack.from_date is None or day_number(pack.from_date) <= day:
-                found = pack
-        if found is not None and found.until_date and day_number(found.until_date) <= day:
-            return None
+        found = in_force(self.plan.packs.get(pack_id, ()), day)
         if found is not None and shop is not None and shop.lines:
             found = replace(found, lines=found.lines | {line.id: line for line in shop.lines})
         return found
@@ -179,7 +176,7 @@ class Rulebook:
 
     def _watched(self, pack: Pack) -> Iterator[Watched]:
         for rule in self.plan.rules.rules.values():
-            if rule.each == "source":
+            if rule.each == "source" or rule.each in OVER_SHOPS:
                 continue
             aim = target(rule, pack)
             if aim is not None:
@@ -197,6 +194,16 @@ class Rulebook:
                     by_counts=_by_counts(rule),
                     by_items=_by_items(rule),
                 )
+
+
+def in_force(versions: Sequence[Pack], day: int) -> Pack | None:
+    """The version of a pack that counts on a service day."""
+    found = None
+    for pack in versions:
+        if pack.from_date is None or day_number(pack.from_date) <= day:
+            found = pack
+    ended = found is not None and found.until_date and day_number(found.until_date) <= day
+    return None if ended else found
 
 
 def _figures(rule: Rule) -> set[str]:

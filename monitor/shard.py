@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from monitor.aggregate.publisher import publisher_of, seconds_of_parts
 from monitor.checkpoint import Checkpoints, Slice
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
@@ -23,6 +24,7 @@ from monitor.watch import Host, ShopWatch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from monitor.aggregate.sums import Part
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.engine.shop import Shop
@@ -35,10 +37,11 @@ DOWN_MS: Final = 5_000  # a longer gap between records is time down
 class Outputs:
     """What a step gave out: transitions, events refused with the reason's code, counts of events by fate.
 
-    ``late`` counts those that came too late by their source.
+    ``late`` counts those that came too late by their source; ``parts`` are figures over shops, each with the
+    position of the record at whose arrival it was read.
     """
 
-    __slots__ = ("counts", "late", "rejected", "transitions")
+    __slots__ = ("counts", "late", "parts", "rejected", "transitions")
 
     def __init__(
         self,
@@ -46,7 +49,9 @@ class Outputs:
         rejected: Sequence[tuple[Event, str]],
         counts: dict[str, int],
         late: dict[str, int],
+        parts: Sequence[tuple[int, Part]] = (),
     ) -> None:
+        self.parts = parts
         self.transitions = transitions
         self.rejected = rejected
         self.counts = counts
@@ -74,6 +79,8 @@ class Shard(Host):
         self._called: dict[str, SourceWatch] = {}
         self._told: list[Transition] = []
         self._n = 0
+        self.publisher = publisher_of(self.book)
+        self._parts: list[tuple[int, Part]] = []
 
     @property
     def plan(self) -> Plan:
@@ -91,13 +98,14 @@ class Shard(Host):
         """Fold records, in order and without a gap."""
         engine = self.engine
         before = engine.counts.as_dict()
-        self._told = []
+        self._told, self._parts = [], []
         rejected: list[tuple[Event, str]] = []
         for record in records:
             rejected += self._fold(record)
         after = engine.counts.as_dict()
         late, engine.late = engine.late, {}
-        return Outputs(self._told, rejected, {name: after[name] - before[name] for name in after}, late)
+        counts = {name: after[name] - before[name] for name in after}
+        return Outputs(self._told, rejected, counts, late, self._parts)
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
         engine = self.engine
@@ -118,6 +126,8 @@ class Shard(Host):
         if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.quiet_gaps:
             for watch in self.sources.values():
                 watch.source.go_blind()
+        if self.publisher is not None:
+            self._publish(arrival_ms)
         self.advance(arrival_ms)
         if record.plan > self.plan_name and record.plan in self.plans:  # names rise with each change
             turn_to(self, record.plan, self.plans[record.plan])
@@ -141,6 +151,8 @@ class Shard(Host):
         if engine.linked:
             for name, shop in engine.linked:
                 self.sources[name].source.serves(shop.platform, shop.key, shop.pack)
+                if self.publisher is not None:
+                    self.publisher.dirty[shop.key] = shop
             engine.linked.clear()
         if engine.heard_old:
             for name in engine.heard_old:
@@ -151,6 +163,17 @@ class Shard(Host):
     def advance(self, to_ms: int) -> None:
         """Move the clock on without a record: files end at a time, not at an event."""
         self.engine.advance(to_ms, self._judge, self._look)
+
+    def _publish(self, to_ms: int) -> None:
+        """Read what is summed over shops at the seconds for it up to ``to_ms``."""
+        engine, publisher = self.engine, self.publisher
+        assert publisher is not None
+        for second_ms in seconds_of_parts(engine.now_ms, to_ms, every=self.quiet_gaps):
+            before_ms = engine.now_ms
+            self.advance(second_ms)
+            if not engine.skips:  # what was stored beyond the floor was read before it was stored
+                part = publisher.publish(second_ms, before_ms, engine.shops.values, self, self.plan_name)
+                self._parts.append((self.position, part))
 
     def _first_midnight(self, event: Event) -> int:
         assert isinstance(event.at, int)
@@ -169,6 +192,8 @@ class Shard(Host):
 
     def _judge(self, now_ms: int, changed: dict[str, Shop]) -> None:
         skips = self.engine.skips
+        if self.publisher is not None:
+            self.publisher.dirty.update(changed)
         for key in sorted(changed) if len(changed) > 1 else changed:
             shop = changed[key]
             if skips and skips.get(key, -1) >= self.position:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.aggregate.publisher import publisher_of
 from monitor.rulebook import Rulebook
 from monitor.watch import SERVED
 from rules.machine import Reason, close, transition
@@ -28,6 +29,7 @@ def turn_to(shard: Shard, name: str, plan: Plan) -> None:
     """Have the shard decide by ``plan``, which the log calls ``name``."""
     before, after = shard.book, Rulebook(plan)
     shard.book, shard.plan_name = after, name
+    shard.publisher = publisher_of(after)
     spec = after.engine_spec()
     if spec != shard.engine.spec:
         shard.engine.use(spec)

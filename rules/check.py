@@ -14,7 +14,7 @@ from rules.figures import COUNT, FIGURES, FLAG, SHARE
 from rules.limits import MAX_ALTERNATIVES
 from rules.pack import DAY_MS
 from rules.problems import Problem
-from rules.rule import All, Compare, Condition, target
+from rules.rule import OVER_SHOPS, All, Compare, Condition, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,7 +76,7 @@ def _thresholds(rule: Rule) -> Iterator[Problem]:
         elif (
             level
             and level.for_ms >= DAY_MS
-            and rule.each == "shop"
+            and rule.each != "conversation"
             and rule.period == "day"
             and _watches(rule)
         ):
@@ -99,7 +99,7 @@ def _thresholds(rule: Rule) -> Iterator[Problem]:
 def _alerts_without_a_miss(rule: Rule) -> Iterator[Problem]:
     """A level on the budget or the worst case that holds for a shop where nobody was answered late."""
     for name, level in (("warn", rule.warn), ("crit", rule.crit)):
-        if level is None or rule.each != "shop":
+        if level is None or rule.each == "conversation":
             continue
         for box in _boxes_of(level, rule):
             figure = next((figure for figure in box if _needs_a_miss(figure, box[figure])), "")
@@ -144,10 +144,11 @@ def _same(rules: Sequence[Rule]) -> Iterator[Problem]:
 
 
 def _unwatched(rules: Sequence[Rule], packs: Sequence[Pack]) -> Iterator[Problem]:
-    """Lines of a pack that no rule watches, for packs that have rules at all."""
+    """Lines of a pack that no rule watches, for packs that have rules at all; a line is crossed by shops."""
     told: set[str] = set()
+    of_shops = [rule for rule in rules if rule.each not in OVER_SHOPS]
     for pack in packs:
-        targets = [found for rule in rules if (found := target(rule, pack)) and found.measure]
+        targets = [found for rule in of_shops if (found := target(rule, pack)) and found.measure]
         watched = {(found.measure.id, found.period) for found in targets if found.measure}
         for line in pack.lines.values() if targets else ():
             if (line.measure, line.period) not in watched and line.id not in told:

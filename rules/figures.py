@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rules import budget
 from rules.pack import Limit, Text
+from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ COUNT, SHARE, TIME, SECONDS, FLAG = "count", "share", "time", "seconds", "flag"
 ANY: Final = ""  # a rule with neither line nor measure
 RATE, TIMES, WAITING, ORDERS = "reply_rate", "response_time", "waiting", "order_rate"
 _LIVE: Final = (ANY, RATE, WAITING)
+_EVERY: Final = ("shop", "conversation", *OVER_SHOPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Figure:
     title: Text
     derived: str
     kinds: tuple[str, ...]
-    each: tuple[str, ...] = ("shop", "conversation")
+    each: tuple[str, ...] = ("shop", "conversation", "team", "platform")
     line: bool = False  # only where the rule names a line
     day: bool = False  # only over the period day
     without_miss: bool = False  # of the budget, yet can look bad although nobody was answered late
@@ -120,13 +122,13 @@ _TABLE: Final = (
            "(asked − late − open) / asked", (RATE,), without_miss=True, pair=_worst),
     Figure("late", COUNT,
            Text("已超时的单位数（订单类：出事的订单数）", "units late (orders: those with the event)"),
-           "late", (RATE, ORDERS), cost=0, number=_plain(lambda r: r.late)),
+           "late", (RATE, ORDERS), each=_EVERY, cost=0, number=_plain(lambda r: r.late)),
     Figure("open", COUNT,
            Text("还在等、仍可能超时的单位数", "units that could still become late"),
            "open", (RATE,), cost=0, number=_plain(lambda r: r.open)),
     Figure("asked", COUNT,
            Text("咨询单位数（订单：成团；时长：已回轮次）", "units asked (orders formed; rounds answered)"),
-           "asked", (RATE, TIMES, ORDERS), cost=0, number=_plain(lambda r: r.asked)),
+           "asked", (RATE, TIMES, ORDERS), each=_EVERY, cost=0, number=_plain(lambda r: r.asked)),
     Figure("budget_left", COUNT,
            Text("余量：按已来的咨询还可漏几个", "misses still allowed among those who asked so far"),
            "⌊N·(Q−P)/Q⌋ − L", (RATE, ORDERS), line=True, without_miss=True, lowest=None, number=_budget_left),

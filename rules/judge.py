@@ -68,7 +68,7 @@ class Judge:
         self._rule_min = rule.min_count
         self._fewest = max(self._line_min, self._rule_min)
         self._of_items = rule.each == "conversation"
-        self.ends_daily = rule.each == "shop" and measure is not None and self.period == "day"
+        self.ends_daily = not self._of_items and measure is not None and self.period == "day"
         conditions = [level.condition for level in (rule.crit, rule.warn) if level]
         self.horizon_ms = max(map(horizon_ms, conditions), default=0) if self._of_items else 0
         conditions += [rule.only_if] if rule.only_if else []

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UPDATE_INTERVAL_MS = 30_000
+# What a rule may be on that is a sum over several shops:
+OVER_SHOPS = {
+    "team": Text("小组", "team"),
+    "platform": Text("平台", "platform"),
+    "agent": Text("客服", "agent"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Rule:
     line: str = ""
     measure: str = ""
     period: str = "day"
-    each: str = "shop"  # shop | conversation | source
+    each: str = "shop"  # shop | conversation | source | team | platform | agent
     shops: Selector = Selector()
     warn: Level | None = None
     crit: Level | None = None

@@ -9,18 +9,17 @@ from rules.figures import ANY, RATE
 from rules.pack import NO_TEXT, Text
 from rules.problems import Place
 from rules.reader import Fields, Reader, show
-from rules.rule import UPDATE_INTERVAL_MS, All, Level, NoData, Rule, Selector
+from rules.rule import OVER_SHOPS, UPDATE_INTERVAL_MS, All, Level, NoData, Rule, Selector
 from rules.yaml_marks import Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from rules.pack import Pack
+    from rules.pack import Line, Measure, Pack
     from rules.problems import Problem
     from rules.yaml_marks import Node
 
-EACH = ("shop", "conversation", "source")
-LATER_EACH = ("agent", "team", "platform")
+EACH = ("shop", "conversation", "source", *OVER_SHOPS)
 _NOT_OF_SOURCES = ("warn", "crit", "clear", "only_if", "line", "measure")
 
 
@@ -59,17 +58,22 @@ class World:
     ) -> dict[str, tuple[str, ...]]:
         """The kinds a rule meets over the packs it reaches, each with the periods it can have there."""
         met: dict[str, tuple[str, ...]] = {}
+        for _, watched, watched_line in self.met(line, measure, platforms):
+            periods = [watched_line.period] if watched_line else watched.periods
+            met[watched.kind] = tuple(dict.fromkeys((*met.get(watched.kind, ()), *periods)))
+        return met
+
+    def met(
+        self, line: str, measure: str, platforms: Collection[str]
+    ) -> Iterator[tuple[Pack, Measure, Line | None]]:
+        """The packs a rule reaches, with what it watches there."""
         for pack in self.packs:
             if platforms and pack.platform not in platforms:
                 continue
             if line in pack.lines:
-                watched, periods = pack.measures[pack.lines[line].measure], [pack.lines[line].period]
+                yield pack, pack.measures[pack.lines[line].measure], pack.lines[line]
             elif measure in pack.measures:
-                watched, periods = pack.measures[measure], [*pack.measures[measure].periods]
-            else:
-                continue
-            met[watched.kind] = tuple(dict.fromkeys((*met.get(watched.kind, ()), *periods)))
-        return met
+                yield pack, pack.measures[measure], None
 
 
 def read_rules(text: str, file: str, world: World) -> tuple[list[Rule], list[Problem]]:
@@ -102,7 +106,8 @@ class _RuleReader:
                 reader, scope, f.get("during", reader.one_of(DURING, "'during'")) or ""
             )
             # When an alert may clear no conversation is left to compare: its clear looks at the shop.
-            clearing = ConditionReader(reader, scope._replace(each="shop"))
+            of_items = scope.each == "conversation"
+            clearing = ConditionReader(reader, scope._replace(each="shop") if of_items else scope)
             found = _Levels(
                 warn=f.get("warn", lambda node: conditions.level(node, "warn")),
                 crit=f.get("crit", lambda node: conditions.level(node, "crit")),
@@ -168,7 +173,7 @@ class _RuleReader:
     def _watched(self, f: Fields, shops: Selector) -> tuple[str, str, Scope]:
         """The line or measure of a rule, and what that lets it compare."""
         reader, world = self.reader, self.world
-        each = f.get("each", reader.one_of(EACH, "'each'", LATER_EACH)) or "shop"
+        each = f.get("each", reader.one_of(EACH, "'each'")) or "shop"
         line = f.get("line", self._of_packs(world.lines, "line")) or ""
         measure = f.get("measure", self._of_packs(world.measures, "measure")) or ""
         period = f.get("period", reader.period) or "day"
@@ -197,7 +202,24 @@ class _RuleReader:
             reader.note(f.nodes["period"], what, found=period, allowed=periods)
         if each == "conversation" and met and RATE not in met:
             reader.note(f.nodes[name], "each: conversation needs a reply rate", found=" ".join(met))
+        if each in OVER_SHOPS and met:
+            self._over_shops(f.nodes[name], scope, world.met(line, measure, shops.platforms))
         return line, measure, scope
+
+    def _over_shops(self, node: Node, scope: Scope, met: Iterable[tuple[Pack, Measure, Line | None]]) -> None:
+        """A sum over shops is of one thing: the same kind against the same limit, wherever it is kept."""
+        meant: dict[tuple[object, ...], str] = {}
+        for pack, measure, line in met:
+            limit = (line.at_least, line.at_most) if line else ()
+            meant.setdefault((measure.kind, *limit), pack.platform)
+            if scope.each == "agent" and ("agent" not in measure.by or scope.period != "day"):
+                what = "each: agent needs a measure that its pack keeps `by: [agent]`, over the day"
+                self.reader.note(node, what, found=f"'{measure.id}' of {pack.id}, {scope.period}")
+                return
+        if len(set(meant.values())) > 1:
+            what = f"a sum over each {scope.each} must mean one thing, and platforms differ in this"
+            hint = f"shops: {{platform: {min(meant.values())}}}"
+            self.reader.note(node, what, found=" ".join(sorted(set(meant.values()))), hint=hint)
 
     def _whole(self, f: Fields, scope: Scope) -> None:
         """What a rule must have as a whole."""
@@ -214,8 +236,8 @@ class _RuleReader:
         if scope.each == "source":
             for key in [key for key in _NOT_OF_SOURCES if key in f.keys]:
                 note(f.keys[key], "a rule on a source has only no_data", found=f"'{key}'")
-        elif scope.each == "conversation" and scope.kinds == (ANY,):
-            note(f.node, "each: conversation needs a 'measure' or a 'line'")
+        elif scope.each in ("conversation", "agent") and scope.kinds == (ANY,):
+            note(f.node, f"{each} needs a 'measure' or a 'line'")
         if "interval" in f.keys and scope.each != "conversation":
             note(f.keys["interval"], "an interval is for each: conversation", found=each)
 

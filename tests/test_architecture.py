@@ -27,6 +27,7 @@ PURE = (
     "monitor/engine",
     "monitor/errors.py",
     "monitor/plan.py",
+    "monitor/aggregate",
     "monitor/shard.py",
     "monitor/rulebook.py",
     "monitor/readings.py",

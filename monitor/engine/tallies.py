@@ -172,6 +172,7 @@ class Tally:
         if self.by_agent and r.mark(index) == LATE:
             self._blame(r, index, late=False)
             self._blame(r, index, late=True)
+            self.day.shop.touched()
 
     def rest(self, key: str) -> None:
         """Nothing of the unit moves for a while."""

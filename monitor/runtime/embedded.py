@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime import limits
+from monitor.runtime.aggregate_loop import AggregateLoop
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
@@ -93,7 +94,8 @@ class Embedded:
         self.refusals_told: list[Callable[[str, Sequence[Rejected]], None]] = []  # once durable, by source
         self.intents_told: list[Callable[[], None]] = []  # there may be something to send
         self.tell_unrecorded: Callable[[Iterable[Transition | Intent]], Awaitable[int]] | None = None
-        self.on_clock = 3  # parts that wait for the clock when there is nothing to do: shard, desk, ticker
+        # Parts that wait for the clock when there is nothing to do: shard, aggregate, desk, ticker.
+        self.on_clock = 4
         self.beat_s, self.plans = 0.0, plans or PlanBook()
         self.late_dropped = Counter[str]()  # events that came too late to count since the start, by source
         self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
@@ -125,6 +127,8 @@ class Embedded:
             on_intents=self._decided,
             tell_unrecorded=self._unrecorded,
         )
+
+        self.aggregate = AggregateLoop(self.plans, self.store, self.thread, clock, (0,), self.desk_loop.wake)
 
     def parts(self, **bodies: Callable[[], Awaitable[None]]) -> None:
         """Run several parts by their names."""
@@ -162,6 +166,7 @@ class Embedded:
             self.journal, self.clock, heard, folded, self.health, self._unrecorded, self._plan_due
         )
         self.part("shard", self.shard_loop.run)
+        self.part("aggregate", self.aggregate.run)
         self.part("desk", self.desk_loop.run)
         self.part("ticker", ticker.run)
         self.part("housekeeping", self._keep_house)
@@ -181,6 +186,7 @@ class Embedded:
         await self.shard_loop.stop()
         if shard is not None:
             await asyncio.wait([shard], timeout=limits.DRAIN_S)
+        await self.aggregate.save()
         if finishing := [self._tasks[name] for name in self._finishing]:
             await asyncio.wait(finishing, timeout=limits.FINISH_S)
         for task in [*self._tasks.values(), *([shard] if shard else [])]:
@@ -221,6 +227,8 @@ class Embedded:
         self.late_dropped.update(outputs.late)
         if outputs.transitions:
             self.desk_loop.wake()
+        if outputs.parts:
+            self.aggregate.wake()
         for told in self.outputs_told:
             told(outputs)
 

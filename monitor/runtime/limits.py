@@ -20,6 +20,11 @@ SLICE_REST = 4  # times as long as a slice took, the next one waits: a fifth of 
 SLICE_SHOPS_MAX = 500  # shops in one slice
 STUCK_MS = 60_000  # no progress with lag for so long ends the process, for its supervisor
 
+# figures over shops
+PART_LATE_MS = 30_000  # a shard so far behind another is judged without: what it has is not known
+PARTS_KEPT_MS = 600_000  # parts that are in the stored state are deleted so much later
+PARTS_READ = 10_000  # rows read at once
+
 # parts
 RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each failure …
 RESTART_PAUSE_MAX_S = 60.0  # … up to this

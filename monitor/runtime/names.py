@@ -51,6 +51,7 @@ class Names:
             for name, person in people.items()
             for agent in person.agent_ids
         }
+        self._people = {name: Person(one.name or name, one.wecom_id) for name, one in people.items()}
         self.use(packs, rules)
 
     def use(self, packs: Mapping[str, Sequence[Pack]], rules: RuleSet) -> None:
@@ -91,9 +92,11 @@ class Names:
 
     def rule(self, rule: str, shop: str) -> RuleInfo:
         """A rule's texts, and the measure and line it watches for that shop."""
-        known, pack = self.rules.get(rule), self.pack(shop)
+        known = self.rules.get(rule)
         if known is None:
             return RuleInfo(NO_TEXT)
+        packs = self._by_id.values()
+        pack = self.pack(shop) if shop else next((one for one in packs if target(known, one)), None)
         watched = target(known, pack) if pack else None
         measure = watched.measure if watched else None
         return RuleInfo(
@@ -105,7 +108,9 @@ class Names:
         )
 
     def agent(self, shop: str, agent_id: str) -> Person:
-        """Who an agent is, known by ``platform:shop_id:agent_id`` or by the id alone."""
+        """Who an agent is, known by ``platform:shop_id:agent_id`` or by the id; of no shop, a person."""
+        if not shop and agent_id in self._people:
+            return self._people[agent_id]
         return self._agents.get(f"{shop}:{agent_id}") or self._agents.get(agent_id) or Person(agent_id)
 
     def signing(self, links: Links) -> Names:

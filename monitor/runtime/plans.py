@@ -12,14 +12,18 @@ from rules.values import share
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.directory import LineOverride, Shop
+    from monitor.directory import LineOverride, Person, Shop
     from monitor.settings import Settings
     from rules.pack import Line, Pack
     from rules.rule import RuleSet
 
 
 def plan_of(
-    settings: Settings, packs: Mapping[str, Sequence[Pack]], rules: RuleSet, shops: Mapping[str, Shop]
+    settings: Settings,
+    packs: Mapping[str, Sequence[Pack]],
+    rules: RuleSet,
+    shops: Mapping[str, Shop],
+    people: Mapping[str, Person] | None = None,
 ) -> Plan:
     """Compile the plan.
 
@@ -56,6 +60,7 @@ def plan_of(
         sources=sources,
         other_sources=SourcePlan(0, settings.silent_after),
         lateness_ms=settings.lateness,
+        agents={agent: name for name, person in (people or {}).items() for agent in person.agent_ids},
     )
 
 

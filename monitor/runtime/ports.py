@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from monitor.aggregate.sums import Part
     from monitor.checkpoint import Slice
     from monitor.engine.events import Event
     from monitor.engine.records import Record
@@ -26,6 +27,10 @@ class Outputs(Protocol):
     @property
     def rejected(self) -> Sequence[tuple[Event, str]]:
         """Events the engine refused, with the reason's code."""
+
+    @property
+    def parts(self) -> Sequence[tuple[int, Part]]:
+        """Figures over shops, each with the position of its record; they belong to its transaction."""
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from alerting.errors import StoreBusy, StoreFull
+from monitor.aggregate.sums import encode_part
 from monitor.restore import OtherFormatError, plan_in
 from monitor.runtime import limits
 
@@ -136,10 +137,11 @@ class ShardDriver:
         outputs = self.shard.step(records)
         self._held_loop(began)
         last = records[-1]
-        if outputs.transitions:
+        if outputs.transitions or outputs.parts:
             told = list(outputs.transitions)
+            parts = [(position, part.at_ms, encode_part(part)) for position, part in outputs.parts]
             await self._thread.until_stored(
-                partial(self._store.commit_step, self._number, self._epoch, last.position, told),
+                partial(self._store.commit_step, self._number, self._epoch, last.position, told, parts),
                 partial(self._tell_unrecorded, told),
             )
         await self._tell_refused(records, outputs.rejected)

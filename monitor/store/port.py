@@ -32,6 +32,10 @@ class ShardLease:
 StateRow = tuple[str, str, int, bytes | None]
 
 
+# A part of figures over shops: position of the record it was read at, its second (ms), body.
+PartRow = tuple[int, int, bytes]
+
+
 class ShardStore(Protocol):
     """Shards: positions, epochs, transitions, state. Sync, called from one thread."""
 
@@ -41,15 +45,34 @@ class ShardStore(Protocol):
     def owned(self, shard: int, epoch: int) -> bool:
         """Whether ``epoch`` is still the shard's."""
 
-    def commit_step(self, shard: int, epoch: int, position: int, transitions: Iterable[Transition]) -> int:
-        """Write a step's transitions and position in one transaction; how many were new.
+    def commit_step(
+        self,
+        shard: int,
+        epoch: int,
+        position: int,
+        transitions: Iterable[Transition],
+        parts: Iterable[PartRow] = (),
+    ) -> int:
+        """Write a step's transitions, parts and position in one transaction; how many transitions were new.
 
-        Transitions at or before the stored position are dropped, so a step is its own retry.
+        What lies at or before the stored position is dropped, so a step is its own retry.
 
         Raises:
             Fenced: Another owner took the shard.
             StoreFull: Nothing was written.
         """
+
+    def parts(self, from_ms: int, limit: int) -> list[tuple[int, int, bytes]]:
+        """Parts of all shards from a second on, ``(at_ms, shard, body)`` in that order.
+
+        At most ``limit`` or those of one second: the last second is left out where it may not be whole.
+        """
+
+    def latest_parts(self) -> list[tuple[int, int, bytes]]:
+        """The newest part of each shard, as of ``parts``."""
+
+    def drop_parts(self, before_ms: int) -> int:
+        """Delete the parts of earlier seconds; how many."""
 
     def save_state(
         self, shard: int, epoch: int, rows: Iterable[StateRow], floor: int, floor_clock_ms: int

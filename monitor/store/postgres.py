@@ -36,6 +36,13 @@ fresh as (
         as given (position, n, at_ms, body)
     where given.position > held.position
     returning 1
+),
+published as (
+    insert into part select given.at_ms, :shard, given.body
+    from held, unnest(:part_positions::bigint[], :part_ats::bigint[], :part_bodies::bytea[])
+        as given (position, at_ms, body)
+    where given.position > held.position
+    on conflict do nothing
 )
 select (select count(*) from fresh) from held
 """
@@ -78,6 +85,7 @@ class PostgresStore(
 
     def _write_step(self, step: StepChange) -> int | None:
         positions, ns, ats, bodies = columns(step.rows, 4)
+        part_positions, part_ats, part_bodies = columns(step.parts, 3)
         rows = self._db.once(
             _STEP,
             {
@@ -88,6 +96,9 @@ class PostgresStore(
                 "ns": ns,
                 "ats": ats,
                 "bodies": bodies,
+                "part_positions": part_positions,
+                "part_ats": part_ats,
+                "part_bodies": part_bodies,
             },
         )
         return rows[0][0] if rows else None

@@ -38,6 +38,7 @@ _TOO_MANY = (
     "delete from trace where id in (select id from trace"
     " where id <= (select max(id) from trace) - ? order by id limit ?)"
 )
+_PARTS = "delete from part where (at_ms, shard) in (select at_ms, shard from part where at_ms < ? limit ?)"
 _PRUNE = (
     (_TRANSITIONS, limits.TRANSITIONS_KEPT_MS),
     (_INPUTS, limits.INPUTS_KEPT_MS),
@@ -45,6 +46,7 @@ _PRUNE = (
     (_DELIVERIES, limits.DELIVERIES_KEPT_MS),
     (_TRACES, limits.TRACES_KEPT_MS),
     (_RECEIPTS, limits.DELIVERIES_KEPT_MS),
+    (_PARTS, limits.PARTS_KEPT_MS),
     (_ACTS, limits.ACTS_KEPT_MS),
     (_OPINIONS, limits.ACTS_KEPT_MS),
 )

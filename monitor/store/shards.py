@@ -11,13 +11,13 @@ import msgspec
 
 from alerting.errors import Fenced
 from monitor.store import database
-from monitor.store.port import ShardLease
+from monitor.store.port import PartRow, ShardLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from monitor.store.database import Database
-    from monitor.store.port import StateRow
+    from monitor.store.port import PartRow, StateRow
     from rules.transition import Transition
 
 _TAKE = (
@@ -29,7 +29,12 @@ _STATE = (
     "select key, part, chunk, applied, data from shard_state"
     " where shard = ? and (key, part, chunk) > (?, ?, ?) order by key, part, chunk limit ?"
 )
-
+_PARTS = "select at_ms, shard, body from part where at_ms >= ? order by at_ms, shard limit ?"
+_LATEST = (
+    "select p.at_ms, p.shard, p.body from part p"
+    " join (select shard, max(at_ms) as at_ms from part group by shard) l"
+    " on l.shard = p.shard and l.at_ms = p.at_ms order by p.shard"
+)
 
 _IN_FORCE = (
     "insert into meta values (?, ?) on conflict (key) do update set value = meta.value returning value"
@@ -38,12 +43,13 @@ PLAN_KEY = "plan in force"
 
 
 class StepChange(NamedTuple):
-    """What a step stores: ``rows`` are position, n, at_ms and body of each transition."""
+    """What a step stores: ``rows`` are position, n, at_ms and body of each transition, ``parts`` PartRows."""
 
     shard: int
     epoch: int
     position: int
     rows: list[tuple[int, int, int, bytes]]
+    parts: list[PartRow]
 
 
 class StateChange(NamedTuple):
@@ -85,14 +91,37 @@ class ShardTables:
         query = "select 1 from shard where shard = ? and epoch = ?"
         return bool(self._db.read(query, shard, epoch))
 
-    def commit_step(self, shard: int, epoch: int, position: int, transitions: Iterable[Transition]) -> int:
+    def commit_step(
+        self,
+        shard: int,
+        epoch: int,
+        position: int,
+        transitions: Iterable[Transition],
+        parts: Iterable[PartRow] = (),
+    ) -> int:
         """Write a step's transitions and position; see ``ShardStore``."""
         encode = msgspec.msgpack.encode
         rows = [(t.position, t.n, t.at_ms, encode(t)) for t in transitions]
-        new = self._write_step(StepChange(shard, epoch, position, rows))
+        new = self._write_step(StepChange(shard, epoch, position, rows, list(parts)))
         if new is None:
             raise _fenced(shard, epoch)
         return new
+
+    def parts(self, from_ms: int, limit: int) -> list[tuple[int, int, bytes]]:
+        """Parts of all shards from a second on; see ``ShardStore``."""
+        rows = self._db.read(_PARTS, from_ms, limit)
+        if len(rows) < limit or rows[0][0] == rows[-1][0]:
+            return rows
+        return [row for row in rows if row[0] < rows[-1][0]]
+
+    def latest_parts(self) -> list[tuple[int, int, bytes]]:
+        """The newest part of each shard."""
+        return self._db.read(_LATEST)
+
+    def drop_parts(self, before_ms: int) -> int:
+        """Delete the parts of earlier seconds; how many."""
+        with self._db.transaction() as run:
+            return run.execute("delete from part where at_ms < ?", (before_ms,)).rowcount
 
     def save_state(
         self, shard: int, epoch: int, rows: Iterable[StateRow], floor: int, floor_clock_ms: int

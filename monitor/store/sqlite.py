@@ -123,6 +123,8 @@ class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTab
                 return None
             fresh = [(shard, *one) for one in step.rows if one[0] > row[0]]
             run.executemany("insert into transition values (?, ?, ?, ?, ?)", fresh)
+            parts = [(at_ms, shard, body) for place, at_ms, body in step.parts if place > row[0]]
+            run.executemany("insert into part values (?, ?, ?) on conflict do nothing", parts)
             if position > row[0]:
                 run.execute("update shard set position = ? where shard = ?", (position, shard))
         return len(fresh)

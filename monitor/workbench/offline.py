@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from monitor.directory import load_shops
+from monitor.directory import load_people, load_shops
 from monitor.runtime.plans import plan_of
 from monitor.shard import Shard
 from rules.load import load_pack, load_packs, load_rules, starter_rules
@@ -50,7 +50,13 @@ def offline_shard(
         chosen = RuleSet()
     else:
         chosen = load_rules(list(rules) or default_rules(base / settings.rules), known)
-    plan = plan_of(settings, packs if one is None else {one.id: (one,)}, chosen, shops)
+    plan = plan_of(
+        settings,
+        packs if one is None else {one.id: (one,)},
+        chosen,
+        shops,
+        load_people(base / settings.people),
+    )
     return Shard(replace(plan, quiet_gaps=quiet_gaps, serves_all=one is not None))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from monitor.aggregate.shard import AggregateShard, Cut
 from monitor.engine.day import Day
 from monitor.engine.records import Record
 from monitor.engine.rounds import Round
@@ -56,6 +57,10 @@ class Replayed:
     transitions: list[Transition] = field(default_factory=list)
     unread: int = 0
     dead: list[Dead] = field(default_factory=list)
+    aggregate: AggregateShard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aggregate = AggregateShard(self.shard.plan)
 
     @property
     def events(self) -> dict[str, int]:
@@ -83,7 +88,10 @@ class Replayed:
         self._refuse(f"partition {partition}, offset {offset}", bad.reason)
 
     def _take(self, outputs: Outputs) -> None:
-        self.transitions += outputs.transitions
+        told = [t for _, part in outputs.parts for t in self.aggregate.fold(Cut(part.at_ms, (part,)))]
+        self.transitions += (
+            sorted([*outputs.transitions, *told], key=lambda t: t.at_ms) if told else (outputs.transitions)
+        )
         for event, reason in outputs.rejected:
             place = f"event {event.id} of {event.platform}:{event.shop_id}"
             self._refuse(place, REASONS.get(reason, reason))

@@ -63,6 +63,57 @@ def test_rules_are_put_in_force_all_or_none(it):
     eventually(lambda: {a["rule"] for a in it.alerts("epsilon")} == {"a-miss"}, 20, "the rule gone")
 
 
+TEAM_RULES = """
+  - id: team-misses
+    title: {zh: 小组超时多, en: many misses in a team}
+    each: team
+    line: mall-50
+    warn: {late: ">= 2"}
+  - id: all-misses
+    title: {zh: 平台超时, en: misses of a platform}
+    each: platform
+    measure: reply
+    warn: {late: ">= 3"}
+  - id: agents-misses
+    title: {zh: 客服超时, en: misses of an agent}
+    each: agent
+    measure: reply
+    warn: {late: ">= 2"}
+"""
+TEAMS = "shops:\n" + "".join(f"  mall:{shop}: {{team: 红队}}\n" for shop in ("kappa", "lambda", "my"))
+
+
+def test_rules_on_teams_platforms_and_agents_see_all_shops_together(it):
+    """Each shop has one miss, which is few; their shops may lie in different shards."""
+    (it.front.folder / "shops.yaml").write_text(TEAMS, "utf-8")
+    (it.front.folder / "people.yaml").write_text("people:\n  li: {name: 小李, agent_ids: [a1]}\n", "utf-8")
+    assert it.apply(RULES + TEAM_RULES)[0] == 200
+
+    def over() -> dict[str, dict]:
+        found = it.front.get("/api/v1/alerts")["alerts"]
+        return {alert["rule"]: alert for alert in found if "shop" not in alert["subject"]}
+
+    for shop in ("kappa", "lambda", "nu"):  # nu is of no team
+        asked = message(f"{shop}-1", shop, "u1")
+        taken = {name: asked[name] for name in ("at", "platform", "shop_id", "conversation_id")}
+        taken |= {"type": "conversation", "id": f"{shop}-2", "action": "assigned", "agent_id": "a1"}
+        it.send(asked, taken)
+    eventually(lambda: it.told("nu"), 30, "the shops' own misses")
+    eventually(lambda: over().keys() >= {"team-misses", "agents-misses", "all-misses"}, 30, "the sums")
+    found = over()
+    assert found["team-misses"]["subject"] == {"team": "红队"}
+    assert found["agents-misses"]["subject"] == {"agent": "li"}
+    assert found["all-misses"]["subject"] == {"platform": "mall"}
+    for name in ("小组 红队", "客服 小李", "平台 mall"):
+        eventually(lambda name=name: [t for t in it.wecom.fake.texts() if name in t], 30, f"{name} told")
+    it.kill()
+    it.send(message("k9", "my", "u1"))
+    eventually(lambda: it.told("my"), 60, "another miss")
+    assert it.apply(RULES)[0] == 200
+    eventually(lambda: not over(), 90, "rules that are gone end their alerts")
+    assert len([t for t in it.wecom.fake.texts() if "小组超时多" in t and "已移除" not in t]) == 1
+
+
 def test_killed_it_goes_on_where_it_was(it):
     it.send(message("z1", "zeta", "u1"))
     eventually(lambda: it.told("zeta"), 30, "the miss")

@@ -26,6 +26,7 @@ measures:
     kind: reply_rate
     within: 2s
     unit: customer_day
+    by: [agent]
     periods: [day]
 lines:
   - {id: mall-50, measure: reply, period: day, at_least: 50%, min_count: 1}

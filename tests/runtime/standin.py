@@ -15,6 +15,7 @@ class Given:
     rejected: list = field(default_factory=list)
     counts: dict = field(default_factory=dict)
     late: dict = field(default_factory=dict)
+    parts: list = field(default_factory=list)
 
 
 @dataclass
