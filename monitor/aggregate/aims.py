@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from monitor.engine.figures import window_ms
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
 from monitor.rulebook import in_force
-from rules.pack import parse_window_ms
 from rules.rule import OVER_SHOPS, Rule, Selector, Target, target
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def moves_ms(aim: Aim, plan: Plan) -> int:
     A rule with a line has its budget by tonight's forecast, and its pace, in every message.
     """
     rules = [rule for rule in plan.rules.rules.values() if rule.each in OVER_SHOPS and aim_of(rule) == aim]
-    width = parse_window_ms(aim.period)
+    width = window_ms(aim.period)
     moves = [PACE_BUCKET_MS] if aim.line and rules else []
     return min([*moves, *([bucket_ms(width)] if width is not None else [])], default=0)
 

@@ -6,15 +6,13 @@ is put in.
 
 from __future__ import annotations
 
-from operator import add, sub
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.aggregate.aims import CUT_MS, aims_of, moves_ms
-from monitor.aggregate.sums import AimSums, Part, Sums, sums_of
+from monitor.aggregate.sums import AimSums, Part
+from monitor.aggregate.totals import ASKED, DARK, GIVEN_DARK, Given, Total
 from monitor.engine import figures
 from monitor.engine.figures import SPANS
-from monitor.engine.responses import Responses
-from monitor.engine.rows import ResponsesRow
 from monitor.engine.zone import DAY_MS
 from monitor.readings import ShopReading
 from monitor.rulebook import ShopPlan
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from monitor.aggregate.aims import Aim
+    from monitor.engine.rows import ResponsesRow
     from monitor.engine.shop import Shop
     from monitor.engine.zone import Zone
     from monitor.rulebook import Plan, Rulebook
@@ -30,19 +29,8 @@ if TYPE_CHECKING:
     from rules.pack import Measure
 
 Key = tuple[int, str]  # number of the aim, subject
-Counts = tuple[int, ...]  # in the order of Sums
-DARK: Counts = (1, 1, *(0,) * 10)
-ASKED = 3  # the place of what was asked among them
 NO_PLAN = ShopPlan()
 ALL = range(1 << 30)  # every aim
-
-
-class Given(NamedTuple):
-    """What one shop gives to one subject."""
-
-    counts: Counts
-    oldest_ask_ms: int = 0
-    answers: ResponsesRow | None = None
 
 
 class Member(NamedTuple):
@@ -62,50 +50,6 @@ class Known(NamedTuple):
     day: int  # the service day that was read
     members: Sequence[Member]
     given: dict[Key, Given]
-
-
-GIVEN_DARK = Given(DARK)
-
-
-class Total:
-    """The sums of one subject under one aim."""
-
-    __slots__ = ("answers", "asks", "counts", "longest")
-
-    def __init__(self) -> None:
-        self.counts: list[int] = [0] * len(DARK)
-        self.asks: dict[str, int] = {}  # shop → its oldest ask that waits
-        self.answers = Responses()
-        self.longest: dict[str, int] = {}  # shop → its longest answer
-
-    def put(self, shop: str, given: Given) -> None:
-        """Add what a shop gives."""
-        self.counts = list(map(add, self.counts, given.counts))
-        if given.oldest_ask_ms:
-            self.asks[shop] = given.oldest_ask_ms
-        if given.answers is not None:
-            self.answers.merge(Responses(given.answers))
-            self.longest[shop] = given.answers.max_ms
-
-    def take(self, shop: str, given: Given) -> None:
-        """Take out what it gave."""
-        self.counts = list(map(sub, self.counts, given.counts))
-        self.asks.pop(shop, None)
-        if given.answers is not None:
-            self.answers.count -= given.answers.count
-            self.answers.sum_ms -= given.answers.sum_ms
-            for index, count in given.answers.bins.items():
-                self.answers.bins[index] -= count
-            del self.longest[shop]
-
-    def sums(self) -> Sums:
-        """As they are now."""
-        answers = None
-        if self.longest:
-            bins = {index: count for index, count in self.answers.bins.items() if count}
-            longest_ms = max(self.longest.values())
-            answers = ResponsesRow(self.answers.count, self.answers.sum_ms, longest_ms, bins)
-        return sums_of(self.counts, min(self.asks.values(), default=0), answers)
 
 
 class Publisher:

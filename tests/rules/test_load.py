@@ -350,7 +350,7 @@ def test_a_mistake_in_a_line_is_told_with_what_is_allowed(line, told):
         ("measure: rate, period: 7d, warn: {late: '> 3'}", "r.yaml:2:36: rate is not kept over this period, found 7d, allowed day 30d"),
         ("period: 7d, warn: {waiting: '> 3'}", "r.yaml:2:13: a period needs a measure, found '7d'"),
         ("line: ninety", "r.yaml:2:5: a rule needs a level, allowed warn, crit or no_data"),
-        ("line: ninety, each: agent, warn: {late: '> 3'}", "r.yaml:2:33: this 'each' is not supported yet, found 'agent', allowed shop conversation source"),
+        ("line: ninety, each: agent, warn: {late: '> 3'}", "r.yaml:2:19: each: agent needs a measure that its pack keeps `by: [agent]`, over the day, found 'rate' of p, day"),
         ("each: conversation, warn: {seconds_left: '<= 3'}", "r.yaml:2:5: each: conversation needs a 'measure' or a 'line'"),
         ("each: conversation, measure: time, warn: {asked: '> 1'}", "r.yaml:2:42: each: conversation needs a reply rate, found response_time"),
         ("each: source, no_data: {for: 0s}", "r.yaml:2:42: a duration of nothing, found '0s', allowed 1s or more"),

@@ -50,6 +50,22 @@ def test_a_step_is_its_own_retry(store):
     assert store.take(0).position == 8
 
 
+def test_parts_are_stored_with_the_step_once_and_only_by_the_owner(store):
+    first, other = store.take(0).epoch, store.take(1).epoch
+    store.commit_step(0, first, 7, [], [(5, 5_000, b"a"), (7, 10_000, b"b")])
+    store.commit_step(0, first, 8, [], [(7, 10_000, b"again"), (8, 15_000, b"c")])
+    store.commit_step(1, other, 3, [], [(3, 10_000, b"d")])
+    with pytest.raises(Fenced):
+        store.commit_step(0, first - 1, 9, [], [(9, 20_000, b"e")])
+    every = [(5_000, 0, b"a"), (10_000, 0, b"b"), (10_000, 1, b"d"), (15_000, 0, b"c")]
+    assert store.parts(0, 100) == every
+    assert store.parts(0, 2) == every[:1]  # the second at the end may not be whole
+    assert store.parts(6_000, 100) == every[1:]
+    assert store.latest_parts() == [every[3], every[2]]
+    assert store.drop_parts(10_000) == 1
+    assert store.parts(0, 100) == every[1:]
+
+
 def test_a_position_never_goes_back(store):
     epoch = store.take(0).epoch
     store.commit_step(0, epoch, 9, [])
