@@ -10,10 +10,10 @@ from alerting.address import mentionable
 from alerting.compared import compared
 from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
+from alerting.subjects import subject_name
 from alerting.template import OURS, Templates
 from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
 from rules.machine import REASON_TEXTS, Reason
-from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,28 +72,16 @@ class About:
         self._key = t.subject.get("shop", "")
         self.shop: ShopInfo = directory.shop(self._key)
         self.rule: RuleInfo = directory.rule(t.rule, self._key)
-        self.name = self._clean(self._subject())
+        self.name = self._clean(subject_name(t.subject, directory, style.language))
         self._compared = tuple(compared(t.facts.condition))
-        own = t.rule in OWN_RULES
-        self.title = style.say(t.rule) if own else self._text(self.rule.title) or self._clean(t.rule)
+        own = style.say(t.rule) if t.rule in OWN_RULES else ""
+        self.title = own or self._text(self.rule.title) or self._clean(t.rule)
 
     def _clean(self, text: str) -> str:
         return clean(text, markdown=self.style.markdown)
 
     def _text(self, text: Text) -> str:
         return self._clean(text.in_language(self.style.language))
-
-    def _subject(self) -> str:
-        if self._key:
-            return self.shop.name or self._key
-        for name in ("source", "account", "daemon"):
-            if name in self.t.subject:
-                return self.style.say(name, of=self.t.subject[name])
-        for each in OVER_SHOPS.keys() & self.t.subject:
-            name = self.t.subject[each]
-            name = self._directory.agent("", name).name if each == "agent" else name
-            return f"{OVER_SHOPS[each].in_language(self.style.language)} {name}"
-        return ", ".join(f"{name} {value}" for name, value in self.t.subject.items())
 
     def figure(self) -> str:
         """The one figure that says how bad it is: what the rule compared, else what is known."""

@@ -105,6 +105,8 @@ class AggregateLoop:
         """Judge the cuts that are ready; whether there may be more."""
         shard = self.shard
         if shard is None:
+            if not await self._thread.run(self._plans.look, self._store):
+                return False  # no plan was ever in force
             taken = await self._thread.run(self._restore)
             self._lease, shard = taken
             self.shard = shard
