@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
@@ -56,8 +57,9 @@ class Beat:
         if now_ms < self._next_ms:
             return
         try:
-            answer = await self._client.get(self._url.get_secret_value(), timeout=limits.BEAT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            async with asyncio.timeout(limits.BEAT_S):  # also of an answer that drips: the auditor must go on
+                answer = await self._client.get(self._url.get_secret_value(), timeout=limits.BEAT_S)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             log.warning("heartbeat not taken", error=type(error).__name__)
             return
         if answer.is_success:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -49,20 +50,37 @@ async def _exchange(
     headers: Mapping[str, str],
     extensions: Mapping[str, str] | None,
 ) -> httpx.Response | DeliveryResult:
+    request = client.build_request(
+        method,
+        url,
+        content=content,
+        headers=dict(headers),
+        timeout=TIMEOUT,
+        extensions=dict(extensions or {}),
+    )
     try:
-        return await client.request(
-            method,
-            url,
-            content=content,
-            headers=dict(headers),
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            extensions=dict(extensions or {}),
-        )
+        # Beside httpx's time for each byte one for all of them: an answer that only drips ends, too.
+        async with asyncio.timeout(limits.ANSWER_S + limits.CONNECT_S):
+            return await _answer(client, request)
     except _NOT_SENT as error:
         return DeliveryResult("transient", detail=f"no connection ({type(error).__name__})")
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, TimeoutError) as error:
         return DeliveryResult("ambiguous", detail=f"no answer ({type(error).__name__})")
+
+
+async def _answer(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer, of a longer one what ``limits.ANSWER_BYTES_MAX`` holds."""
+    response = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        body = b""
+        async for chunk in response.aiter_bytes():
+            body += chunk[: limits.ANSWER_BYTES_MAX - len(body)]
+            if len(body) >= limits.ANSWER_BYTES_MAX:
+                break
+    finally:
+        await response.aclose()
+    kept = {name: value for name, value in response.headers.items() if name == "retry-after"}
+    return httpx.Response(response.status_code, headers=kept, content=body, request=request)
 
 
 def judge_status(response: httpx.Response) -> DeliveryResult | None:

@@ -22,9 +22,10 @@ class Fault:
     ``bad_gateway``: 502 with HTML, not taken. ``silent``: taken, never answered. ``slow``: taken, answered
     after ``seconds``. ``reset``: not taken, connection reset. ``lost``: taken, then reset. ``html``: 200
     from something in between, not taken. ``busy``: whatever the provider says when it is busy.
+    ``drip``: taken, answered byte by byte, each after ``seconds``, without end. ``flood``: the same at once.
     """
 
-    kind: Literal["bad_gateway", "silent", "slow", "reset", "lost", "html", "busy"]
+    kind: Literal["bad_gateway", "silent", "slow", "reset", "lost", "html", "busy", "drip", "flood"]
     seconds: float = 6.0
 
 
@@ -122,6 +123,8 @@ class FakeServer:
             return False
         if kind == "silent":
             await asyncio.Event().wait()
+        if fault and kind in ("drip", "flood"):
+            await _pour(writer, fault)
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         head = (
@@ -131,6 +134,15 @@ class FakeServer:
         writer.write(head.encode() + answer.body)
         await writer.drain()
         return True
+
+
+async def _pour(writer: asyncio.StreamWriter, fault: Fault) -> None:
+    """An answer that has no end, until the other side has enough."""
+    writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n")
+    while True:
+        writer.write(b" " if fault.kind == "drip" else b" " * 65_536)
+        await writer.drain()
+        await asyncio.sleep(fault.seconds if fault.kind == "drip" else 0)
 
 
 _FIELDS = ("method", "path", "query", "headers", "body")

@@ -7,10 +7,11 @@ import pytest
 from pydantic import SecretStr
 from worlds import MINUTE, SECOND, T0, Shard, policy
 
+from alerting import limits
 from alerting.auditor import Auditor
 from alerting.channels.base import DeliveryResult
 from alerting.desk import Desk
-from alerting.fakes.http import Answer
+from alerting.fakes.http import Answer, Fault
 from alerting.fakes.provider import Provider
 from alerting.policy.records import Result, Tick
 from alerting.policy.rulings import Receiver
@@ -194,7 +195,9 @@ class Outside(Provider):
         return Answer(b"OK", self.status)
 
 
-def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again():
+def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again(monkeypatch):
+    monkeypatch.setattr(limits, "BEAT_S", 0.3)
+
     class Clock:
         ms = T0
 
@@ -218,6 +221,10 @@ def test_pings_go_out_as_often_as_asked_and_one_that_fails_is_tried_again():
                 await beat()
             assert len(outside.pings) == 4
             assert taken == [T0 / 1_000, T0 / 1_000 + 60], "a ping that was refused was not taken"
+            outside.suffer(Fault("drip", 0.02))
+            async with asyncio.timeout(5):
+                await beat()  # given up in time: the auditor must go on
+            assert len(taken) == 2
         await outside.close()
         async with httpx.AsyncClient(trust_env=False) as client:
             await Beat(client, SecretStr(f"{url}/ping"), MINUTE, clock)()  # refused: told in the log

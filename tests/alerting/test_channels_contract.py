@@ -176,6 +176,24 @@ def test_what_is_known_after_a_fault(side, fault, kind, arrived, monkeypatch):
     assert seen == arrived or (seen == 1 and result.accepted)  # sent again in the same breath, or found
 
 
+@those(lambda side: side.name not in ("wecom_smart_bot", "apprise"))
+@pytest.mark.parametrize("fault", ["drip", "flood"])
+def test_an_answer_without_end_is_given_up_in_time(side, fault, monkeypatch):
+    """Each byte comes in time, so that no wait for the next one ends: the account would stand for ever."""
+    answer_within(monkeypatch, 0.2)
+    monkeypatch.setattr(limits, "CONNECT_S", 0.1)
+
+    async def scene(fake, channel):
+        fake.suffer(Fault(fault, seconds=0.02))
+        async with asyncio.timeout(5):
+            return await send(channel)
+
+    result, fake = talk(side, scene)
+    told_by_status = "ok" if side.name == "webhook" and fault == "flood" else "ambiguous"
+    assert result.kind in (told_by_status, side.after.get("silent"))
+    assert len(fake.inbox) / side.copies == 1
+
+
 @every
 def test_a_refused_connection_is_transient(side):
     async def scene(fake, channel):
