@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from alerting import limits
 from alerting.channels.base import Message
 from alerting.policy.records import Health, alert_key
-from alerting.policy.rulings import OVERDUE_RULE
+from alerting.policy.rulings import OVERDUE_RULE, RUNBOOK
 from alerting.ports import InPlace
 from alerting.texts import duration, say
 
@@ -172,7 +172,8 @@ class Auditor:
         title, what = say(self._language, OVERDUE_RULE), say(self._language, "comma").join(found)
         alert = {"alert": "", "incident": "", "kind": "fire", "severity": "crit"}
         alert |= {"name": "slawatch", "title": title, "figure": what}
-        body = say(self._language, "audit", title=title, what=what)
+        mend = RUNBOOK.in_language(self._language).format(rule=OVERDUE_RULE)
+        body = f"{say(self._language, 'audit', title=title, what=what)}\n{mend}"
         message = Message(f"audit-{now_ms}", body, alerts=(alert,), language=self._language)
         for name in names:
             channel = self._channels[name]

@@ -54,11 +54,16 @@ def environment_of_unit(path, number="3"):
     return dict(line.split("=", 1) for line in filled)
 
 
+def unset(value):
+    """What compose makes of a value while nothing is set outside."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+
+
 def environments():
     """Where settings come from the environment: (place, variables)."""
     for name, service in compose()["services"].items():
         if service["image"] == "slawatch":
-            yield f"compose {name}", service["environment"]
+            yield f"compose {name}", {key: unset(value) for key, value in service["environment"].items()}
     shared = of_kind("ConfigMap")[0]["data"]
     for name, pod in pods().items():
         own = {one["name"]: one.get("value", name) for one in pod["containers"][0].get("env", [])}
@@ -116,7 +121,7 @@ def test_what_a_compose_service_names_is_there():
         assert set(taken) <= secrets.keys()
         assert set(service.get("depends_on", {})) <= services.keys()
         for volume in service.get("volumes", []):
-            where = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
+            where = unset(volume).split(":")[0]
             assert where in volumes or where == "../conf" or (DEPLOY / where).exists(), volume
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), "what has no TLS is for this machine"

@@ -18,6 +18,8 @@ from alerting.policy.rulings import Receiver
 from monitor.auditing import Beat
 from monitor.store.sqlite import SqliteStore
 
+MEND = "\n处理：见 docs/runbook.zh.md 的 slawatch-overdue"
+
 
 class Way:
     """A channel that takes what it is given, or nothing."""
@@ -145,7 +147,7 @@ def test_where_nobody_was_told_by_way_of_the_desk_the_operator_is_written_to_dir
     assert house.ways["hook"].inbox == []
     house.look(125)
     assert house.ways["hook"].inbox == [
-        "【严重】slawatch：通知没有按时发出，bot 上 1 条待发，最久 2 分钟，hook 上 1 条待发，最久 64 秒"
+        f"【严重】slawatch：通知没有按时发出，bot 上 1 条待发，最久 2 分钟，hook 上 1 条待发，最久 64 秒{MEND}"
     ]
     house.fold()
     house.look(300)
@@ -161,7 +163,9 @@ def test_a_desk_that_stands_still_is_told_directly_over_whatever_takes_it(house)
     assert house.look(0) == []
     assert house.look(29) == []
     assert house.look(31) == ["告警台 31 秒没有处理新的告警"]
-    assert house.ways["bot"].inbox == ["【严重】slawatch：通知没有按时发出，告警台 31 秒没有处理新的告警"]
+    assert house.ways["bot"].inbox == [
+        f"【严重】slawatch：通知没有按时发出，告警台 31 秒没有处理新的告警{MEND}"
+    ]
     house.fold()
     house.sent("bot")
     assert house.look(46) == []

@@ -139,6 +139,14 @@ def test_that_the_message_was_refused_once_and_then_went_through_is_seen(see):
     assert [(row["severity"], row["to_state"]) for row in rows] == [("0", "ok"), ("2", "firing")]
 
 
+def test_that_nothing_was_sent_is_a_number_while_the_daemon_is_heard(see):
+    """Before the bad hour nobody had to be told: 0, and not NO DATA. Of a time nobody wrote in: NO DATA."""
+    assert shown(see("slawatch-alerts", "Messages", until=13)) == ("0", "blue")
+    assert shown(see("slawatch-alerts", "Refused", until=13)) == ("0", "green")
+    assert shown(see("slawatch-alerts", "Slowest", until=13)) == ("0", "green")
+    assert shown(see("slawatch-alerts", "Refused", start_ms=at(2), until=3)) == ("NO DATA", "red")
+
+
 def test_a_daemon_that_falls_silent_turns_the_wall_red_within_a_minute(see):
     """Nothing is written after 16:00: the age grows, and numbers are gone instead of staying as they were."""
     assert shown(see("slawatch-wall", "Age of data", until=16.0)) == ("10", "green")

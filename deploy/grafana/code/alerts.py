@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.grafana.code import flux
 from deploy.grafana.code.house import GREEN, SEVERITIES, board, course, number, rows
 from deploy.grafana.code.shades import CALM, DELAY, FEW, TO_SHOP
-from monitor.sinks.influx_schema import ALERT, DELIVERY, SHOP
+from monitor.sinks.influx_schema import ALERT, DELIVERY, SELF, SHOP
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -32,18 +32,18 @@ def alerts() -> Dashboard:
         number(
             "消息 · Messages",
             "所看时间内发出的消息。 Messages of the time that is looked at.",
-            flux.over_all(DELIVERY, "count", "sum"),
+            flux.over_all(DELIVERY, "count", "sum", SELF),
             CALM,
         ),
         number(
             "失败 · Refused",
             "其中通道没有接受的。 Of these, what no channel took.",
-            flux.over_all(DELIVERY, "count", "sum", refused),
+            flux.over_all(DELIVERY, "count", "sum", SELF, refused),
         ),
         number(
             "最慢 · Slowest",
             "从状态变化到通道应答，最久的一条。 The longest from a change to the channel's answer.",
-            flux.over_all(DELIVERY, "took_ms", "max"),
+            flux.over_all(DELIVERY, "took_ms", "max", SELF),
             DELAY,
             "ms",
         ),

@@ -142,10 +142,19 @@ def slowest(measurement: Measurement, field: str, every: str, by: str) -> str:
 {_columns(by, of_one=True)}"""
 
 
-def over_all(measurement: Measurement, field: str, fn: str, where: str = "") -> str:
-    """One number over all points of the time that is looked at."""
-    return f"""{_source(measurement, (field,), where, _RANGE)}
+def over_all(measurement: Measurement, field: str, fn: str, heard: Measurement, where: str = "") -> str:
+    """One number over all points of the time that is looked at; ``fn`` is sum or max.
+
+    Where there is no point it is 0 if ``heard`` was written meanwhile, by its field ``ready``; else nothing.
+    """
+    return f"""heard = {_source(heard, ("ready",), "", _RANGE)}
   |> group()
+  |> count()
+  |> map(fn: (r) => ({{_value: r._value - r._value}}))
+found = {_source(measurement, (field,), where, _RANGE)}
+  |> group()
+  |> keep(columns: ["_value"])
+union(tables: [heard, found])
   |> {fn}()
   |> keep(columns: ["_value"])"""
 
