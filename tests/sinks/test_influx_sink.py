@@ -14,7 +14,7 @@ from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_spool import Spool
-from tests.servers.influx import ORG, Bucket
+from tests.servers.influx import ORG, Bucket, InfluxServer
 from tests.waiting import eventually
 
 NOW_MS = 1_795_000_000_000
@@ -229,9 +229,9 @@ def test_what_waits_longer_than_allowed_goes_and_is_counted(ways):
     assert sink.age_ms == 0
 
 
-def test_a_full_disk_costs_points_and_nothing_else(influx_server, small_disk, ways):
+def test_a_full_disk_costs_points_and_nothing_else(influx_server, new_disk, ways):
     """Below what is the desk's nothing is put; a disk wholly full breaks nothing; with room it goes on."""
-    bucket = influx_server.new_bucket()
+    bucket, small_disk = influx_server.new_bucket(), new_disk(4 << 20)
     ways.folder = small_disk
     ways.token = small_disk / "token"
     sink = ways(bucket, disk_min=1 << 20)
@@ -254,6 +254,29 @@ def test_a_full_disk_costs_points_and_nothing_else(influx_server, small_disk, wa
     reckless.put(lines(10, 20))
     drained(reckless)
     assert influx_server.points(bucket) >= 20
+
+
+def test_a_server_whose_disk_is_full_gets_everything_once_it_has_room(new_disk, ways):
+    """It says 500, with room again as well until it is restarted; nothing is lost or doubled."""
+    disk = new_disk(64 << 20)
+    with InfluxServer(disk) as server:
+        bucket = server.new_bucket()
+        sink = ways(bucket)
+        sink.put(lines(5_000))
+        drained(sink)
+        fill(disk / "filler")
+        for at in range(5_000, 100_000, 5_000):
+            sink.put(lines(5_000, at))
+            sink.flush()
+        eventually(lambda: sink.state.way == "down", within_s=20)
+        assert sink.state.words.startswith("500")
+        assert sink.waiting
+        (disk / "filler").unlink()
+        server.stop()
+        server.start()
+        drained(sink)
+        assert server.points(bucket) == 100_000
+        assert not sink.dropped
 
 
 def test_a_server_that_is_busy_says_when_to_come_again(ways, tmp_path):
