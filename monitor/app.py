@@ -31,6 +31,7 @@ from monitor.runtime.memory import collect_seldom
 from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plan_book import PlanBook
+from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reasons import Reasons
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
@@ -160,7 +161,7 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured, callbacks, receipts),
+            options=_web_options(configured, callbacks, receipts, running),
         )
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
@@ -248,7 +249,7 @@ def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Rece
 
 
 def _web_options(
-    configured: Configured, callbacks: Mapping[str, TapReader], receipts: Receipts
+    configured: Configured, callbacks: Mapping[str, TapReader], receipts: Receipts, running: Embedded
 ) -> WebOptions:
     settings = configured.settings
     return WebOptions(
@@ -260,6 +261,7 @@ def _web_options(
         callbacks=callbacks,
         receipts=receipts,
         links=configured.names.links,
+        sums=PublishedSums(running.plans, running.store, running.thread, 1),
     )
 
 

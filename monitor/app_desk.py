@@ -31,6 +31,7 @@ from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.link_key import links_of
 from monitor.runtime.plan_book import PlanBook
+from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.status import SenderMetrics, account_failed, account_well, set_alerts
@@ -254,6 +255,7 @@ def _web(
         callbacks=callbacks,
         receipts=parts.receipts,
         links=names.links,
+        sums=PublishedSums(PlanBook(), parts.store, parts.thread, settings.kafka.partitions),
     )
     return build_desk_app(
         view=parts.view,

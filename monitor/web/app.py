@@ -25,6 +25,7 @@ from monitor.web.rules import rules_routes
 from monitor.web.shell import Shell
 from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
+from monitor.web.sums import SumsPort, sums_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -55,6 +56,7 @@ class WebOptions:
     callbacks: Mapping[str, TapReader] = field(default_factory=dict)
     receipts: Receipts | None = None  # None: nobody pushes any
     links: Links | None = None  # None: messages carry none
+    sums: SumsPort | None = None  # None: figures over shops are not shown
     stream_interval_s: float = limits.STREAM_INTERVAL_S
 
 
@@ -167,6 +169,8 @@ def _add_alerts(
     app.include_router(api_routes(view, desk, access))
     app.include_router(silence_routes(view, desk, access, clock_ms))
     app.include_router(rules_routes(rules, access))
+    if options.sums:
+        app.include_router(sums_routes(options.sums, access))
     app.include_router(callback_routes(options.callbacks, desk, bodies))
     if options.receipts:
         app.include_router(receipt_routes(options.receipts, bodies))

@@ -104,6 +104,11 @@ def test_rules_on_teams_platforms_and_agents_see_all_shops_together(it):
     assert found["team-misses"]["subject"] == {"team": "红队"}
     assert found["agents-misses"]["subject"] == {"agent": "li"}
     assert found["all-misses"]["subject"] == {"platform": "mall"}
+    shown = it.front.get("/api/v1/sums?each=team")
+    (red,) = [one for one in shown["sums"] if one["team"] == "红队" and one["line"] == "mall-50"][:1]
+    assert (red["shops"], red["asked"], red["late"], red["value"]) == (2, 2, 2, "0.0000")
+    assert shown["missing"] == 0
+    assert time.time_ns() // 1_000_000 - shown["as_of_ms"] < 15_000
     for name in ("小组 红队", "客服 小李", "平台 mall"):
         eventually(lambda name=name: [t for t in it.wecom.fake.texts() if name in t], 30, f"{name} told")
     it.kill()
