@@ -18,7 +18,7 @@ from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_points import Points, ShopName
 from monitor.sinks.influx_sender import OK, REFUSED
-from monitor.sinks.influx_spool import Spool
+from monitor.sinks.influx_spool import opened
 from rules.pack import Text
 
 if TYPE_CHECKING:
@@ -57,16 +57,13 @@ def charts_of(
         status: How the process is.
         clock: When it is time for a sample.
         stack: Closes it.
-
-    Raises:
-        MonitorError: The spool cannot be opened.
     """
     settings = configured.settings.influx
     if not settings.url:
         return None
     # Room that belongs to events is left twice over: charts stop before ingest does.
     disk_min = 2 * configured.settings.low_water
-    spool = Spool(configured.data / "influx.db", settings.spool_size, settings.spool_age, disk_min)
+    spool = opened(configured.data / "influx.db", settings.spool_size, settings.spool_age, disk_min)
     token = partial(settings.read_token, configured.base)
     link = Link(settings.url, settings.org, settings.bucket, token)
     sink = InfluxSink(spool, link, lambda: time.time_ns() // 1_000_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BATCH_POINTS = 5_000  # points of one row of the spool; more are several
 REQUEST_POINTS = 10_000  # points of one request, of several rows if they are small
+MEMORY_BYTES = 16 << 20  # of a spool that cannot be on disk
 QUEUED_BATCHES = 64  # given and not on disk yet; more are dropped and counted (busy)
 REFUSED_KEPT = 1_000  # batches or lines the server refused for good; the oldest go
 WORDS = 500  # of what the server said

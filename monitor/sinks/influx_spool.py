@@ -12,15 +12,18 @@ import threading
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import structlog
 
 from monitor.errors import MonitorError
 from monitor.sinks import influx_limits as limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
+log = structlog.get_logger(__name__)
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE batch (
@@ -70,6 +73,7 @@ class Spool:
         self._path, self._size_max, self._age_max_ms, self._disk_min = path, size_max, age_max_ms, disk_min
         self._lock = threading.Lock()
         self._dropped = Counter[str]()
+        self._points = self._bytes = self._oldest_ms = 0
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute(
@@ -80,13 +84,13 @@ class Spool:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+            if version == _VERSION or not version:
+                self._measure()
         except sqlite3.Error as error:
             raise MonitorError(f"influx spool {path}: {error}", mend="move the file away") from error
         if version > _VERSION:
             what = f"influx spool {path}: written by a newer slawatch (version {version})"
             raise MonitorError(what, mend="update slawatch, or move the file away")
-        self._points = self._bytes = self._oldest_ms = 0
-        self._measure()
 
     def put(self, lines: Sequence[str], now_ms: int, *, lasting: bool = False) -> None:
         """Make lines durable, at the bound in place of older ones; what cannot be is counted."""
@@ -226,6 +230,25 @@ class Spool:
             "SELECT total(points), total(length(body)), min(made_ms) FROM batch"
         ).fetchone()
         self._points, self._bytes, self._oldest_ms = int(found[0]), int(found[1]), found[2] or 0
+
+
+def opened(path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> Spool:
+    """The spool at a path; see ``Spool``. Never in the way: what cannot be read is set aside and begun anew.
+
+    Where nothing can be kept at all, what waits is kept in memory, up to ``MEMORY_BYTES``.
+    """
+    try:
+        return Spool(path, size_max, age_max_ms, disk_min)
+    except MonitorError as error:
+        log.warning("spool set aside", error=error.what)
+    try:
+        for part in ("", "-wal", "-shm"):
+            if (file := path.with_name(path.name + part)).exists():
+                file.replace(path.with_name(f"{path.name}.set-aside{part}"))
+        return Spool(path, size_max, age_max_ms, disk_min)
+    except (MonitorError, OSError) as error:
+        log.warning("no spool on disk: what waits for InfluxDB is lost with the process", error=str(error))
+    return Spool(Path(":memory:"), min(size_max, limits.MEMORY_BYTES), age_max_ms)
 
 
 def packed(lines: bytes) -> bytes:

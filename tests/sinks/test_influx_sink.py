@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -13,7 +15,7 @@ import pytest
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
-from monitor.sinks.influx_spool import Spool
+from monitor.sinks.influx_spool import Spool, opened
 from tests.servers.influx import ORG, Bucket, InfluxServer
 from tests.waiting import eventually
 
@@ -277,6 +279,46 @@ def test_a_server_whose_disk_is_full_gets_everything_once_it_has_room(new_disk, 
         drained(sink)
         assert server.points(bucket) == 100_000
         assert not sink.dropped
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from monitor.sinks.influx import InfluxSink
+from monitor.sinks.influx_link import Link
+from monitor.sinks.influx_spool import Spool
+sink = InfluxSink(Spool(Path(sys.argv[1]), 1 << 30, 1 << 50), Link("http://127.0.0.1:9", "o", "b", str), int)
+sink.start()
+for first in range(0, 20_000, 1_000):
+    sink.put([f"sla_line,shop=s1 asked={n}i {n + 10**18}" for n in range(first, first + 1_000)])
+sink.flush()
+print("put", flush=True)
+sink.flush() or input()
+"""
+
+
+def test_what_was_put_survives_kill_9_of_the_daemon(influx_server, ways):
+    bucket = influx_server.new_bucket()
+    command = [sys.executable, "-c", CHILD, str(ways.folder / "spool.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        while b"put" not in child.stdout.readline():
+            pass
+        child.kill()
+    drained(ways(bucket))
+    assert influx_server.points(bucket) == 20_000
+
+
+def test_a_spool_that_cannot_be_read_is_set_aside_and_never_keeps_the_daemon_from_its_work(tmp_path):
+    path = tmp_path / "influx.db"
+    path.write_bytes(b"not a database" * 1_000)
+    spool = opened(path, 1 << 20, 1 << 50)
+    spool.put(lines(3), NOW_MS)
+    assert (spool.points, (tmp_path / "influx.db.set-aside").exists()) == (3, True)
+    spool.close()
+    nowhere = opened(tmp_path / "no" / "such" / "folder" / "influx.db", 1 << 20, 1 << 50)
+    nowhere.put(lines(3), NOW_MS)
+    assert nowhere.points == 3
+    nowhere.close()
 
 
 def test_a_server_that_is_busy_says_when_to_come_again(ways, tmp_path):
