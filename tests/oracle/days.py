@@ -78,6 +78,19 @@ class DayRule:
         return WITHOUT_LIMIT_MS if self.measure.within_ms is None else self.measure.within_ms
 
     @property
+    def alike(self) -> list[DayRule]:
+        """Every measure of that day whose rounds open and close as its own do, itself included."""
+        rules = (DayRule(self.pack, m, self.zone, self.day) for m in self.pack.measures.values())
+        return [self, *(rule for rule in rules if rule._rounds == self._rounds and not rule.exempt)]
+
+    @property
+    def _rounds(self) -> tuple[object, ...]:
+        of, hours = self.measure, self.measure.service_hours
+        spans = self.pack.service_hours if hours is None else hours
+        said = (set(of.answered_by), of.counts == "human_stage", of.hours_by == "session_start")
+        return (of.kind == "order_rate", *said, of.on_handover == "opens", tuple(spans))
+
+    @property
     def midnight_ms(self) -> int:
         return midnight_after(self.day, self.zone)
 

@@ -15,7 +15,8 @@ with the engine. Where the text admits two readings, this is the one taken:
 7. Settled is final (decision 3): an event that arrives when ``clock > max(last change, arrival of the last
    customer message in event order) + lateness`` no longer sees the round; a customer message then opens a
    new one. Only ``exclude`` still takes settled rounds out. The last change is ``midnight - 1`` or the
-   deadline. A hand-over that opened a round is its customer message. A round without an ask ends at midnight.
+   deadline, the longest of the measures that have the same rounds. A hand-over that opened a round is its
+   customer message. A round without an ask ends at midnight.
 8. The robot's stage after midnight is the new day's; a round opened by a hand-over was opened in the human
    stage; after ``handed_back`` a round that was once handed over stays so.
 9. ``assigned`` and ``transferred`` of that service day make a holder, as who wrote does.

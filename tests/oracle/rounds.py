@@ -64,23 +64,32 @@ class Round:
     @property
     def last_change_ms(self) -> int:
         """The last millisecond whose events can change the round."""
-        last_of_day = self.rule.midnight_ms - 1
+        return self._last_change_ms(self.rule)
+
+    def _last_change_ms(self, rule: DayRule) -> int:
+        last_of_day = rule.midnight_ms - 1
         if not self.asked:
             return last_of_day
-        per_message = self.rule.measure.kind == "reply_rate" and self.rule.measure.unit == "message"
+        per_message = rule.measure.kind == "reply_rate" and rule.measure.unit == "message"
         judged = self.asked[-1] if per_message else self.asked[0]
-        return max(last_of_day, judged.at + self.rule.limit_ms)
+        return max(last_of_day, judged.at + rule.limit_ms)
 
     def is_settled(self, clock_ms: int, lateness_ms: int) -> bool:
+        """For its own measure: it waits no longer."""
         return clock_ms > max(self.last_change_ms, self.messages[-1].arrival_ms) + lateness_ms
+
+    def is_forgotten(self, clock_ms: int, lateness_ms: int) -> bool:
+        """For every measure that has the same rounds: they are one round, and settled as one (decision 3)."""
+        last_ms = max(self._last_change_ms(rule) for rule in self.rule.alike)
+        return clock_ms > max(last_ms, self.messages[-1].arrival_ms) + lateness_ms
 
     @property
     def is_waiting(self) -> bool:
         return self.answer is None and not self.served
 
     def can_change(self, by: Heard, lateness_ms: int) -> bool:
-        settled = self.is_settled(by.arrival_ms, lateness_ms)
-        return self.is_waiting and by.at <= self.last_change_ms and not settled
+        forgotten = self.is_forgotten(by.arrival_ms, lateness_ms)
+        return self.is_waiting and by.at <= self.last_change_ms and not forgotten
 
     def holder_at(self, deadline_ms: int) -> str:
         """Who is to blame for a miss (decision 6)."""

@@ -22,6 +22,7 @@ from tests.properties.strategies import (
 
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
 SEEDS = int(os.environ.get("TEST_SEEDS", "120"))
+FOUND = (100241,)  # an answer hours late, past one measure's limit and not past its twin's
 
 
 ENTRANCE = ("no_shop", "no_id", "no_conversation", "no_actor", "action")  # refused before the engine
@@ -56,7 +57,7 @@ def run(case: Case, stream: Stream) -> Engine:
     return engine
 
 
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("seed", [*range(FIRST_SEED, FIRST_SEED + SEEDS), *FOUND])
 def test_figures_are_the_oracles(seed):
     """Every event is taken or refused as the oracle does, and at any clock every figure is its figure."""
     case = random_case(seed)
