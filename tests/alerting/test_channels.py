@@ -10,6 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from alerting import limits
 from alerting.channels.base import Message
 from alerting.channels.codes import judge_errcode
 from alerting.channels.console import Console
@@ -224,11 +225,15 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch):
     assert talk(scene, hook, allow_private=False).kind == "bad_credential"
 
 
-def test_a_name_that_does_not_resolve_is_transient(monkeypatch):
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_name_that_does_not_resolve_is_transient(monkeypatch, silent):
     hook = Hook()
+    monkeypatch.setattr(limits, "CONNECT_S", 0.05)
 
     async def scene(channel):
         async def resolve(*_, **__):
+            if silent:
+                await asyncio.Event().wait()
             raise socket.gaierror
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
