@@ -14,6 +14,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_port import DeskDoor
 from monitor.runtime.passing import refuse_real_channels
+from monitor.runtime.status import account_well
 from monitor.web.taps import hear_taps
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class Receivers:
 
         def use() -> None:
             self._on_accounts(len(channels) - len(self._channels))
+            for gone in self._channels.keys() - channels.keys():
+                account_well(self._told.health, gone)
             self._configured, self._channels, self._marks = files, channels, marks
             self._callbacks.clear()
             self._callbacks.update(callbacks)

@@ -12,6 +12,7 @@ from monitor.app import daemon
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
+from monitor.runtime.status import account_failed
 
 APPLY = "/api/v1/rules/apply"
 ONE = """
@@ -157,8 +158,10 @@ def test_who_was_to_be_told_over_an_account_that_is_gone_is_told_over_another(tm
         await house.until(4)
         about = [one for one in house.wecom.inbox if "mall:s2" in one.text]
         assert about == []  # its key is wrong; that alone was told over the other account
+        account_failed(house.it.running.health, "second", RuntimeError("as never before"))
         house.write("alerting.yaml", ONE)
         await house.apply()
+        assert dict(house.it.running.health.problems) == {}
         await house.until(6)
         assert [one.key for one in house.wecom.inbox if "mall:s2" in one.text] == ["first-key"]
         await house.until(60)
