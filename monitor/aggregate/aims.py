@@ -1,4 +1,4 @@
-"""What is summed over shops: one aim for each thing that rules over shops, or pages, look at.
+"""What is summed over shops: one aim for each thing that rules over shops look at.
 
 The aims of a plan are numbered in an order that follows from the plan alone, so that whoever knows the plan
 knows what number 3 is.
@@ -15,13 +15,10 @@ from monitor.rulebook import in_force
 from rules.rule import OVER_SHOPS, Rule, Selector, Target, target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from monitor.rulebook import Plan, ShopPlan
     from rules.pack import Pack
 
 CUT_MS: Final = 5_000  # figures over shops are those of every fifth second
-SHOWN: Final = ("reply_rate", "response_time", "order_rate")  # the kinds of measure that pages sum
 EVERY_SHOP: Final = Selector()
 NO_LABELS: Final[dict[str, str]] = {}
 
@@ -57,10 +54,9 @@ def aim_of(rule: Rule) -> Aim:
 
 
 def aims_of(plan: Plan) -> tuple[Aim, ...]:
-    """Everything that is summed under a plan: what rules ask for, then, if there are teams, what is shown."""
-    asked = [aim_of(rule) for rule in plan.rules.rules.values() if rule.each in OVER_SHOPS]
-    shown = _shown(plan) if not plan.quiet_gaps and any(shop.team for shop in plan.shops.values()) else ()
-    return tuple(dict.fromkeys([*asked, *shown]))
+    """Everything that is summed under a plan: what rules ask for."""
+    asked = (aim_of(rule) for rule in plan.rules.rules.values() if rule.each in OVER_SHOPS)
+    return tuple(dict.fromkeys(asked))
 
 
 def moves_ms(aim: Aim, plan: Plan) -> int:
@@ -81,11 +77,3 @@ def pack_of(aim: Aim, plan: Plan, day: int) -> Pack | None:
         if pack is not None and aim.target(pack) is not None:
             return pack
     return None
-
-
-def _shown(plan: Plan) -> Iterator[Aim]:
-    for each in ("team", "platform"):
-        for versions in plan.packs.values():
-            for pack in versions:
-                yield from (Aim(each, line=line, period=pack.lines[line].period) for line in pack.lines)
-                yield from (Aim(each, measure=m.id) for m in pack.measures.values() if m.kind in SHOWN)

@@ -34,7 +34,7 @@ def sums_routes(sums: SumsPort, access: Access) -> APIRouter:
     async def get_sums(
         request: Request, each: Annotated[Literal["team", "platform", "agent"], Query()] = "team"
     ) -> Response:
-        """What rules on sums look at and, where shops have teams, every line and measure of the day.
+        """What rules on sums look at.
 
         At most a few seconds old, of the second `as_of_ms`. `dark` shops (a source is blind) are not in
         the figures; `missing` shards were not heard of for 30 s.
