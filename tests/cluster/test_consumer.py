@@ -113,18 +113,24 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(settings, tmp_path):
     asyncio.run(scene())
 
 
-def test_a_shard_that_loads_slowly_holds_up_no_other(settings, tmp_path):
-    send(settings, 0, 300)
-    slow = threading.Event()
+def slow_until(gate):
+    """A store that reads shard 1 only once the gate is open."""
 
     class Slow(SqliteStore):
         def load_state(self, shard):
             if shard == 1:
-                assert slow.wait(60)
+                assert gate.wait(60)
             return super().load_state(shard)
 
+    return Slow
+
+
+def test_a_shard_that_loads_slowly_holds_up_no_other(settings, tmp_path):
+    send(settings, 0, 300)
+    slow = threading.Event()
+
     async def scene():
-        async with working(settings, tmp_path, make_store=Slow) as it:
+        async with working(settings, tmp_path, make_store=slow_until(slow)) as it:
             await until(lambda: 0 in it.owner.held and it.owner.held[0].caught_up_ms, what="shard 0 ticking")
             assert 1 not in it.owner.held
             slow.set()
@@ -138,15 +144,10 @@ def test_a_rebalance_while_shards_load_keeps_what_stays_and_takes_nothing_from_o
     send(settings, 0, 300)
     slow, taken = threading.Event(), []
 
-    class Slow(SqliteStore):
+    class Slow(slow_until(slow)):
         def take(self, shard):
             taken.append(shard)
             return super().take(shard)
-
-        def load_state(self, shard):
-            if shard == 1:
-                assert slow.wait(60)
-            return super().load_state(shard)
 
     async def scene():
         async with working(settings, tmp_path, make_store=Slow) as it:

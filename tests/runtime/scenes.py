@@ -13,6 +13,7 @@ from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
 from monitor.configured import configure
 from monitor.runtime.clock import ManualClock
+from monitor.runtime.passing import pass_time
 from monitor.settings import load_settings
 
 TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
@@ -36,16 +37,20 @@ def configured(place: Path):
 
 
 @asynccontextmanager
+async def running(place: Path, clock: ManualClock):
+    """A daemon over a folder that is written already, and a client for its address."""
+    async with daemon(configured(place), clock) as it, httpx.AsyncClient(base_url=it.url) as client:
+        await it.running.settled()
+        yield it, client
+
+
+@asynccontextmanager
 async def living(place: Path, clock: ManualClock, settings: str = ""):
     """A daemon, its clock's mover, and a client for its address; the fake outlives nothing."""
     wecom = FakeWecom(clock.now_ms)
     folder(place, await wecom.start(), settings)
     try:
-        async with (
-            daemon(configured(place), clock) as it,
-            httpx.AsyncClient(base_url=it.url) as client,
-        ):
-            await it.running.settled()
+        async with running(place, clock) as (it, client):
             yield it, client, wecom
     finally:
         await wecom.close()
@@ -60,6 +65,12 @@ async def post(client, *events):
     answer = await client.post("/api/v1/events", content="\n".join(map(json.dumps, events)))
     assert answer.status_code == 202, answer.text
     return answer.json()
+
+
+async def a_miss(it, client, clock):
+    """The first customer asks at ``TEN_MS`` and is late: four seconds later the alert is out."""
+    await post(client, message(1, TEN_MS))
+    await pass_time(clock, TEN_MS + 4_000, it.running.settled)
 
 
 async def line_of(client, shop="s1"):

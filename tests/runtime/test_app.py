@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from live import RULES
-from scenes import TEN_MS, configured, folder, line_of, living, message, post
+from scenes import TEN_MS, a_miss, configured, folder, line_of, living, message, post
 
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
@@ -84,8 +84,7 @@ def test_an_acknowledged_alert_says_who_has_it(tmp_path):
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            await a_miss(it, client, clock)
             (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
             answer = await client.post(f"/api/v1/alerts/{alert['id']}/ack", json={"comment": "on it"})
             assert answer.status_code == 200, answer.text
@@ -135,8 +134,7 @@ def test_metrics_tell_of_the_journal_and_the_shard(tmp_path):
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            await a_miss(it, client, clock)
             text = (await client.get("/metrics")).text
             assert 'slawatch_transitions_total{severity="crit",to_state="firing"} 1.0' in text
             assert 'slawatch_deliveries_total{channel="group",result="ok"} 1.0' in text
@@ -368,8 +366,7 @@ def test_secrets_of_channels_come_from_the_environment(tmp_path, monkeypatch):
             daemon(configured(tmp_path), clock) as it,
             httpx.AsyncClient(base_url=it.url) as client,
         ):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             assert len(wecom.inbox) == 1
         await wecom.close()
 
@@ -471,8 +468,7 @@ def test_a_rule_removed_between_two_runs_ends_its_alert_and_the_plan_is_a_record
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             if crashed:
                 await crash(it)
         async with living(tmp_path, clock) as (it, client, _):
@@ -553,6 +549,7 @@ def test_a_platform_without_a_pack_is_taken_and_warned_of_once_a_run(tmp_path, m
                 assert notice.startswith("platform bazaar: no pack, so its shops have no measures; ")
                 assert (await client.get("/api/v1/status")).json()["notices"] == [notice]
                 assert "platform bazaar: no pack" in (await client.get("/?lang=en")).text
+                assert "平台 bazaar：没有规则包" in (await client.get("/")).text
                 assert "slawatch_platforms_without_pack 1.0" in (await client.get("/metrics")).text
                 assert (await line_of(client))["asked"] == 2 * turn
 

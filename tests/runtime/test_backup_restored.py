@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, line_of, living, message, post
+from scenes import TEN_MS, a_miss, line_of, living, message, post
 
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
@@ -27,8 +27,7 @@ def test_a_restored_daemon_goes_on_from_the_moment_of_the_backup(tmp_path):
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(first, clock) as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             assert ["mall:s1" in text for text in wecom.texts()] == [True]
             await post(client, message(2, TEN_MS + 4_000, shop="s2"))
             await it.running.settled()

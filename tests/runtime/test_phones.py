@@ -3,13 +3,11 @@
 import asyncio
 import re
 
-import httpx
-from scenes import TEN_MS, configured, folder, living, message, post
+from scenes import TEN_MS, a_miss, folder, living, message, post, running
 
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_taps import KEY, TOKEN, tap
-from monitor.app import daemon
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 
@@ -50,13 +48,8 @@ def test_an_alert_reaches_card_and_phone_and_a_tap_acknowledges_it(tmp_path):
         folder(tmp_path, urls["wecom"])
         (tmp_path / "alerting.yaml").write_text(ALERTING.format(token=TOKEN, key=KEY, **urls), "utf-8")
         try:
-            async with (
-                daemon(configured(tmp_path), clock) as it,
-                httpx.AsyncClient(base_url=it.url) as client,
-            ):
-                await it.running.settled()
-                await post(client, message(1, TEN_MS))
-                await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            async with running(tmp_path, clock) as (it, client):
+                await a_miss(it, client, clock)
                 (card,), texts = wecom.cards, sms.texts()
                 query, body = tap(wecom, "xiaoli", card)
                 answer = await client.post("/api/v1/callbacks/wecom/app", params=query, content=body)
@@ -82,8 +75,7 @@ def test_a_link_in_a_message_opens_a_page_that_acknowledges_and_says_so_ever_aft
     async def scene():
         clock, seen = ManualClock(TEN_MS), []
         async with living(tmp_path, clock, "public_url: https://sla.example") as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            await a_miss(it, client, clock)
             (path,) = re.findall(r"https://sla\.example(/a/[^)\s]+)", wecom.texts()[0])
 
             async def look():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, living, message, post
+from scenes import TEN_MS, a_miss, living, message, post
 
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
@@ -36,8 +36,7 @@ def test_new_rules_look_at_every_shop_at_once_and_those_that_mean_the_same_go_on
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             assert await rules_of(client) == ["a-miss"]
             since = (await client.get("/api/v1/alerts")).json()["alerts"][0]["since_ms"]
             write(tmp_path, TWO.replace("有超时", "有人漏答"))
@@ -59,8 +58,7 @@ def test_a_rule_that_is_gone_resolves_its_alerts_at_that_record_also_when_it_is_
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             write(tmp_path, TWO.replace("a-miss", "misses"))
             await client.post(APPLY)
             await pass_time(clock, TEN_MS + 8_000, it.running.settled)
@@ -97,8 +95,7 @@ def test_one_mistake_changes_nothing_and_is_named(tmp_path):
             (notice,) = ready.json()["notices"]
             assert notice.startswith("rules not taken, those in force stay: ")
             assert "新规则有误，未采用，原规则继续生效：" in (await client.get("/")).text
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+            await a_miss(it, client, clock)
             assert (await rules_of(client), it.running.plans.in_force) == (["a-miss"], before)
             write(tmp_path, TWO)
             assert (await client.post(APPLY)).status_code == 200

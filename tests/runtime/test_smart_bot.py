@@ -2,13 +2,10 @@
 
 import asyncio
 
-import httpx
-from scenes import TEN_MS, configured, folder, message, post
+from scenes import TEN_MS, a_miss, folder, running
 
 from alerting.fakes.wecom_smart import FakeSmartBot
-from monitor.app import daemon
 from monitor.runtime.clock import ManualClock
-from monitor.runtime.passing import pass_time
 
 ALERTING = """
 receivers:
@@ -27,13 +24,8 @@ def test_a_tap_on_a_smart_bots_card_acknowledges_without_any_public_address(tmp_
         folder(tmp_path, url)
         (tmp_path / "alerting.yaml").write_text(ALERTING.format(url=url), "utf-8")
         try:
-            async with (
-                daemon(configured(tmp_path), clock) as it,
-                httpx.AsyncClient(base_url=it.url) as client,
-            ):
-                await it.running.settled()
-                await post(client, message(1, TEN_MS))
-                await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            async with running(tmp_path, clock) as (it, client):
+                await a_miss(it, client, clock)
                 (task,) = bot.cards
                 renewed = await bot.tap("xiaoli", task)
                 await it.running.settled()

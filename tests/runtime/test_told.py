@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, living, message, post
+from scenes import TEN_MS, a_miss, living, message
 
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
@@ -19,8 +19,7 @@ def test_an_alert_says_in_both_languages_why_it_stands_and_when_that_was(tmp_pat
         clock = ManualClock(TEN_MS)
         (tmp_path / "shops.yaml").write_text("shops:\n  mall:s1: {name: 晨光旗舰店}\n", "utf-8")
         async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+            await a_miss(it, client, clock)
             (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
             assert alert["reason"] == {
                 "zh": "回复率 0%（1 个，漏 1 个），红线 ≥50%",
