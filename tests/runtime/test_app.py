@@ -548,8 +548,8 @@ def test_a_platform_without_a_pack_is_taken_and_warned_of_once_a_run(tmp_path, m
                 (notice,) = ready.json()["notices"]
                 assert notice.startswith("platform bazaar: no pack, so its shops have no measures; ")
                 assert (await client.get("/api/v1/status")).json()["notices"] == [notice]
-                assert "platform bazaar: no pack" in (await client.get("/?lang=en")).text
                 assert "平台 bazaar：没有规则包" in (await client.get("/")).text
+                assert "platform bazaar: no pack" in (await client.get("/?lang=en")).text
                 assert "slawatch_platforms_without_pack 1.0" in (await client.get("/metrics")).text
                 assert (await line_of(client))["asked"] == 2 * turn
 
