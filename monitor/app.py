@@ -279,9 +279,9 @@ def _view(running: Embedded, names: Names) -> View:
 def _reasons(configured: Configured, running: Embedded) -> Reasons:
     """Why, from the live shard, the live desk and what the desk noted."""
     names, desk = configured.names, lambda: running.desk_loop.desk
-    return Reasons(
-        lambda: names.rules, partial(_shard, running), desk, running.store, running.thread, running.clock
-    )
+    store, thread, clock = running.store, running.thread, running.clock
+    over = lambda: running.aggregate.shard  # noqa: E731 - as the others are
+    return Reasons(lambda: names.rules, partial(_shard, running), desk, store, thread, clock, over)
 
 
 def _shard(running: Embedded) -> Shard | None:

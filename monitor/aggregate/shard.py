@@ -172,6 +172,16 @@ class AggregateShard:
         hidden = self.unknown or reading.sums.dark
         return UNKNOWN if hidden and not judgement.severity else judgement
 
+    def look(self, rule_id: str, subject: str) -> tuple[Over, SumReading, RuleState | None] | None:
+        """A rule on a subject as of the last cut; None: no such rule is on sums, or the subject has none."""
+        for rule, aim, number, zone in self.rules:
+            sums = self.sums.get(number, {}).get(subject)
+            if rule.id == rule_id and sums is not None:
+                over = self._over(rule, aim, number, zone.local(self.at_ms) // DAY_MS)
+                state = self.states.get((rule_id, subject))
+                return (over, SumReading(sums, over.pack, self.at_ms), state) if over is not None else None
+        return None
+
     def _end_day(self, over: Over | None, ended: Mapping[str, Sums]) -> None:
         """Alerts on a day that has ended end with its final sums."""
         if over is None or not over.judge.ends_daily:

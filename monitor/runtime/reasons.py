@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting.policy.records import alert_key
-from monitor.runtime.verdicts import Verdict, verdict_on
+from monitor.runtime.verdicts import Verdict, verdict_on, verdict_over
 from monitor.web.ports import Step, UnknownError
 from rules.problems import closest
+from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from alerting.desk import Desk
     from alerting.policy.records import Trace
     from alerting.ports import DeskStore
+    from monitor.aggregate.shard import AggregateShard
     from monitor.runtime.clock import Clock
     from monitor.runtime.worker_thread import WorkerThread
     from monitor.shard import Shard
@@ -27,6 +29,7 @@ class Reasons:
     Args:
         rules: Gives all rules by id.
         shard: The shard, or None while it is restored.
+        aggregate: What judges sums over shops, likewise.
         desk: The desk, or None while it is read.
         store: Of traces; called only in ``thread``.
         thread: Where reads wait for the disk.
@@ -41,8 +44,10 @@ class Reasons:
         store: DeskStore,
         thread: WorkerThread,
         clock: Clock,
+        aggregate: Callable[[], AggregateShard | None] = lambda: None,
     ) -> None:
         self._rules, self._shard, self._desk = rules, shard, desk
+        self._aggregate = aggregate
         self._store, self._thread, self._clock = store, thread, clock
 
     async def why(self, rule_id: str, subject: dict[str, str]) -> list[Step]:
@@ -58,6 +63,8 @@ class Reasons:
                 mend = f"did you mean {near}?" if near else "`slawatch rules show` lists the rules"
                 raise UnknownError(f"no rule {rule_id!r}", mend=mend, code="not_found")
             verdict = Verdict(self._clock.now_ms(), "removed", "no rule of this name is in force")
+        elif OVER_SHOPS.keys() & subject and (over := self._aggregate()) is not None:
+            verdict = verdict_over(over, rule, subject)
         else:
             verdict = verdict_on(shard, rule, subject)
         if not verdict.verdict:

@@ -10,8 +10,10 @@ from rules.rule import condition_text, level_text, no_data_text
 from rules.values import duration_text
 
 if TYPE_CHECKING:
+    from monitor.aggregate.shard import AggregateShard
     from monitor.lookout import Watched
     from monitor.shard import Shard
+    from rules.judge import Judge, Judgement
     from rules.reading import Reading
     from rules.rule import Rule
     from rules.transition import RuleState
@@ -33,6 +35,20 @@ def verdict_on(shard: Shard, rule: Rule, subject: dict[str, str]) -> Verdict:
     if "source" in subject:
         return _of_source(shard, rule, subject["source"], now_ms)
     return _of_shop(shard, rule, subject.get("shop", ""), now_ms)
+
+
+def verdict_over(shard: AggregateShard, rule: Rule, subject: dict[str, str]) -> Verdict:
+    """Judge a rule on ``{"team": …}``, ``platform`` or ``agent`` as at the last cut."""
+    each, name = next(iter(subject.items()))
+    looked = shard.look(rule.id, name) if rule.each == each else None
+    if looked is None:
+        return Verdict(shard.at_ms, "", f"rule {rule.id} has no sum of {each} {name}")
+    over, reading, state = looked
+    judgement = shard.judgement(over, reading, state)
+    told = _told(rule, over.judge, reading, judgement, state)
+    dark = reading.sums.dark
+    hidden = f"; {dark} of {reading.sums.shops} shops and {shard.unknown} shards not known"
+    return Verdict(shard.at_ms, judgement.verdict, told + (hidden if dark or shard.unknown else ""))
 
 
 def _of_shop(shard: Shard, rule: Rule, key: str, now_ms: int) -> Verdict:
@@ -64,14 +80,18 @@ def _of_source(shard: Shard, rule: Rule, name: str, now_ms: int) -> Verdict:
 
 
 def _judged(watched: Watched, reading: Reading, state: RuleState | None, now_ms: int) -> Verdict:
-    rule, judge = watched.rule, watched.judge
-    judgement = judge(reading, state)
+    judgement = watched.judge(reading, state)
+    told = _told(watched.rule, watched.judge, reading, judgement, state)
+    return Verdict(now_ms, judgement.verdict, told)
+
+
+def _told(rule: Rule, judge: Judge, reading: Reading, judgement: Judgement, state: RuleState | None) -> str:
     facts = judge.facts(reading, judgement)
     parts = [f"{name} {value}" for name in COUNTS if (value := getattr(facts, name)) is not None]
     if rule.no_data is not None:
         parts = [f"silent {duration_text(reading.silent_ms // 1000 * 1000)}"]
     parts = [f"{state.state} {state.severity}".rstrip() if state else "idle", ", ".join(parts)]
-    return Verdict(now_ms, judgement.verdict, "; ".join([*parts, *_wanted(rule)]))
+    return "; ".join([*parts, *_wanted(rule)])
 
 
 def _wanted(rule: Rule) -> list[str]:

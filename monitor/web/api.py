@@ -167,17 +167,22 @@ def why_routes(reasons: ReasonsPort, access: Access) -> APIRouter:
         rule: Annotated[str, Query(min_length=1, max_length=200)],
         shop: Annotated[str, Query(max_length=401)] = "",
         source: Annotated[str, Query(max_length=200)] = "",
+        team: Annotated[str, Query(max_length=200)] = "",
+        platform: Annotated[str, Query(max_length=200)] = "",
+        agent: Annotated[str, Query(max_length=600)] = "",
     ) -> Response:
         """Steps as they were noted, then the rule's verdict now and what becomes of it.
 
-        `shop` is `platform:shop_id`; give it or `source`.
+        `shop` is `platform:shop_id`; give it or one of the others.
         """
         grant = access.require(request, "viewer")
-        if bool(shop) == bool(source):
-            raise ApiError(422, "invalid", "a rule is on one subject", "give `shop` or `source`")
+        given = {"shop": shop, "source": source, "team": team, "platform": platform, "agent": agent}
+        subject = {each: name for each, name in given.items() if name}
+        if len(subject) != 1:
+            raise ApiError(422, "invalid", "a rule is on one subject", "give `shop` or `source`, or `team` …")
         if not (grant.covers(shop) if shop else grant.covers_all):
-            raise ApiError(404, "not_found", f"{shop or source} is not within this token", "use one it is in")
-        subject = {"shop": shop} if shop else {"source": source}
+            name = next(iter(subject.values()))
+            raise ApiError(404, "not_found", f"{name} is not within this token", "use one it is in")
         try:
             steps = await reasons.why(rule, subject)
         except UnknownError as error:

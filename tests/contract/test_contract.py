@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -109,6 +110,9 @@ def test_rules_on_teams_platforms_and_agents_see_all_shops_together(it):
     assert (red["shops"], red["asked"], red["late"], red["value"]) == (2, 2, 2, "0.0000")
     assert shown["missing"] == 0
     assert time.time_ns() // 1_000_000 - shown["as_of_ms"] < 15_000
+    if it.judge is it.front:  # one process judges and is asked
+        steps = it.front.get(f"/api/v1/why?rule=team-misses&team={quote('红队')}")["steps"]
+        assert any(one["step"] == "verdict" and one["verdict"] == "warn" for one in steps)
     for name in ("小组 红队", "客服 小李", "平台 mall"):
         eventually(lambda name=name: [t for t in it.wecom.fake.texts() if name in t], 30, f"{name} told")
     it.kill()
