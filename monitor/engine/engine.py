@@ -231,7 +231,7 @@ class Engine:
         conversation_id: str = fields[CONVERSATION_ID]
         operations = OPERATIONS.get(kind) if conversation_id else None
         if operations is not None:
-            operation = operations.get(fields[ACTOR] or fields[ACTION], OTHER)
+            operation = operations.get(fields[ACTOR] if kind == "message" else fields[ACTION], OTHER)
             if fields[EXCLUDE]:
                 operation += EXCLUDES
             agent, customer = fields[AGENT_ID], fields[CUSTOMER_ID]

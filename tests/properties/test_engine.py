@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 
+import msgspec
 import pytest
 
 from monitor.engine.engine import Engine
@@ -79,6 +80,21 @@ def test_figures_are_the_oracles(seed):
         engine.advance(now_ms)
         found = differences(oracle.figures(now_ms), read(engine, case.packs, now_ms))
         assert not found, (seed, later_ms, found[:6])
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS // 12))
+def test_who_moved_a_conversation_changes_nothing(seed):
+    """A source may say who handed a conversation over or closed it: what was done counts."""
+    case = random_case(seed)
+    told = [
+        (at, msgspec.structs.replace(one, actor="agent") if one.type == "conversation" else one)
+        for at, one in case.stream
+    ]
+    engine, other = run(case, case.stream), run(case, told)
+    now_ms = engine.now_ms // 1000 * 1000 + 1000
+    for one in (engine, other):
+        one.advance(now_ms)
+    assert not differences(read(engine, case.packs, now_ms), read(other, case.packs, now_ms))
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS // 4))
