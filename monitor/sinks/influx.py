@@ -11,6 +11,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
+import structlog
+
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx_sender import PointSender, State
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from monitor.sinks.influx_link import Link
     from monitor.sinks.influx_spool import Spool
+
+log = structlog.get_logger(__name__)
 
 
 class InfluxSink:
@@ -98,7 +102,11 @@ class InfluxSink:
     def _write(self) -> None:
         while (given := self._queue.get()) is not None:
             lines, lasting = given
-            self._spool.put(lines, self._now_ms(), lasting=lasting)
+            try:
+                self._spool.put(lines, self._now_ms(), lasting=lasting)
+            except Exception:  # nothing foreseen; a thread that died would hold up the end of the daemon
+                log.exception("points not kept")
+                self._spool.lose(len(lines), "disk")
             self._sender.wake()
             self._queue.task_done()
         self._queue.task_done()

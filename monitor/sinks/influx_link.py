@@ -13,6 +13,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -33,7 +34,6 @@ class Verdict(Enum):
 
 
 _VERDICTS: Final = {
-    200: Verdict.STORED,
     204: Verdict.STORED,
     400: Verdict.SPLIT,
     408: Verdict.LATER,
@@ -41,6 +41,7 @@ _VERDICTS: Final = {
     422: Verdict.PARTLY,
     429: Verdict.LATER,
 }
+_CONDEMN: Final = (400, 422)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,16 @@ class Answer:
 
     @property
     def verdict(self) -> Verdict:
-        """What to do; what nobody foresaw among refusals is for a person, among failures for later."""
+        """What to do; what nobody foresaw among refusals is for a person, among failures for later.
+
+        Only InfluxDB's own words condemn lines: a proxy says 400 to all, and a page to log in says 200.
+        """
         found = _VERDICTS.get(self.status)
+        if self.status in _CONDEMN and '"code"' not in self.words:
+            return Verdict.REFUSED
         if found is not None:
             return found
-        return Verdict.REFUSED if 300 <= self.status < 500 else Verdict.LATER
+        return Verdict.REFUSED if 200 <= self.status < 500 else Verdict.LATER
 
 
 class Link:
@@ -100,6 +106,9 @@ class Link:
                 return self._nothing(again)
         except (OSError, http.client.HTTPException) as error:
             return self._nothing(error)
+        except ValueError as error:  # whose words may hold the token
+            self.close()
+            return Answer(0, f"{type(error).__name__}: host or token is none")
         if answer.verdict is Verdict.REFUSED:
             self._token = ""  # it may be another one by now
         return answer
@@ -152,6 +161,8 @@ def retry_after_s(text: str) -> float:
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return 0.0
+    if not isfinite(seconds):
+        return 0.0
     return min(max(seconds, 0.0), limits.RETRY_AFTER_MAX_S)

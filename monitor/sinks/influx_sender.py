@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import sqlite3
 import threading
 import time
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -81,15 +83,20 @@ class PointSender:
         pause_s = 0.0
         while not self._stop.wait(pause_s):
             self._news.clear()
-            batch = self._spool.take()
-            if batch is None:
-                pause_s = 0.0
-                self._news.wait()
-                continue
             try:
+                batch = self._spool.take()
+                if batch is None:
+                    pause_s = 0.0
+                    self._news.wait()
+                    continue
                 pause_s = self._pause_s(self._turn(batch), pause_s)
-            except Exception:  # nothing foreseen; the batch stays, and the thread must live
+            except sqlite3.Error as error:  # read-only, no room to forget: never send the same without a rest
+                spool = Answer(0, f"spool: {error}")
+                self._failed(spool)
+                pause_s = self._pause_s(spool, pause_s)
+            except Exception as error:  # nothing foreseen; the batch stays, and the thread must live
                 log.exception("batch not sent")
+                self._failed(Answer(0, f"not sent: {type(error).__name__}"))
                 pause_s = limits.PAUSE_MAX_S
         self._link.close()
 
@@ -99,20 +106,31 @@ class PointSender:
         try:
             self._deliver(batch.body, batch.points, refused)
         except NotNowError as not_now:
+            if not_now.answer.status >= 500 and _damaged(batch.body):  # it says 500 to what is no gzip
+                self._give_up(batch)
+                return None
             self._failed(not_now.answer)
             return not_now.answer
+        except zlib.error:
+            self._give_up(batch)
+            return None
         self._spool.done(batch, self._now_ms(), refused)
         lost = sum(_lost(one) for one in refused)
-        for one in refused:
-            log.warning(
-                "InfluxDB refused points", points=_lost(one), status=one.status, words=one.words[:200]
-            )
+        if refused:  # thousands may be wrong in the same way: one line in the log
+            first = refused[0]
+            log.warning("InfluxDB refused points", points=lost, status=first.status, words=first.words[:200])
         if self.state.since_ms:
             log.info("InfluxDB takes points again", waiting=self._spool.points)
         self.state = State(
             sent=self.state.sent + batch.points - lost, quarantined=self.state.quarantined + lost
         )
         return None
+
+    def _give_up(self, batch: Batch) -> None:
+        """Forget and count what the disk changed: nobody can read what is left."""
+        self._spool.done(batch, self._now_ms())
+        self._spool.lose(batch.points, "disk")
+        log.warning("damaged points dropped", points=batch.points)
 
     def _deliver(self, body: bytes, points: int, refused: list[Refused]) -> None:
         """Have it stored, halving what is refused for what is in it, down to the lines that are wrong."""
@@ -153,6 +171,14 @@ class PointSender:
             return limits.OPERATOR_PAUSE_S
         longest_s = min(max(2 * before_s, limits.PAUSE_S), limits.PAUSE_MAX_S)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - daemons must not come all at once
+
+
+def _damaged(body: bytes) -> bool:
+    try:
+        unpacked(body)
+    except zlib.error:
+        return True
+    return False
 
 
 def _lost(one: Refused) -> int:

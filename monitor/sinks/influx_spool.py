@@ -74,6 +74,10 @@ class Spool:
         self._lock = threading.Lock()
         self._dropped = Counter[str]()
         self._points = self._bytes = self._oldest_ms = 0
+        self._open()
+
+    def _open(self) -> None:
+        path = self._path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute(
@@ -95,7 +99,10 @@ class Spool:
     def put(self, lines: Sequence[str], now_ms: int, *, lasting: bool = False) -> None:
         """Make lines durable, at the bound in place of older ones; what cannot be is counted."""
         batches = [lines[at : at + limits.BATCH_POINTS] for at in range(0, len(lines), limits.BATCH_POINTS)]
-        rows = [(now_ms, lasting, len(batch), packed("\n".join(batch).encode())) for batch in batches]
+        rows = [
+            (now_ms, lasting, len(batch), packed("\n".join(batch).encode("utf-8", "replace")))
+            for batch in batches
+        ]
         with self._lock:
             try:
                 if self._disk_min and shutil.disk_usage(self._path.parent).free < self._disk_min:
@@ -121,18 +128,28 @@ class Spool:
         ids: list[int] = []
         points, parts = 0, []
         with self._lock:
-            rows = self._db.execute("SELECT id, points, body FROM batch ORDER BY id")
-            for number, count, body in rows:
-                if ids and points + count > points_max:
-                    break
-                ids.append(number)
-                parts.append(body)
-                points += count
-            rows.close()
+            try:
+                rows = self._db.execute("SELECT id, points, body FROM batch ORDER BY id")
+                for number, count, body in rows:
+                    if ids and points + count > points_max:
+                        break
+                    ids.append(number)
+                    parts.append(body)
+                    points += count
+                rows.close()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):  # the disk is slow, locked, full: it may end
+                    raise
+                self._begin_anew(error)
+                return None
         return Batch(tuple(ids), points, b"".join(parts)) if ids else None
 
     def done(self, batch: Batch, now_ms: int, refused: Iterable[Refused] = ()) -> None:
-        """Forget rows that the server has; keep of them what it refused for good, with its words."""
+        """Forget rows that the server has; keep of them what it refused for good, with its words.
+
+        Raises:
+            sqlite3.Error: No room even for this: the rows stay and are sent again, which changes nothing.
+        """
         kept = [
             (now_ms, one.status, one.words[: limits.WORDS], len(one.lines), packed(b"\n".join(one.lines)))
             for one in refused
@@ -151,11 +168,10 @@ class Spool:
                         (limits.REFUSED_KEPT,),
                     )
                 self._db.execute("COMMIT")
-            except (
-                sqlite3.Error
-            ):  # no room even for this: the rows stay and are sent again, which changes nothing
+            except sqlite3.Error:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                raise
             self._measure()
             if not self._points:
                 self._db.execute("PRAGMA incremental_vacuum")
@@ -220,6 +236,15 @@ class Spool:
         self._dropped[reason] += int(gone)
         self._measure()
 
+    def _begin_anew(self, error: sqlite3.Error) -> None:
+        """Set aside a file damaged where no start looks: else what came after it would wait for ever."""
+        log.warning("spool set aside", error=str(error))
+        lost, self._points, self._bytes, self._oldest_ms = self._points, 0, 0, 0
+        self._dropped["disk"] += lost
+        self._db.close()
+        set_aside(self._path)
+        self._open()
+
     def _count(self, points: int, size: int, now_ms: int) -> None:
         self._points, self._bytes = self._points + points, self._bytes + size
         self._oldest_ms = self._oldest_ms or now_ms
@@ -242,13 +267,18 @@ def opened(path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> Spo
     except MonitorError as error:
         log.warning("spool set aside", error=error.what)
     try:
-        for part in ("", "-wal", "-shm"):
-            if (file := path.with_name(path.name + part)).exists():
-                file.replace(path.with_name(f"{path.name}.set-aside{part}"))
+        set_aside(path)
         return Spool(path, size_max, age_max_ms, disk_min)
     except (MonitorError, OSError) as error:
         log.warning("no spool on disk: what waits for InfluxDB is lost with the process", error=str(error))
     return Spool(Path(":memory:"), min(size_max, limits.MEMORY_BYTES), age_max_ms)
+
+
+def set_aside(path: Path) -> None:
+    """Rename a spool's files, in place of those that were set aside before."""
+    for part in ("", "-wal", "-shm"):
+        if (file := path.with_name(path.name + part)).exists():
+            file.replace(path.with_name(f"{path.name}.set-aside{part}"))
 
 
 def packed(lines: bytes) -> bytes:
@@ -258,10 +288,12 @@ def packed(lines: bytes) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """The lines of one or several gzips, without the last line's end."""
+    """The lines of one or several gzips, without the last line's end; ``zlib.error`` if they are damaged."""
     parts = []
     while body:
         loose = zlib.decompressobj(zlib.MAX_WBITS | 16)
         parts.append(loose.decompress(body))
+        if not loose.eof:
+            raise zlib.error("cut short")
         body = loose.unused_data
     return b"".join(parts).removesuffix(b"\n")
