@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -127,11 +126,10 @@ def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_what_comes_
     bucket = influx_server.new_bucket()
     sink = sinks(bucket, opened(path, 1 << 30, 10**9))
     sink.flush()
-    time.sleep(0.1)
+    eventually((tmp_path / "spool.db.set-aside").exists, within_s=10)
     sink.put(lines(7, 100_000))
     drained(sink)
     eventually(lambda: influx_server.points(bucket) == 7, within_s=10)
-    assert (tmp_path / "spool.db.set-aside").exists()
 
 
 def test_a_spool_that_cannot_forget_is_told_and_never_sent_without_a_rest(influx_server, sinks, tmp_path):
