@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import subprocess
 import sys
 import threading
@@ -121,6 +122,20 @@ def test_a_server_that_hangs_costs_nothing_and_does_not_hold_up_the_end(own_infl
     again = ways(bucket)
     drained(again)
     assert own_influx.points(bucket) == 300
+
+
+def test_the_end_waits_for_no_answer(ways, monkeypatch):
+    """Of one that took the request and says nothing: what was given is on disk, and that is enough."""
+    monkeypatch.setattr(limits, "ASK_S", 30.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sink = ways(Bucket(f"http://127.0.0.1:{server.getsockname()[1]}", "figures"))
+        sink.put(lines(100))
+        taken, _ = server.accept()
+        with taken:
+            assert taken.recv(1)
+            began = time.perf_counter()
+            ways.close(sink)
+            assert time.perf_counter() - began < 5, "30 s, if it waited"
 
 
 def test_a_token_that_is_rotated_is_told_and_the_new_one_is_taken_from_its_file(influx_server, ways):
