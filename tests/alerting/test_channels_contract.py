@@ -164,7 +164,7 @@ def test_partial_where_some_receivers_are_unknown(side):
     ],
 )
 def test_what_is_known_after_a_fault(side, fault, kind, arrived, monkeypatch):
-    answer_within(monkeypatch, 0.2 if fault in ("lost", "silent") else 10)
+    answer_within(monkeypatch, 0.6 if fault in ("lost", "silent") else 10)
 
     async def scene(fake, channel):
         fake.suffer(Fault(fault, seconds=0.01))
