@@ -133,16 +133,12 @@ def mistakes(source: str) -> list[Mistake]:
     if len(source.encode()) > limits.TEMPLATE_BYTES:
         return [Mistake(1, 1, f"longer than {limits.TEMPLATE_BYTES} bytes")]
     try:
-        tree = _SANDBOX.parse(source)
+        wrong = list(_wrong(_SANDBOX.parse(source), frozenset(WORDS), 0))
     except TemplateSyntaxError as error:
         line = source.splitlines()[error.lineno - 1] if error.lineno <= len(source.splitlines()) else ""
         return [
             Mistake(error.lineno, line.find("{") + 1 or 1, (error.message or "not a template").rstrip("."))
         ]
-    except RecursionError:
-        return [Mistake(1, 1, _DEEP)]
-    try:
-        wrong = list(_wrong(tree, frozenset(WORDS), 0))
     except RecursionError:
         return [Mistake(1, 1, _DEEP)]
     found = [Mistake(line, _column(source, line, name), text) for line, name, text in wrong]

@@ -16,7 +16,7 @@ from monitor.runtime.shard_figures import ShardFigures
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
-from monitor.sinks.influx_points import Points, ShopName
+from monitor.sinks.influx_points import FIRES, Points, ShopName
 from monitor.sinks.influx_sender import OK, REFUSED
 from monitor.sinks.influx_spool import opened
 from rules.pack import Text
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 PART = "influx"
-_FIRES = ("firing", "holding")
 
 
 def charts_of(
@@ -175,7 +174,7 @@ class Charts:
         name = ShopName(shop.platform, shop.shop_id, plan.team if plan else "", known)
         watched = reader.watched(shop.key)
         watch = shard.watches.get(shop.key)
-        severities = [s.severity for s in watch.states.values() if s.state in _FIRES] if watch else []
+        severities = [s.severity for s in watch.states.values() if s.state in FIRES] if watch else []
         worst = "crit" if "crit" in severities else "warn" if severities else "ok"
         lines = self._points.shop(name, watched, worst, second_ms)
         if with_agents:

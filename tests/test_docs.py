@@ -13,10 +13,6 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from alerting.about import Style
-from alerting.messages import render
-from alerting.policy.compose import Draft, Ready
-from alerting.policy.records import Intent
 from monitor.commands.reference import reference
 from monitor.directory import Person, Shop
 from monitor.runtime.names import Names
@@ -24,6 +20,7 @@ from monitor.settings import Settings
 from monitor.sources.wire import decode_lines
 from rules.load import load_packs, load_rules, starter_rules
 from rules.transition import Facts, Item, Transition
+from tests.rendered import first_message
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -155,22 +152,7 @@ def message(language: str) -> str:
             Item("c807", "u4107", AT_MS - 129_000, AT_MS + 51_000),
         ),
     )
-    intent = Intent(
-        id="1",
-        alert="a",
-        incident="i",
-        receiver="managers",
-        account="bot",
-        group="g",
-        kind="fire",
-        severity="crit",
-        created_ms=AT_MS,
-        not_before_ms=AT_MS,
-        transition=transition,
-    )
-    return render(
-        Draft("managers", (Ready(intent),)), names, Style(language, "text", 4096, AT_MS)
-    ).message.body
+    return first_message(transition, names, language, "text")
 
 
 @pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh.md", "zh")])

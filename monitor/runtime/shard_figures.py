@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from monitor.engine.figures import SPANS
 from monitor.readings import PageReading
 from monitor.runtime.ports import SourceHeard, Watched
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.shard import Shard
     from rules.pack import Measure
-
-SPAN_DAYS = {"day": 1, "7d": 7, "30d": 30}
 
 
 class ShardFigures:
@@ -73,10 +72,10 @@ class ShardFigures:
         shard = self._shard
         _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
         since_ms, blind = shard.complete_from(shop), shard.is_dark(shop)
-        midnights = {days: shop.zone.midnight(day - days + 1) for days in {1, *SPAN_DAYS.values()}}
+        midnights = {days: shop.zone.midnight(day - days + 1) for days in {1, *SPANS.values()}}
 
         def read(measure: Measure | None, period: str) -> PageReading:
-            complete = not since_ms or since_ms <= midnights[SPAN_DAYS.get(period, 1)]
+            complete = not since_ms or since_ms <= midnights[SPANS.get(period, 1)]
             return PageReading(shop, measure, period, sums, second_ms, day, blind=blind, complete=complete)
 
         return read

@@ -11,6 +11,7 @@ from monitor.sinks.influx_schema import (
     DELIVERY,
     LINE,
     MEASURE,
+    MEASUREMENTS,
     MS_NS,
     SELF,
     SEVERITY,
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from rules.reading import Reading
     from rules.transition import Transition
 
-_TYPES: Final = {one.name: one.types() for one in (SHOP, LINE, MEASURE, AGENT, SOURCE, ALERT, DELIVERY, SELF)}
+_TYPES: Final = {one.name: one.types() for one in MEASUREMENTS}
 _LINE_TYPES, _MEASURE_TYPES = _TYPES[LINE.name], _TYPES[MEASURE.name]
-_FIRES: Final = ("firing", "holding")
+FIRES: Final = ("firing", "holding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Points:
     def alert(self, t: Transition, team: str, title: str) -> str:
         """A change of an alert's state; the place within its record keeps two of one second apart."""
         platform, _, shop_id = t.subject.get("shop", "").partition(":")
-        fires = t.to_state in _FIRES
+        fires = t.to_state in FIRES
         values: dict[str, Value] = {
             "severity": SEVERITY.get(t.severity, 0) if fires else 0,
             "from_state": t.from_state,

@@ -7,10 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from alerting.about import Style
-from alerting.messages import render
-from alerting.policy.compose import Draft, Ready
-from alerting.policy.records import Intent
 from alerting.policy.rulings import OWN_RULES
 from alerting.ports import RuleInfo
 from monitor.runtime.charts import AFTER_MS, BEFORE_MS, PANEL_OF_LINE, PANELS, chart_of
@@ -20,6 +16,7 @@ from rules.pack import Text
 from rules.transition import Facts, Transition
 from tests.dashboards.as_grafana import BOARDS
 from tests.dashboards.shops_seeded import at
+from tests.rendered import first_message
 
 FIRED = Transition(
     at_ms=at(14.5),
@@ -80,21 +77,7 @@ def test_an_alert_that_is_of_no_shop_leads_where_it_is_seen(subject, board):
 
 
 def told(names, language="zh", markup="markdown", of=FIRED):
-    intent = Intent(
-        id="1",
-        alert="a",
-        incident="a#1",
-        receiver="boss",
-        account="wecom",
-        group="",
-        kind="fire",
-        severity="crit",
-        created_ms=FIRED.at_ms,
-        not_before_ms=FIRED.at_ms,
-        transition=of,
-    )
-    style = Style(language, markup, 4_096, FIRED.at_ms)
-    return render(Draft("boss", (Ready(intent),)), names, style).message.body
+    return first_message(of, names, language, markup)
 
 
 def test_a_message_carries_the_link_where_grafana_is_known_and_there_is_markup():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.code import flux
-from deploy.grafana.code.house import AMBER, GREEN, GREY, RED, board, course, rows
+from deploy.grafana.code.courses import asked_and_late, waiting_and_online
+from deploy.grafana.code.house import AMBER, GREEN, RED, board, course, rows
 from deploy.grafana.code.shades import CHOOSE_AGENT_MEASURE, CHOOSE_PLATFORM, CHOOSE_SHOP
-from monitor.sinks.influx_schema import AGENT, ALERT, MEASURE, SHOP
+from monitor.sinks.influx_schema import AGENT, ALERT
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -41,20 +42,14 @@ def agents() -> Dashboard:
         {},
         bars=True,
     )
-    slots = course(
-        "时段 · Slots",
-        "每半小时新增的咨询与超时。 Asked and late, new in each half hour.",
-        [flux.growth(MEASURE, ("asked", "late"), "30m", flux.ONE_MEASURE)],
-        {"asked": "咨询 asked", "late": "超时 late"},
-        bars=True,
-        colors={"asked": GREY, "late": RED},
+    slots = asked_and_late(
+        "时段 · Slots", "每半小时新增的咨询与超时。 Asked and late, new in each half hour."
     )
-    online = course(
+    online = waiting_and_online(
         "在线与等待 · Online and waiting",
         "在线客服与等待中的轮次。 Agents online, and rounds that wait.",
-        [flux.history(SHOP, ("agents_online", "waiting"), "max", flux.ONE_SHOP)],
-        {"agents_online": "在线客服 agents online", "waiting": "等待中 waiting"},
-        colors={"waiting": AMBER, "agents_online": GREEN},
+        "agents_online",
+        "waiting",
     )
     return board(
         "slawatch-agents",

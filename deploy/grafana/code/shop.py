@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.code import flux
+from deploy.grafana.code.courses import asked_and_late, waiting_and_online
 from deploy.grafana.code.house import (
     AMBER,
     BLUE,
     GREEN,
-    GREY,
     RED,
     SEVERITIES,
     board,
@@ -113,20 +113,12 @@ def shop() -> Dashboard:
         steps=((None, RED), (1, "transparent")),
         area=True,
     )
-    asked = course(
+    asked = asked_and_late(
         "咨询与超时 · Asked and late",
         "每半小时新增的咨询与超时单位。 Units asked and late, new in each half hour.",
-        [flux.growth(MEASURE, ("asked", "late"), "30m", flux.ONE_MEASURE)],
-        {"asked": "咨询 asked", "late": "超时 late"},
-        bars=True,
-        colors={"asked": GREY, "late": RED},
     )
-    waits = course(
-        "等待 · Waiting",
-        "等待中的轮次。 Rounds that wait.",
-        [flux.history(SHOP, ("waiting", "agents_online"), "max", one)],
-        {"waiting": "等待中 waiting", "agents_online": "在线客服 agents online"},
-        colors={"waiting": AMBER, "agents_online": GREEN},
+    waits = waiting_and_online(
+        "等待 · Waiting", "等待中的轮次。 Rounds that wait.", "waiting", "agents_online"
     )
     state = states(
         "状态 · States",
