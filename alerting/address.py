@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from alerting.policy.rulings import NOBODY
+
 if TYPE_CHECKING:
     from alerting.channels.base import Message
     from alerting.policy.rulings import Policy
     from alerting.ports import Directory
-
-MENTION = "@"  # before the contact by which an account that reaches all of a group mentions one of them
 
 
 def mentionable(contact: str) -> str:
@@ -45,14 +45,13 @@ def address(policy: Policy, directory: Directory, receiver: str, account: str, n
     known = policy.receivers.get(receiver)
     if known is None or not known.to:
         return Address()
-    people, kind = policy.people(known, now_ms), policy.contacts.get(account, "")
+    people, knows = policy.people(known, now_ms), policy.knows.get(account, NOBODY)
     if not people:
         return Address(said=f"nobody of {', '.join(known.to)} is on call: all of {account}")
-    if not kind:
+    if not knows.contact:
         return Address(said=f"{account} knows no people: all of it")
-    mention, kind = kind.startswith(MENTION), kind.removeprefix(MENTION)
-    found = {who: directory.contact(who, kind) for who in people}
-    if mention:
+    found = {who: directory.contact(who, knows.contact) for who in people}
+    if knows.mentions:
         found = {who: mentionable(contact) for who, contact in found.items()}
     reached = {who: contact for who, contact in found.items() if contact}
     if not reached:
@@ -60,4 +59,4 @@ def address(policy: Policy, directory: Directory, receiver: str, account: str, n
     missed = [who for who in people if who not in reached]
     said = ", ".join(reached) + (f", but not {', '.join(missed)}" if missed else "")
     contacts = tuple(reached.values())
-    return Address(mentions=contacts, said=said) if mention else Address(contacts, said=said)
+    return Address(mentions=contacts, said=said) if knows.mentions else Address(contacts, said=said)

@@ -9,10 +9,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerting.account import Duration, Model
 from alerting.accounts import AnyAccount
-from alerting.address import MENTION
 from alerting.config_names import mistakes
 from alerting.duty import ScheduleSettings
-from alerting.policy.rulings import Policy, Receiver
+from alerting.policy.rulings import Knows, Policy, Receiver
 from alerting.routing import (
     DAY_MS,
     AcknowledgeSettings,
@@ -164,10 +163,7 @@ class Alerting(Model):
             inhibitions=tuple(given.inhibition() for given in self.inhibit),
             escalations={name: tuple(s.step() for s in steps) for name, steps in self.escalations.items()},
             schedules={name: given.roster(now_ms) for name, given in self.schedules.items()},
-            contacts={
-                name: f"{MENTION}{a.contact}" if a.mentions else a.contact
-                for name, a in self.accounts.items()
-            },
+            knows={name: Knows(a.contact, a.mentions) for name, a in self.accounts.items()},
             no_ends=frozenset(name for name, account in self.accounts.items() if not account.tells_ends),
             ack_holds_ms=self.acknowledge.holds,
             ack_remind_ms=self.acknowledge.remind,

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alerting.about import Style
-from alerting.address import MENTION, Address, address
+from alerting.address import Address, address
 from alerting.messages import Rendered, render_whatever
+from alerting.policy.rulings import NOBODY
 from alerting.template import OURS
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Writer:
         limit_bytes = line.channel.limit_bytes >> max(ready.fails for ready in draft.items)
         templates = self._templates.get(draft.receiver, OURS)
         style = Style(language, line.channel.markup, limit_bytes, now_ms, unrecorded, templates, to.mentions)
-        if kind := self._policy.contacts.get(line.name, "").removeprefix(MENTION):
+        if kind := self._policy.knows.get(line.name, NOBODY).contact:
             style = replace(style, contact=kind)
         rendered = render_whatever(draft, self._directory, style, line.name, self._on_error)
         return Rendered(to.on(rendered.message), rendered.taken), to

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from alerting.channels.base import Message
 
 _LABELS = {
-    "acknowledge": {"zh": "我来处理", "en": "I take it"},
+    "acknowledge": {"zh": "确认，我来处理", "en": "I take it"},
     "silence": {"zh": "静默1小时", "en": "Silence 1 h"},
     "false_alarm": {"zh": "误报", "en": "False alarm"},
 }

@@ -7,6 +7,7 @@ without an answer, and before a repeat, we look whether the phone has it.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -74,7 +75,7 @@ class PhoneBudget:
         self._sent.setdefault(phone, []).append(now_ms)
 
 
-class Sms:
+class Sms(ABC):
     """An account of an SMS provider: one signature, one template, and phones."""
 
     markup: Markup = "text"
@@ -167,13 +168,13 @@ class Sms:
         known = await self._receipts(phone)
         return known if isinstance(known, list) else []
 
+    @abstractmethod
     async def _send(self, order: Order, phones: Sequence[str]) -> dict[str, DeliveryResult]:
         """Send once; what became of each phone."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _receipts(self, phone: str) -> list[Receipt] | DeliveryResult:
         """What the provider knows of a phone's messages, or why it did not say."""
-        raise NotImplementedError
 
 
 def e164(phone: str) -> str:

@@ -8,6 +8,7 @@ refused. Aliyun wants ``{"code": 0}`` and pushes again after 1, 5 and 10 minutes
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,7 +37,7 @@ class _Tencent(msgspec.Struct):
     errmsg: str = ""
 
 
-class Receipts:
+class Receipts(ABC):
     """The address of one account."""
 
     reply = b""
@@ -60,8 +61,8 @@ class Receipts:
             raise ForgedReceipt(f"more than {limits.RECEIPTS_MAX} receipts at once")
         return found
 
-    def _decode(self, body: bytes) -> list[Report]:
-        raise NotImplementedError
+    @abstractmethod
+    def _decode(self, body: bytes) -> list[Report]: ...
 
 
 class AliyunReceipts(Receipts):

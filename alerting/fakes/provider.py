@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ class Quota:
         self._accepted_ms.setdefault(key, []).append(now_ms)
 
 
-class Provider:
+class Provider(ABC):
     """A provider on 127.0.0.1; a subclass answers requests in ``handle``.
 
     ``inbox`` is what people see; ``refused`` what was answered with an error: when, key, code.
@@ -63,9 +64,9 @@ class Provider:
         self.refused: list[tuple[int, str, int | str]] = []
         self.server = FakeServer(self.handle)
 
+    @abstractmethod
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
-        raise NotImplementedError
 
     async def start(self) -> str:
         """Listen on 127.0.0.1; the base URL."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,9 +70,9 @@ class FakeSms(Provider):
         for sent in self.sent:
             sent.report = sent.report or what
 
+    @abstractmethod
     def pushed(self, reported: Iterable[Sent]) -> tuple[bytes, bytes]:
         """What the provider pushes of messages that carriers have reported, and the answer it wants."""
-        raise NotImplementedError
 
     async def push(self, client: httpx.AsyncClient, url: str, *reported: Sent) -> bool:
         """Push once; whether the answer is the one it wants, else it will push again."""

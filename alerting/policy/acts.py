@@ -50,6 +50,11 @@ def name_of(who: str) -> tuple[str, str]:
     return name, comment
 
 
+def closed_since(acts: Iterable[Act], rose_ms: int) -> bool:
+    """Whether somebody closed the alert by hand since ``rose_ms``, when its last change came."""
+    return any(act.what == "resolve" and act.at_ms >= rose_ms for act in acts)
+
+
 def taken_by(acts: Iterable[Act], rose_ms: int) -> Act | None:
     """Who has the alert: the first to take it since ``rose_ms``, when its last change came."""
     return next((act for act in acts if act.what in TAKING and act.at_ms >= rose_ms), None)

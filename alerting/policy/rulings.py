@@ -66,6 +66,21 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Knows:
+    """By what an account knows one person.
+
+    ``contact`` is a contact of people.yaml, empty where it knows nobody; one that ``mentions`` reaches all of
+    a group and mentions the one.
+    """
+
+    contact: str = ""
+    mentions: bool = False
+
+
+NOBODY = Knows()
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A route: what alerts it takes, and in what manner they are told. ``name`` is its path, "" the root's.
 
@@ -105,9 +120,7 @@ class Policy:
     inhibitions: tuple[Inhibition, ...] = ()
     escalations: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     schedules: Mapping[str, Roster] = field(default_factory=dict)
-    contacts: Mapping[str, str] = field(
-        default_factory=dict
-    )  # account → by what it knows one person; after ``@``: mentions
+    knows: Mapping[str, Knows] = field(default_factory=dict)  # account → by what it knows one person
     no_ends: frozenset[str] = frozenset()  # accounts whose messages cannot say that an alert is over
     ack_holds_ms: int = 0  # an acknowledgement ends so long after it was given; 0: with the alert
     ack_remind_ms: int = 0  # so long before that it is reminded of; 0: not at all

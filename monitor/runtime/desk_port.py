@@ -51,9 +51,12 @@ class DeskDoor:
         await self._do(act, Ack(act.at_ms, alert_id, _with(by, comment), holds_ms, firing))
         return True
 
-    async def resolve(self, alert_id: str, by: str, comment: str) -> bool:
-        """Close an open alert by hand, until it fires anew or rises; False when there is none."""
-        alert = self._open(alert_id, "")
+    async def resolve(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
+        """Close an open alert by hand, until it fires anew or rises.
+
+        False when there is none with that id, or it is another firing.
+        """
+        alert = self._open(alert_id, incident)
         if alert is None:
             return False
         act = Act(self._clock.now_ms(), by, "resolve", alert_id, alert.incident, comment)

@@ -43,8 +43,11 @@ class DeskPort(Protocol):
         """
         ...
 
-    async def resolve(self, alert_id: str, by: str, comment: str) -> bool:
-        """Close an open alert by hand, until it fires anew or rises; False when there is none."""
+    async def resolve(self, alert_id: str, by: str, comment: str, incident: str = "") -> bool:
+        """Close an open alert by hand, until it fires anew or rises.
+
+        False when there is none with that id, or it is another firing.
+        """
         ...
 
     async def judge(self, alert_id: str, opinion: Opinion, by: str, comment: str, incident: str = "") -> bool:

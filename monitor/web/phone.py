@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from alerting.links import BadLink
-from alerting.policy.acts import taken_by
+from alerting.policy.acts import closed_since, taken_by
 from alerting.texts import mask
 from monitor import limits
 from monitor.web.api import holds_ms
@@ -74,6 +74,8 @@ class Phone:
         acts = await self._desk.acts(link.incident)
         # Until the desk has folded it, what was just done is known from the audit alone.
         just_now_ms = self.now_ms() - FOLDED_MS
+        if alert and closed_since(acts, max(alert.reason_ms, just_now_ms)):
+            alert = None
         taken = taken_by(
             acts, max(alert.reason_ms, just_now_ms) if alert and not alert.acknowledged_by else 0
         )
@@ -101,6 +103,9 @@ class Phone:
         elif what == "silence":
             if case.alert and case.alert.silenced_until_ms <= self.now_ms():
                 await self._desk.mute(link.alert, by, link.incident)
+        elif what == "resolve":
+            if case.alert:
+                await self._desk.resolve(link.alert, by, "", link.incident)
         elif what in ("false_alarm", "useful"):
             said = [act.what for act in case.acts if act.who == by and act.what in ("false_alarm", "useful")]
             if said[-1:] != [what]:

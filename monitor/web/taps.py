@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Acting = TypeVar("Acting", bound="DeskPort")
 
 OVER, LATER = "已结束", "请稍后再试"
-_DONE = {"acknowledge": "已认领", "silence": "已静默1小时", "false_alarm": "已标为误报"}
+_DONE = {"acknowledge": "已确认", "silence": "已静默1小时", "false_alarm": "已标为误报"}
 
 
 def hear_taps(channels: Mapping[str, Channel], desk: Acting) -> Acting:

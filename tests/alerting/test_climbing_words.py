@@ -23,14 +23,14 @@ def second_line(kind, who="", language="zh"):
 @pytest.mark.parametrize(
     ("kind", "who", "said"),
     [
-        ("escalate", "", "已 30 分钟，前面的人没有接手，请你处理（数据截至 10:00）"),
+        ("escalate", "", "已 30 分钟无人确认，请你处理（数据截至 10:00）"),
         (
             "remind",
             "link:managers 老王",
-            "老王 已接手，仍未恢复，已持续 30 分钟；到时没有再次接手会重新通知（数据截至 10:00）",
+            "老王 已确认，仍未恢复，已持续 30 分钟；到时没有再次确认会重新通知（数据截至 10:00）",
         ),
-        ("lapsed", "wecom:laowang", "laowang 的接手已到期，仍未恢复，已持续 30 分钟（数据截至 10:00）"),
-        ("lapsed", "ops", "ops 的接手已到期，仍未恢复，已持续 30 分钟（数据截至 10:00）"),
+        ("lapsed", "wecom:laowang", "laowang 的确认已到期，仍未恢复，已持续 30 分钟（数据截至 10:00）"),
+        ("lapsed", "ops", "ops 的确认已到期，仍未恢复，已持续 30 分钟（数据截至 10:00）"),
     ],
 )
 def test_in_chinese(kind, who, said):

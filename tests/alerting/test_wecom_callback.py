@@ -77,7 +77,7 @@ def test_what_is_no_tap_is_passed_over():
 def test_the_reply_is_read_as_wecom_reads_it():
     clock = Clock()
     ours = callback(clock)
-    reply = dict(re.findall(r"<(\w+)>([^<]*)</\1>", ours.reply("xiao<li", "已认领")))
+    reply = dict(re.findall(r"<(\w+)>([^<]*)</\1>", ours.reply("xiao<li", "已确认")))
     query = {
         "msg_signature": reply["MsgSignature"],
         "timestamp": reply["TimeStamp"],
@@ -86,7 +86,7 @@ def test_the_reply_is_read_as_wecom_reads_it():
     }
     text = callback(clock).echo(query)
     assert "<ToUserName>xiao&lt;li</ToUserName>" in text
-    assert "<Button><ReplaceName>已认领</ReplaceName></Button>" in text
+    assert "<Button><ReplaceName>已确认</ReplaceName></Button>" in text
 
 
 def cards(*messages, buttons=True):
@@ -127,7 +127,7 @@ def test_a_card_of_one_open_alert_has_buttons_and_no_other():
         Message("k4", BODY),
     )
     assert [(button["text"], button["key"]) for button in one["button_list"]] == [
-        ("我来处理", f"acknowledge {ALERT['incident']}"),
+        ("确认，我来处理", f"acknowledge {ALERT['incident']}"),
         ("静默1小时", f"silence {ALERT['incident']}"),
         ("误报", f"false_alarm {ALERT['incident']}"),
     ]

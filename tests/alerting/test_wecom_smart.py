@@ -81,7 +81,7 @@ def test_a_tap_comes_back_in_the_name_of_who_tapped_and_the_card_says_so():
 
         async def on_tap(user, key):
             taps.append((user, key))
-            return "已认领"
+            return "已确认"
 
         channel.on_tap = on_tap
         await send(channel)
@@ -91,7 +91,7 @@ def test_a_tap_comes_back_in_the_name_of_who_tapped_and_the_card_says_so():
     taps, renewed, card = play(scene)
     assert taps == [("xiaoli", f"acknowledge {INCIDENT}")]
     assert renewed
-    assert card["main_title"] == {"title": "严重 旗舰店A：逼近红线", "desc": "已认领：xiaoli"}
+    assert card["main_title"] == {"title": "严重 旗舰店A：逼近红线", "desc": "已确认：xiaoli"}
 
 
 def test_an_event_that_comes_twice_counts_once():
@@ -100,7 +100,7 @@ def test_an_event_that_comes_twice_counts_once():
 
         async def on_tap(user, key):
             taps.append(user)
-            return "已认领"
+            return "已确认"
 
         channel.on_tap = on_tap
         await send(channel)

@@ -52,7 +52,7 @@ def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):
 
     page, style, done, traces, after = asyncio.run(scene())
     assert (page.status_code, style.status_code, done.status_code) == (200, 200, 303)
-    assert "我来处理" in page.text
+    assert "确认，我来处理" in page.text
     assert page.headers["referrer-policy"] == "same-origin"
     assert traces[0].reason.startswith("by link:managers 小李")
     assert "小李（managers）" in after.text

@@ -97,11 +97,11 @@ def test_a_link_in_a_message_opens_a_page_that_acknowledges_and_says_so_ever_aft
         return seen, alert, feedback, audit
 
     (first, taken, over), alert, feedback, audit = asyncio.run(scene())
-    assert "我来处理" in first
+    assert "确认，我来处理" in first
     assert "已确认：小李（managers）" in taken
     assert alert["acknowledged_by"] == "link:managers 小李"
     assert "已结束" in over
-    assert "小李（managers） · 认领" in over
+    assert "小李（managers） · 确认" in over
     assert "小李（managers） · 标为误报" in over
     assert feedback == [{"rule": alert["rule"], "false_alarms": 1, "useful": 0}]
     assert [act["what"] for act in audit] == ["false_alarm", "acknowledge"]

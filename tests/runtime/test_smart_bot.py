@@ -39,5 +39,5 @@ def test_a_tap_on_a_smart_bots_card_acknowledges_without_any_public_address(tmp_
 
     card, renewed, alert, act = asyncio.run(scene())
     assert renewed
-    assert card["main_title"]["desc"] == "已认领：xiaoli"
+    assert card["main_title"]["desc"] == "已确认：xiaoli"
     assert (alert["acknowledged_by"], act["who"]) == ("wecom:xiaoli", "wecom:xiaoli")

@@ -88,8 +88,8 @@ class StandIn:
         self.holds_ms = holds_ms
         return self._do("acknowledge", alert_id, by, comment, incident)
 
-    async def resolve(self, alert_id, by, comment):
-        return self._do("resolve", alert_id, by, comment, "")
+    async def resolve(self, alert_id, by, comment, incident=""):
+        return self._do("resolve", alert_id, by, comment, incident)
 
     async def judge(self, alert_id, opinion, by, comment, incident=""):
         return self._do(opinion, alert_id, by, comment, incident)

@@ -37,7 +37,7 @@ def options(callback):
 
 
 def tapped(wecom, key):
-    return tap(wecom, "xiaoli", CARD | {"button_list": [{"text": "我来处理", "key": key}]})
+    return tap(wecom, "xiaoli", CARD | {"button_list": [{"text": "确认，我来处理", "key": key}]})
 
 
 def said(callback, answer):
@@ -58,7 +58,7 @@ def test_who_taps_acknowledges_and_sees_it(client, house, wecom, callback):
     answer = client.post(PATH, params=query, content=body)
     assert answer.status_code == 200
     assert house.behind.acknowledged == [(one.id, "wecom:xiaoli", "")]
-    assert "<ReplaceName>已认领</ReplaceName>" in said(callback, answer)
+    assert "<ReplaceName>已确认</ReplaceName>" in said(callback, answer)
 
 
 def test_what_is_over_says_so(client, house, wecom, callback):
