@@ -1,8 +1,8 @@
 """Links that open one alert's page on a phone: signed, so that nobody can make one, and good for a day.
 
 ``{public_url}/a/{what it is for}.{signature}``. Who has the link may acknowledge that one firing of that one
-alert, mute it for an hour, close it and say what it was worth; nothing else. It names its alert in full, so that it is
-read without a table, and the page can say what became of an alert that is long over.
+alert, mute it for an hour, close it and say what it was worth; nothing else. It names its alert in full, so
+that it is read without a table, and the page can say what became of an alert that is long over.
 """
 
 from __future__ import annotations

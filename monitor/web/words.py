@@ -84,7 +84,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "close_it": ("关闭这条告警…", "Close this alert…"),
     "close_what": (
         "关闭后不再升级、不再提醒，并告诉收到过的人；再次触发或升级时会重新通知。",
-        "No step and no reminder follows, and who was told hears of it; fired anew or worse, it is told again.",
+        "No step and no reminder follows, and who was told hears of it. Fired anew or worse, it is told.",
     ),
     "close_yes": ("是，关闭", "Yes, close it"),
     "useful": ("有用", "Useful"),
