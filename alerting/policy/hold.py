@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from alerting import limits
-from alerting.policy.silence import active
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
-    from alerting.policy.records import Silence
     from alerting.policy.rulings import Policy
+    from alerting.policy.silence import Silences
 
 
 class Hold(NamedTuple):
@@ -35,9 +34,7 @@ class Hold(NamedTuple):
 NONE = Hold(0)
 
 
-def hold(
-    policy: Policy, silences: Collection[Silence], labels: Mapping[str, str], node: str, due_ms: int
-) -> Hold:
+def hold(policy: Policy, silences: Silences, labels: Mapping[str, str], node: str, due_ms: int) -> Hold:
     """What holds an alert that is due at ``due_ms``.
 
     One may hold it to where another begins: a silence until 22:30 and a night from 22:00 hold it until the
@@ -45,7 +42,7 @@ def hold(
     """
     at_ms, found = due_ms, NONE
     while True:
-        silence = active(silences, labels, at_ms)
+        silence = silences.active(labels, at_ms)
         muted_ms, mute = policy.muted_until(node, at_ms)
         if silence:
             at_ms, by = silence.until_ms, ("silence", silence.id, f"silence {silence.id} by {silence.who}")

@@ -17,7 +17,7 @@ from alerting.policy.inhibit import Inhibitions
 from alerting.policy.match import labels_of
 from alerting.policy.records import Changes, Intent, Kind, Silence, Trace, alert_key
 from alerting.policy.route import manner
-from alerting.policy.silence import active
+from alerting.policy.silence import Silences
 from alerting.policy.state import Alert, Waiting, Way
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ class Ledger:
         """Start with ``rows`` as ``take_changes`` gave them out."""
         self.policy = policy
         self.alerts: dict[str, Alert] = {}
-        self.silences: dict[str, Silence] = {}
+        self.open: dict[str, Alert] = {}  # those of the alerts that are not over
+        self.silences = Silences()
         self.groups: dict[str, int] = {}  # group → when its last planned message may leave
         self.inhibitions = Inhibitions(policy.inhibitions)
+        self._labels: dict[str, tuple[Transition, dict[str, str]]] = {}  # of an alert, by its last transition
         self._anew = False  # the policy is another one than what waits was held by
         self._dirty: set[str] = set()
         self._changes = Changes()
@@ -49,17 +51,20 @@ class Ledger:
         for kind, key, body in rows:
             if kind == "alert":
                 alert = self.alerts[key] = _alert.decode(body)
-                self.inhibitions.note(key, self.labels(alert.transition), firing=alert.lasts)
+                if not alert.over:
+                    self.open[key] = alert
+                self.inhibitions.note(key, self.labels_of(alert), firing=alert.lasts)
             elif kind == "silence":
-                self.silences[key] = _silence.decode(body)
+                self.silences.put(_silence.decode(body))
             elif kind == "group":
                 self.groups[key] = msgspec.msgpack.decode(body, type=int)
 
     def use(self, policy: Policy) -> None:
         """Take another policy; alerts keep the ways and escalations that they have."""
         self.policy, self.inhibitions, self._anew = policy, Inhibitions(policy.inhibitions), True
+        self._labels.clear()
         for key, alert in self.alerts.items():
-            self.inhibitions.note(key, self.labels(alert.transition), firing=alert.lasts)
+            self.inhibitions.note(key, self.labels_of(alert), firing=alert.lasts)
 
     def look_again(self, at_ms: int) -> None:
         """Hold or release what waits as another policy does; escalations run on."""
@@ -91,8 +96,16 @@ class Ledger:
     # Alerts
 
     def labels(self, t: Transition) -> dict[str, str]:
-        """What an alert is told by."""
+        """What an alert of that transition is told by."""
         return labels_of(t, self.policy.shops, self.policy.sources)
+
+    def labels_of(self, alert: Alert) -> dict[str, str]:
+        """What an alert is told by as it is now."""
+        t = alert.transition
+        known = self._labels.get(alert.key)
+        if known is None or known[0] is not t:
+            known = self._labels[alert.key] = t, self.labels(t)
+        return known[1]
 
     def enter(self, alert: Alert) -> None:
         """Put an alert into the books, new or in place of its former firing."""
@@ -102,7 +115,11 @@ class Ledger:
     def changed(self, alert: Alert) -> None:
         """Note that an alert goes otherwise now; what it held or holds by that is released or held."""
         self._dirty.add(alert.key)
-        news = self.inhibitions.note(alert.key, self.labels(alert.transition), firing=alert.lasts)
+        if alert.over:
+            self.open.pop(alert.key, None)
+        else:
+            self.open[alert.key] = alert
+        news = self.inhibitions.note(alert.key, self.labels_of(alert), firing=alert.lasts)
         for key in sorted(news):
             self.rehold(self.alerts[key], alert.transition.at_ms)
 
@@ -111,6 +128,7 @@ class Ledger:
         self._dirty.add(alert.key)
         if not alert.lasts and not any(way.queued for way in alert.ways):
             del self.alerts[alert.key]
+            self._labels.pop(alert.key, None)
             self.inhibitions.forget(alert.key)
 
     def acknowledged(self, alert: Alert) -> None:
@@ -126,16 +144,16 @@ class Ledger:
 
     def put_silence(self, silence: Silence) -> None:
         """Enter a silence, or replace the one of that id."""
-        self.silences[silence.id] = silence
+        self.silences.put(silence)
         self._changes.rows["silence", silence.id] = _encode(silence)
 
     def silenced(self, alert: Alert, at_ms: int) -> Silence | None:
         """The silence that holds the alert longest, if any does."""
-        return active(self.silences.values(), self.labels(alert.transition), at_ms)
+        return self.silences.active(self.labels_of(alert), at_ms)
 
     def drop_silence(self, name: str) -> Silence | None:
         """Strike a silence; the one struck."""
-        silence = self.silences.pop(name, None)
+        silence = self.silences.drop(name)
         if silence:
             self._changes.rows["silence", name] = None
         return silence
@@ -177,7 +195,7 @@ class Ledger:
             # What quiet hours held is one message in the morning.
             group=f"{way.receiver}|{held.name}"
             if held.step == "mute"
-            else group_key(receiver, self.labels(t)),
+            else group_key(receiver, self.labels_of(alert)),
             kind=kind,
             severity=t.severity,
             created_ms=at_ms,
@@ -246,14 +264,16 @@ class Ledger:
         """What holds what is due of an alert at ``base_ms``, as it stands at ``at_ms``."""
         if alert.state == "holding":
             return Hold.for_ever("inhibit", "it has eased and is not clear yet")
-        return self.would_hold(alert.transition, node, at_ms, base_ms)
+        return self._held(alert.key, self.labels_of(alert), node, max(base_ms, at_ms))
 
-    def would_hold(self, t: Transition, node: str, at_ms: int, base_ms: int = 0) -> Hold:
+    def would_hold(self, t: Transition, node: str, at_ms: int) -> Hold:
         """As ``hold``, for a transition alone."""
-        labels = self.labels(t)
-        if reason := self.inhibitions.by(alert_key(t.rule, t.subject), labels):
+        return self._held(alert_key(t.rule, t.subject), self.labels(t), node, at_ms)
+
+    def _held(self, key: str, labels: dict[str, str], node: str, due_ms: int) -> Hold:
+        if reason := self.inhibitions.by(key, labels):
             return Hold.for_ever("inhibit", reason)
         muted = self.policy.nodes.get(node)
         if not self.silences and not (muted and muted.mute):
             return NONE
-        return hold(self.policy, self.silences.values(), labels, node, max(base_ms, at_ms))
+        return hold(self.policy, self.silences, labels, node, due_ms)

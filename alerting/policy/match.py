@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rules.transition import Transition
 
@@ -50,11 +50,18 @@ def labels_of(
 
 
 @lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
+def _test(text: str) -> Callable[[str], object]:
     r"""``*`` is any text, ``?`` any character, all else itself, as is what follows a ``\\``."""
-    parts = {"*": ".*", "?": "."}
-    found = (parts.get(part) or re.escape(part[-1]) for part in _PARTS.findall(text))
-    return re.compile("".join(found), re.DOTALL)
+    parts = [{"*": ".*", "?": "."}.get(part) or re.escape(part[-1]) for part in _PARTS.findall(text)]
+    only = exact(text)
+    return re.compile("".join(parts), re.DOTALL).fullmatch if only is None else only.__eq__
+
+
+def exact(pattern: str) -> str | None:
+    """The one text that a pattern fits; None where it fits others too."""
+    parts = _PARTS.findall(pattern)
+    free = pattern.startswith("!") or "*" in parts or "?" in parts
+    return None if free else "".join(part[-1] for part in parts)
 
 
 def literal(text: str) -> str:
@@ -74,8 +81,8 @@ def _fits(patterns: Iterable[str], value: str) -> bool:
     wanted, found = False, False
     for pattern in patterns:
         if pattern.startswith("!"):
-            if _pattern(pattern[1:]).fullmatch(value):
+            if _test(pattern[1:])(value):
                 return False
         else:
-            wanted, found = True, found or _pattern(pattern).fullmatch(value) is not None
+            wanted, found = True, found or bool(_test(pattern)(value))
     return found or not wanted

@@ -10,7 +10,7 @@ from alerting import limits
 from alerting.policy.match import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from alerting.policy.ledger import Ledger
     from alerting.policy.records import Silence, Unsilence
@@ -33,6 +33,9 @@ def begin(books: Ledger, item: Silence) -> None:
     books.trace(name, item.at_ms, "silence", "begun", f"by {item.who}: {item.comment}")
     for alert in matched:
         books.trace(alert.key, item.at_ms, "silence", "begun", f"silence {item.id} by {item.who}")
+        held = books.silenced(alert, item.at_ms)
+        if held and held.id != item.id:
+            continue  # by another one, for longer: it goes on as it was
         for way in alert.ways:
             follow_up(books, alert, way, item.at_ms)
         books.rehold(alert, item.at_ms)
@@ -51,9 +54,9 @@ def end(books: Ledger, item: Unsilence) -> None:
 
 def resolved(books: Ledger, alert: Alert, at_ms: int) -> None:
     """End the silences that were to last until what they match is over, if this was the last of it."""
-    labels = books.labels(alert.transition)
-    for silence in [s for s in books.silences.values() if s.until_resolved]:
-        if matches(silence.matcher, labels) and not matched_by(books, silence.matcher):
+    for silence in books.silences.until_resolved(books.labels_of(alert)):
+        others = (other for other in books.open.values() if other is not alert)
+        if not any(_fitting(books, silence.matcher, others)):
             books.drop_silence(silence.id)
             books.trace(f"silence {silence.id}", at_ms, "silence", "ended", "all that it matched is over")
             _release(books, silence, at_ms)
@@ -61,7 +64,7 @@ def resolved(books: Ledger, alert: Alert, at_ms: int) -> None:
 
 def matched_by(books: Ledger, matcher: Mapping[str, str]) -> list[Alert]:
     """The alerts that fire and that ``matcher`` fits: what a silence would hold now."""
-    return [alert for alert in _known(books, matcher) if not alert.over]
+    return list(_fitting(books, matcher, books.open.values()))
 
 
 def follow_up(books: Ledger, alert: Alert, way: Way, at_ms: int) -> None:
@@ -77,12 +80,15 @@ def follow_up(books: Ledger, alert: Alert, way: Way, at_ms: int) -> None:
         books.queue(alert, way, "repeat", at_ms + books.receiver(way).repeat_interval_ms, at_ms)
 
 
-def _known(books: Ledger, matcher: Mapping[str, str]) -> list[Alert]:
-    return [a for a in books.alerts.values() if matches(matcher, books.labels(a.transition))]
+def _fitting(books: Ledger, matcher: Mapping[str, str], alerts: Iterable[Alert]) -> Iterator[Alert]:
+    return (alert for alert in alerts if matches(matcher, books.labels_of(alert)))
 
 
 def _release(books: Ledger, silence: Silence, at_ms: int) -> None:
-    for alert in _known(books, silence.matcher):
+    for alert in list(_fitting(books, silence.matcher, books.alerts.values())):
+        held = books.silenced(alert, at_ms)
+        if held and held.until_ms >= silence.until_ms:
+            continue
         for way in alert.ways:
             for waiting in way.queued.values():
                 if waiting.kind == "still":
