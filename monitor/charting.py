@@ -17,7 +17,7 @@ from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_points import FIRES, Points, ShopName
-from monitor.sinks.influx_sender import OK, REFUSED
+from monitor.sinks.influx_sender import DOWN, OK, REFUSED, SLOW
 from monitor.sinks.influx_spool import opened
 from rules.pack import Text
 
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 PART = "influx"
+_MENDS = {
+    DOWN: "see that InfluxDB runs and can be reached",
+    REFUSED: "`slawatch doctor` says what is wrong with token, organisation or bucket",
+    SLOW: "InfluxDB is slow: it gets {at_once} points at once, more as it keeps up",
+}
 
 
 def charts_of(
@@ -64,7 +69,8 @@ def charts_of(
     disk_min = 2 * configured.settings.low_water
     spool = opened(configured.data / "influx.db", settings.spool_size, settings.spool_age, disk_min)
     token = partial(settings.read_token, configured.base)
-    link = Link(settings.url, settings.org, settings.bucket, token)
+    authority = configured.base / settings.ca_file if settings.ca_file else None
+    link = Link(settings.url, settings.org, settings.bucket, token, authority)
     sink = InfluxSink(spool, link, lambda: time.time_ns() // 1_000_000)
     sink.start()
     stack.callback(sink.close)
@@ -126,7 +132,7 @@ class Charts:
     async def sample(self) -> None:
         """Write every figure as of now, some shops in a turn of the loop."""
         now_ms = self._clock.now_ms()
-        with_agents = now_ms - self._agents_ms >= limits.AGENTS_MS
+        with_agents = not 0 <= now_ms - self._agents_ms < limits.AGENTS_MS  # a clock may be set back
         if with_agents:
             self._agents_ms = now_ms
         sink = self.sink
@@ -230,7 +236,8 @@ class ChartsWatch:
         sink, metrics = self._sink, self._metrics
         metrics.influx_waiting.set(sink.waiting)
         metrics.influx_age_seconds.set(sink.age_ms / 1000)
-        metrics.influx_up.set(sink.state.way == OK)
+        metrics.influx_up.set(sink.state.way in (OK, SLOW))
+        metrics.influx_at_once.set(sink.state.at_once)
         metrics.influx_points.inc(sink.state.sent - self._sent)
         self._sent = sink.state.sent
         for reason, count in sink.dropped.items():
@@ -250,17 +257,20 @@ class ChartsWatch:
 
     def _notice(self) -> tuple[str, bool]:
         """One line about it, and whether somebody should be told."""
-        state, now_ms = self._sink.state, self._now_ms()
+        sink, state, now_ms = self._sink, self._sink.state, self._now_ms()
+        self._dropped_ms = min(self._dropped_ms, now_ms)  # a clock may be set back
         dropped = bool(self._dropped_ms) and now_ms - self._dropped_ms < limits.DROPPED_TOLD_MS
-        lost = ""
+        behind = sink.age_ms >= limits.BEHIND_TOLD_MS
+        lasts = state.way != OK and now_ms - state.since_ms >= limits.TOLD_MS
+        said = []
+        if lasts:
+            said.append(state.words[:120])
+        if lasts or behind:
+            said.append(f"{sink.waiting} points wait on disk, the oldest {sink.age_ms // 1000} s")
         if dropped:
             counts = ", ".join(f"{count} {reason}" for reason, count in sorted(self._counted.items()))
-            lost = f"points dropped since the start: {counts}"
-        if state.way == OK or now_ms - state.since_ms < limits.TOLD_MS:
-            return (f"{PART}: {lost}" if lost else ""), dropped
-        waits = f"{self._sink.waiting} points wait on disk, the oldest {self._sink.age_ms // 1000} s"
-        mend = "alerts go on; see that InfluxDB runs and can be reached"
-        if state.way == REFUSED:
-            mend = "alerts go on; `slawatch doctor` says what is wrong with token, organisation or bucket"
-        what = "; ".join(filter(None, (state.words[:120], waits, lost, mend)))
-        return f"{PART}: {what}", dropped or state.way == REFUSED
+            said.append(f"points dropped since the start: {counts}")
+        if lasts:
+            said.append(f"alerts go on; {_MENDS[state.way].format(at_once=state.at_once)}")
+        notice = f"{PART}: {'; '.join(filter(None, said))}" if said else ""
+        return notice, dropped or behind or (lasts and state.way == REFUSED)

@@ -31,6 +31,7 @@ COMMANDS = {
     "silence": ("silence", "Mute alerts for a while."),
     "simulate": ("simulate", "Make realistic traffic with known truth."),
     "dead-letters": ("dead_letters", "List, show and send again what was refused."),
+    "refused-points": ("refused_points", "List, send again or drop points that InfluxDB refused for good."),
     "backup": ("backup", "Copy everything that is kept, while the daemon runs."),
     "tokens": ("tokens", "Give sources and scripts access, and take it back."),
 }

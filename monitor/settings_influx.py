@@ -28,6 +28,8 @@ class InfluxSettings(BaseModel):
     """A token that may write to the bucket. Better: `token_file`."""
     token_file: Path | None = None
     """A file that holds the token and nothing else; read again when the token is refused."""
+    ca_file: Path | None = None
+    """The authority that its certificate is checked with, PEM; without it the system's."""
     every: Duration = Field(default=10 * _SECOND_MS, ge=_SECOND_MS, le=3_600_000)
     """How often (1s to 1h) figures are written."""
     keep: Duration = Field(default=90 * _DAY_MS, ge=2 * _DAY_MS, le=3_650 * _DAY_MS)
@@ -38,9 +40,11 @@ class InfluxSettings(BaseModel):
     """How long (1m to 90d) something may wait."""
 
     @model_validator(mode="after")
-    def _one_token(self) -> Self:
+    def _fits(self) -> Self:
         if self.token is not None and self.token_file is not None:
             raise ValueError("give either `token` or `token_file`")
+        if self.ca_file is not None and not self.url.startswith("https:"):
+            raise ValueError("`ca_file` means nothing without a `url` of https")
         return self
 
     def read_token(self, base: Path) -> str:

@@ -31,7 +31,7 @@ def look(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
             yield Finding("fail", f"influx: {error}", "figures wait on disk until there is a token")
             return
     try:
-        for step in influx_setup.set_up(settings, token, make=setup):
+        for step in influx_setup.set_up(settings, token, configuration.base, make=setup):
             made = ", made now" if step.state == "made" else ""
             ours = "`slawatch doctor --setup` makes it, or: " if step.state == "missing" else ""
             state: Literal["ok", "warn"] = "warn" if step.command else "ok"

@@ -10,6 +10,7 @@ import email.utils
 import http.client
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from enum import Enum
@@ -21,36 +22,48 @@ from monitor.sinks import influx_limits as limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 class Verdict(Enum):
-    """What becomes of a batch after an answer."""
+    """What becomes of what was sent after an answer."""
 
     STORED = "stored"
     PARTLY = "partly"  # the rest of it is stored: never send it again
-    SPLIT = "split"  # something in it is wrong, or it is too large: halve it
+    WRONG = "wrong"  # something in it is wrong: find it
+    SMALLER = "smaller"  # too much at once, or not done in time: halve it
     REFUSED = "refused"  # token, bucket, organisation, address: somebody must mend it, keep everything
     LATER = "later"  # down, busy, or not understood: try again
 
 
 _VERDICTS: Final = {
     204: Verdict.STORED,
-    400: Verdict.SPLIT,
-    408: Verdict.LATER,
-    413: Verdict.SPLIT,
+    400: Verdict.WRONG,
+    408: Verdict.SMALLER,
+    413: Verdict.SMALLER,
     422: Verdict.PARTLY,
     429: Verdict.LATER,
+    504: Verdict.SMALLER,
 }
 _CONDEMN: Final = (400, 422)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said to a request; ``status`` 0: nothing, and ``words`` why."""
+    """What the server said to a request; ``status`` 0: nothing, and ``words`` why.
+
+    ``because``: the verdict where no status says it.
+    """
 
     status: int
     words: str = ""
     retry_after_s: float = 0.0
+    because: Verdict | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether the words are InfluxDB's own, and not a proxy's."""
+        return '"code"' in self.words
 
     @property
     def verdict(self) -> Verdict:
@@ -58,12 +71,18 @@ class Answer:
 
         Only InfluxDB's own words condemn lines: a proxy says 400 to all, and a page to log in says 200.
         """
+        if self.because is not None:
+            return self.because
         found = _VERDICTS.get(self.status)
-        if self.status in _CONDEMN and '"code"' not in self.words:
+        if self.status in _CONDEMN and not self.own:
             return Verdict.REFUSED
         if found is not None:
             return found
         return Verdict.REFUSED if 200 <= self.status < 500 else Verdict.LATER
+
+
+class _AuthorityError(OSError):
+    """The file of the authority cannot be read."""
 
 
 class Link:
@@ -74,34 +93,37 @@ class Link:
         org: The organisation, by name.
         bucket: The bucket, by name.
         token: Reads the token; called before the first request and after each that was refused.
+        authority: A PEM file that the server's certificate is checked with; None: the system's. Read at
+            each connection, so that another one in its place is taken.
     """
 
-    def __init__(self, url: str, org: str, bucket: str, token: Callable[[], str]) -> None:
+    def __init__(
+        self, url: str, org: str, bucket: str, token: Callable[[], str], authority: Path | None = None
+    ) -> None:
         self._address, self._read_token, self._token = urlsplit(url), token, ""
         query = urlencode({"org": org, "bucket": bucket, "precision": "ns"})
         self._target = f"{self._address.path.rstrip('/')}/api/v2/write?{query}"
+        self._authority = authority
         self._connection: http.client.HTTPConnection | None = None
 
     def post(self, body: bytes) -> Answer:
-        """Send gzipped lines; never raises for what a server or a network can do."""
+        """Send gzipped lines; never raises for what a server or a network can do.
+
+        The whole answer must be there within ``ASK_S``, however busily its bytes drip in.
+        """
         try:
             self._token = self._token or self._read_token()
         except (OSError, ValueError) as error:
             return Answer(401, f"no token: {error}")
-        headers = {
-            "Authorization": f"Token {self._token}",
-            "Content-Encoding": "gzip",
-            "Content-Type": "text/plain; charset=utf-8",
-        }
         reused = self._connection is not None
         try:
-            answer = self._ask(body, headers)
-        except (ConnectionError, http.client.RemoteDisconnected) as error:
+            answer = self._asked(body)
+        except ConnectionError as error:
             if not reused:
                 return self._nothing(error)
             self.close()  # a connection that rested may be gone; the server is not for that
             try:
-                answer = self._ask(body, headers)
+                answer = self._asked(body)
             except (OSError, http.client.HTTPException) as again:
                 return self._nothing(again)
         except (OSError, http.client.HTTPException) as error:
@@ -113,25 +135,58 @@ class Link:
             self._token = ""  # it may be another one by now
         return answer
 
-    def _ask(self, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = self._connected()
+    def _asked(self, body: bytes) -> Answer:
+        """The answer, or that it took too long; another thread ends what is not whole by then."""
+        if self._connection is None:
+            self._connection = self._connected()
+        late = threading.Event()
+        guard = threading.Timer(limits.ASK_S, self.break_off, (late,))
+        guard.daemon = True
+        guard.start()
+        try:
+            answer = self._ask(self._connection, body)
+        except (OSError, http.client.HTTPException) as error:
+            if not late.is_set() and not isinstance(error, TimeoutError):
+                raise
+            late.set()
+        finally:
+            guard.cancel()
+        if late.is_set():
+            self.close()
+            return Answer(0, f"timed out: no whole answer in {limits.ASK_S:g} s", because=Verdict.SMALLER)
+        return answer
+
+    def _ask(self, connection: http.client.HTTPConnection, body: bytes) -> Answer:
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Content-Encoding": "gzip",
+            "Content-Type": "text/plain; charset=utf-8",
+        }
         connection.request("POST", self._target, body, headers)
         response = connection.getresponse()
-        words = response.read(64 << 10).decode("utf-8", "replace").strip()
+        words = response.read(limits.WORDS_BYTES).decode("utf-8", "replace").strip()
         if response.will_close or response.length:
             self.close()
         return Answer(response.status, words, retry_after_s(response.getheader("Retry-After") or ""))
 
     def _nothing(self, error: Exception) -> Answer:
         self.close()
-        return Answer(0, f"{type(error).__name__}: {error}")
+        mend = isinstance(error, (ssl.SSLCertVerificationError, _AuthorityError))
+        words = f"{type(error).__name__}: {error}"
+        return Answer(0, words, because=Verdict.REFUSED if mend else None)
 
-    def break_off(self) -> None:
-        """End the request that is on its way, if there is one; it fails at once."""
+    def break_off(self, late: threading.Event | None = None) -> None:
+        """End the request that is on its way, if there is one; it fails at once.
+
+        Args:
+            late: Set before, for who asks why it failed.
+        """
+        if late is not None:
+            late.set()
         connection = self._connection
         if connection is not None and connection.sock is not None:
             try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # below TLS, which would wait
             except OSError:  # it is gone already
                 return
 
@@ -142,16 +197,17 @@ class Link:
             self._connection = None
 
     def _connected(self) -> http.client.HTTPConnection:
-        if self._connection is None:
-            host, port = self._address.hostname or "", self._address.port
-            if self._address.scheme == "https":
-                context = ssl.create_default_context()
-                self._connection = http.client.HTTPSConnection(
-                    host, port, timeout=limits.ASK_S, context=context
-                )
-            else:
-                self._connection = http.client.HTTPConnection(host, port, timeout=limits.ASK_S)
-        return self._connection
+        host, port = self._address.hostname or "", self._address.port
+        if self._address.scheme != "https":
+            connection = http.client.HTTPConnection(host, port, timeout=limits.ASK_S)
+        else:
+            try:
+                context = ssl.create_default_context(cafile=self._authority)
+            except OSError as error:
+                raise _AuthorityError(f"influx.ca_file: {error.strerror or error}") from error
+            connection = http.client.HTTPSConnection(host, port, timeout=limits.ASK_S, context=context)
+        connection.connect()
+        return connection
 
 
 def retry_after_s(text: str) -> float:

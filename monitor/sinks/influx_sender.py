@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import sqlite3
 import threading
 import time
@@ -15,36 +14,31 @@ import structlog
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx_link import Answer, Verdict
-from monitor.sinks.influx_spool import Refused, packed, unpacked
+from monitor.sinks.influx_parcel import Parcel
+from monitor.sinks.influx_refused import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.sinks.influx_link import Link
-    from monitor.sinks.influx_spool import Batch, Spool
+    from monitor.sinks.influx_spool import Spool
 
 log = structlog.get_logger(__name__)
-_DROPPED = re.compile(r"dropped=(\d+)")
-OK, DOWN, REFUSED = "ok", "down", "refused"
+OK, SLOW, DOWN, REFUSED = "ok", "slow", "down", "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """How sending goes. ``quarantined``: points that the server will never take."""
 
-    way: str = OK  # ok, down, or refused: somebody must mend something
+    way: str = (
+        OK  # ok; slow: fewer at once, as it takes too long; down; or refused: somebody must mend something
+    )
     words: str = ""
     since_ms: int = 0  # when it went wrong first; 0: it does not
     sent: int = 0  # points that the server has taken since the start
     quarantined: int = 0
-
-
-class NotNowError(Exception):
-    """The server did not take it, and may later."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.words)
-        self.answer = answer
+    at_once: int = limits.REQUEST_POINTS  # points of one request, at most
 
 
 class PointSender:
@@ -59,6 +53,8 @@ class PointSender:
     def __init__(self, spool: Spool, link: Link, now_ms: Callable[[], int]) -> None:
         self._spool, self._link, self._now_ms = spool, link, now_ms
         self.state = State()
+        self._at_once, self._slow = limits.REQUEST_POINTS, False
+        self._parcel: Parcel | None = None  # what is on its way
         self._news, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="influx sender", daemon=True)
 
@@ -84,82 +80,110 @@ class PointSender:
         while not self._stop.wait(pause_s):
             self._news.clear()
             try:
-                batch = self._spool.take()
-                if batch is None:
+                if not self._in_hand():
                     pause_s = 0.0
                     self._news.wait()
                     continue
-                pause_s = self._pause_s(self._turn(batch), pause_s)
-            except sqlite3.Error as error:  # read-only, no room to forget: never send the same without a rest
-                spool = Answer(0, f"spool: {error}")
-                self._failed(spool)
-                pause_s = self._pause_s(spool, pause_s)
+                pause_s = self._pause_s(self._turn(), pause_s)
+            except sqlite3.Error as error:  # read-only, no room to forget: never again without a rest
+                pause_s = self._pause_s(self._failed(Answer(0, f"spool: {error}")), pause_s)
             except Exception as error:  # nothing foreseen; the batch stays, and the thread must live
                 log.exception("batch not sent")
                 self._failed(Answer(0, f"not sent: {type(error).__name__}"))
                 pause_s = limits.PAUSE_MAX_S
         self._link.close()
 
-    def _turn(self, batch: Batch) -> Answer | None:
-        """Send a batch and forget it; the answer that keeps it, or None."""
-        refused: list[Refused] = []
+    def _in_hand(self) -> Parcel | None:
+        """What is on its way; the oldest that waits, if nothing is."""
+        if self._parcel is None and (batch := self._spool.take(self._at_once)) is not None:
+            self._parcel = Parcel(batch)
+        return self._parcel
+
+    def _turn(self) -> Answer | None:
+        """One request of what is in hand, which is forgotten once all of it is answered.
+
+        Returns:
+            The answer after which to rest, or None.
+        """
+        parcel = self._parcel
+        assert parcel is not None
+        answer = None
         try:
-            self._deliver(batch.body, batch.points, refused)
-        except NotNowError as not_now:
-            if not_now.answer.status >= 500 and _damaged(batch.body):  # it says 500 to what is no gzip
-                self._give_up(batch)
-                return None
-            self._failed(not_now.answer)
-            return not_now.answer
+            if parcel.left:  # else the spool could not forget it: nothing of it is sent again for that
+                answer = self._sent(parcel)
         except zlib.error:
-            self._give_up(batch)
-            return None
-        self._spool.done(batch, self._now_ms(), refused)
-        lost = sum(_lost(one) for one in refused)
-        if refused:  # thousands may be wrong in the same way: one line in the log
-            first = refused[0]
-            log.warning("InfluxDB refused points", points=lost, status=first.status, words=first.words[:200])
-        if self.state.since_ms:
-            log.info("InfluxDB takes points again", waiting=self._spool.points)
-        self.state = State(
-            sent=self.state.sent + batch.points - lost, quarantined=self.state.quarantined + lost
-        )
-        return None
+            log.warning("damaged points dropped", points=parcel.left)
+            self._spool.lose(parcel.left, "disk")
+            parcel.spoil()
+        if not parcel.left:
+            self._spool.done(parcel.batch, self._now_ms(), parcel.refused)
+            self._parcel = None
+            self._well()
+        elif answer is not None and not parcel.begun:
+            self._parcel = None  # until then it may grow, or be too old
+        return answer
 
-    def _give_up(self, batch: Batch) -> None:
-        """Forget and count what the disk changed: nobody can read what is left."""
-        self._spool.done(batch, self._now_ms())
-        self._spool.lose(batch.points, "disk")
-        log.warning("damaged points dropped", points=batch.points)
-
-    def _deliver(self, body: bytes, points: int, refused: list[Refused]) -> None:
-        """Have it stored, halving what is refused for what is in it, down to the lines that are wrong."""
-        if self._stop.is_set():
-            raise NotNowError(Answer(0, "stopping"))
-        answer = self._link.post(body)
+    def _sent(self, parcel: Parcel) -> Answer | None:
+        """Send the next part, and note what became of it; the answer after which to rest, or None."""
+        part, before = parcel.next(self._at_once), parcel.left
+        answer, lost = self._link.post(part.body), 0
         match answer.verdict:
             case Verdict.STORED:
-                return
+                parcel.stored()
+                self._at_once = min(
+                    limits.REQUEST_POINTS, self._at_once + self._at_once // limits.GROWN_BY + 1
+                )
             case Verdict.PARTLY:
-                refused.append(Refused(answer.status, answer.words, unpacked(body).split(b"\n")))
-            case Verdict.SPLIT:
-                lines = unpacked(body).split(b"\n")
-                if points == 1 or len(lines) == 1:
-                    refused.append(Refused(answer.status, answer.words, lines))
-                    return
-                half = len(lines) // 2
-                for part in (lines[:half], lines[half:]):
-                    self._deliver(packed(b"\n".join(part)), len(part), refused)
+                lost = parcel.partly(answer)
+            case Verdict.WRONG:
+                lost = parcel.wrong(answer)
+            case Verdict.SMALLER if part.points > 1:
+                return self._halve(answer, part.points)
+            case Verdict.SMALLER if answer.status == 413 and answer.own:
+                lost = parcel.wrong(answer)
+            case Verdict.SMALLER if answer.status == 413:  # a proxy that takes not even a line
+                return self._failed(replace(answer, because=Verdict.REFUSED))
             case _:
-                raise NotNowError(answer)
+                if answer.status >= 500:  # it says 500 to what is no gzip
+                    unpacked(part.body)
+                return self._failed(answer)
+        if lost:  # thousands may be wrong in the same way: one line in the log
+            words = answer.words[:200]
+            log.warning("InfluxDB refused points", points=lost, status=answer.status, words=words)
+        sent, quarantined = self.state.sent + before - parcel.left - lost, self.state.quarantined + lost
+        self.state = replace(self.state, sent=sent, quarantined=quarantined)
+        self._well()
+        return None
 
-    def _failed(self, answer: Answer) -> None:
+    def _halve(self, answer: Answer, points: int) -> Answer | None:
+        """Send half as many at once from now on; after a time-out it is slow until all goes at once again."""
+        self._at_once = max(1, min(self._at_once, points) // 2)
+        if answer.status == 413:
+            return None
+        self._slow = True
+        log.warning("InfluxDB takes too long", at_once=self._at_once, words=answer.words[:200])
+        return self._failed(answer)
+
+    def _well(self) -> None:
+        """The server has answered for good: nothing is wrong but that it may be slow."""
+        self._slow = self._slow and self._at_once < limits.REQUEST_POINTS
+        way = SLOW if self._slow else OK
+        if way != self.state.way:
+            log.info("InfluxDB takes points again", way=way, waiting=self._spool.points)
+        since_ms, words = (self.state.since_ms, self.state.words) if self._slow else (0, "")
+        self.state = replace(self.state, way=way, words=words, since_ms=since_ms, at_once=self._at_once)
+
+    def _failed(self, answer: Answer) -> Answer:
+        """Note that the server takes nothing, since when and why; the answer."""
         way = REFUSED if answer.verdict is Verdict.REFUSED else DOWN
         words = f"{answer.status} {answer.words}" if answer.status else answer.words
         if way != self.state.way and not self._stop.is_set():
             log.warning("points wait on disk", way=way, words=words[:200])
-        since_ms = self.state.since_ms or self._now_ms()
-        self.state = replace(self.state, way=way, words=words[: limits.WORDS], since_ms=since_ms)
+        now_ms = self._now_ms()
+        since_ms = min(self.state.since_ms or now_ms, now_ms)  # a clock that was set back counts from there
+        words = words[: limits.WORDS]
+        self.state = replace(self.state, way=way, words=words, since_ms=since_ms, at_once=self._at_once)
+        return answer
 
     def _pause_s(self, answer: Answer | None, before_s: float) -> float:
         """The rest before the next try: what the server asks for, else doubled from a second."""
@@ -171,17 +195,3 @@ class PointSender:
             return limits.OPERATOR_PAUSE_S
         longest_s = min(max(2 * before_s, limits.PAUSE_S), limits.PAUSE_MAX_S)
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - daemons must not come all at once
-
-
-def _damaged(body: bytes) -> bool:
-    try:
-        unpacked(body)
-    except zlib.error:
-        return True
-    return False
-
-
-def _lost(one: Refused) -> int:
-    """How many points of what was refused are not stored."""
-    said = _DROPPED.search(one.words)
-    return int(said[1]) if said and one.status == 422 else len(one.lines)

@@ -8,6 +8,7 @@ spool may have brought late. Both write the same points again and again, which c
 from __future__ import annotations
 
 import shlex
+import ssl
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from monitor.settings_influx import InfluxSettings
 
@@ -95,8 +97,14 @@ def command(settings: InfluxSettings, thing: Bucket | Task) -> str:
     return f"influx task create --org {org} {shlex.quote(thing.flux)}"
 
 
-def set_up(settings: InfluxSettings, token: str, *, make: bool) -> Iterator[Step]:
+def set_up(settings: InfluxSettings, token: str, base: Path, *, make: bool) -> Iterator[Step]:
     """Look at each thing, and make what is not there if told to; of what is there only tasks are changed.
+
+    Args:
+        settings: Where it is.
+        token: One that may.
+        base: What a relative `ca_file` is relative to.
+        make: Whether to.
 
     Raises:
         MonitorError: The server cannot be asked, or refuses.
@@ -104,13 +112,14 @@ def set_up(settings: InfluxSettings, token: str, *, make: bool) -> Iterator[Step
     try:
         client_of: Any = import_module("influxdb_client")  # an extra, and untyped
         from influxdb_client.rest import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError, SSLError  # noqa: PLC0415
     except ImportError as error:
         mend = "install slawatch with its extra: pip install 'slawatch[influx]'"
         raise MonitorError("influxdb-client is not installed", mend=mend, code="influx") from error
-    with client_of.InfluxDBClient(
-        settings.url, token, org=settings.org, timeout=_ASK_MS, retries=False
-    ) as client:
+    link: dict[str, Any] = {"org": settings.org, "timeout": _ASK_MS, "retries": False}
+    if settings.ca_file is not None:
+        link["ssl_ca_cert"] = _readable(base / settings.ca_file)
+    with client_of.InfluxDBClient(settings.url, token, **link) as client:
         try:
             for bucket in buckets(settings):
                 yield _bucket(client, settings, bucket, make=make)
@@ -120,8 +129,22 @@ def set_up(settings: InfluxSettings, token: str, *, make: bool) -> Iterator[Step
             words = str(error.message or error.reason).strip()
             raise MonitorError(f"{settings.url}: {error.status} {words}", code="refused") from error
         except HTTPError as error:
-            what = f"{settings.url}: {type(error).__name__}"
-            raise MonitorError(what, mend="see that InfluxDB runs and can be reached", code="down") from error
+            what, mend = (
+                f"{settings.url}: {type(error).__name__}",
+                "see that InfluxDB runs and can be reached",
+            )
+            if isinstance(error, SSLError):
+                what, mend = f"{settings.url}: {error}", "name its authority as `influx.ca_file`"
+            raise MonitorError(what, mend=mend, code="down") from error
+
+
+def _readable(authority: Path) -> str:
+    try:
+        ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        what = f"influx.ca_file: {authority}: {error.strerror or error}"
+        raise MonitorError(what, mend="name a PEM file that can be read", code="down") from error
+    return str(authority)
 
 
 def _bucket(client: Any, settings: InfluxSettings, bucket: Bucket, *, make: bool) -> Step:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ import structlog
 
 from monitor.errors import MonitorError
 from monitor.sinks import influx_limits as limits
+from monitor.sinks import influx_refused
+from monitor.sinks.influx_refused import Refused, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,10 +32,6 @@ CREATE TABLE batch (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX batch_lasting ON batch (lasting, id);
-CREATE TABLE refused (
-    id INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, status INTEGER NOT NULL, words TEXT NOT NULL,
-    points INTEGER NOT NULL, body BLOB NOT NULL
-) STRICT;
 """
 
 
@@ -45,15 +42,6 @@ class Batch:
     ids: tuple[int, ...]
     points: int
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Lines that the server will never take, and what it said."""
-
-    status: int
-    words: str
-    lines: Sequence[bytes]
 
 
 class Spool:
@@ -87,7 +75,9 @@ class Spool:
             self._db.execute("PRAGMA synchronous = NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+                self._db.executescript(
+                    f"BEGIN;{_SCHEMA}{influx_refused.SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
+                )
             if version == _VERSION or not version:
                 self._measure()
         except sqlite3.Error as error:
@@ -150,23 +140,11 @@ class Spool:
         Raises:
             sqlite3.Error: No room even for this: the rows stay and are sent again, which changes nothing.
         """
-        kept = [
-            (now_ms, one.status, one.words[: limits.WORDS], len(one.lines), packed(b"\n".join(one.lines)))
-            for one in refused
-        ]
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("DELETE FROM batch WHERE id = ?", [(one,) for one in batch.ids])
-                if kept:
-                    self._db.executemany(
-                        "INSERT INTO refused (made_ms, status, words, points, body) VALUES (?, ?, ?, ?, ?)",
-                        kept,
-                    )
-                    self._db.execute(
-                        "DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?",
-                        (limits.REFUSED_KEPT,),
-                    )
+                influx_refused.keep(self._db, refused, now_ms)
                 self._db.execute("COMMIT")
             except sqlite3.Error:
                 if self._db.in_transaction:
@@ -175,12 +153,6 @@ class Spool:
             self._measure()
             if not self._points:
                 self._db.execute("PRAGMA incremental_vacuum")
-
-    def refused(self) -> list[tuple[int, str, list[str]]]:
-        """What the server refused for good: status, words, lines; the oldest first."""
-        with self._lock:
-            rows = self._db.execute("SELECT status, words, body FROM refused ORDER BY id").fetchall()
-        return [(status, words, unpacked(body).decode().split("\n")) for status, words, body in rows]
 
     def lose(self, points: int, reason: str) -> None:
         """Count points that never came here."""
@@ -279,21 +251,3 @@ def set_aside(path: Path) -> None:
     for part in ("", "-wal", "-shm"):
         if (file := path.with_name(path.name + part)).exists():
             file.replace(path.with_name(f"{path.name}.set-aside{part}"))
-
-
-def packed(lines: bytes) -> bytes:
-    """Gzipped at level 1: a ninth of the size, at no cost that can be measured beside making the lines."""
-    squeeze = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return squeeze.compress(lines + b"\n") + squeeze.flush()
-
-
-def unpacked(body: bytes) -> bytes:
-    """The lines of one or several gzips, without the last line's end; ``zlib.error`` if they are damaged."""
-    parts = []
-    while body:
-        loose = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        parts.append(loose.decompress(body))
-        if not loose.eof:
-            raise zlib.error("cut short")
-        body = loose.unused_data
-    return b"".join(parts).removesuffix(b"\n")

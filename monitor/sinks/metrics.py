@@ -128,6 +128,9 @@ class Metrics:
         )
 
         self.influx_up = self.gauge("influx_up", "1 while InfluxDB takes figures, 0 while they wait on disk")
+        self.influx_at_once = self.gauge(
+            "influx_points_at_once", "Points of one request at most: halved when InfluxDB takes too long"
+        )
         self.influx_points = self.counter("influx_points_total", "Points that InfluxDB has taken")
         self.influx_waiting = self.gauge("influx_waiting_points", "Points that wait on disk for InfluxDB")
         self.influx_age_seconds = self.gauge("influx_age_seconds", "The age of the oldest of them")

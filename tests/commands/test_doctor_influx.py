@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -74,7 +75,7 @@ def test_the_task_keeps_the_last_of_each_half_hour(influx_server):
     """Its Flux, run as it stands over two hours of points: one of each half-hour, its last."""
     influx_server.forget("thinned")
     settings = InfluxSettings(url=influx_server.url, org=ORG, bucket="thinned")
-    list(influx_setup.set_up(settings, TOKEN, make=True))
+    list(influx_setup.set_up(settings, TOKEN, Path(), make=True))
     whole = type(influx_server.new_bucket())(influx_server.url, "thinned")
     half_ns, now_ns = 1_800 * 10**9, time.time_ns()
     edge_ns = now_ns - now_ns % half_ns

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from scenes import TEN_MS, living, message, post
 
 from monitor.charting import ChartsWatch
 from monitor.runtime.clock import ManualClock
+from monitor.runtime.health import Health
 from monitor.runtime.passing import pass_time
 from monitor.sinks import influx_limits
 from monitor.sinks.influx_sender import State
+from monitor.sinks.metrics import Metrics
 from tests.servers.influx import ORG, TOKEN
 from tests.waiting import eventually
 
@@ -77,6 +80,26 @@ def test_with_influxdb_gone_alerts_come_at_the_same_second_and_the_daemon_is_rea
     for name in ("", "influx"):
         (tmp_path / name).mkdir(exist_ok=True)
     assert asyncio.run(scene(NOWHERE)) == asyncio.run(scene("")) == (1, TEN_MS + 3_000)
+
+
+@pytest.mark.parametrize(
+    ("way", "age_ms", "told"), [("down", 599_000, False), ("down", 600_000, True), ("slow", 600_000, True)]
+)
+def test_who_has_no_prometheus_is_told_as_well_once_charts_are_ten_minutes_behind(way, age_ms, told):
+    sink = Sink()
+    sink.state, sink.age_ms = State(way, "timed out", TEN_MS - age_ms, at_once=19), age_ms
+    heard, health = [], Health()
+
+    async def hear(one):
+        heard.append(one)
+
+    charts = type("Charts", (), {"sink": sink, "instance": ("host", "run")})()
+    watch = ChartsWatch(charts, health, Metrics(), hear, lambda: TEN_MS)
+    asyncio.run(watch.look())
+    assert bool(heard) == told
+    notice = health.notices["influx"].en
+    assert notice.startswith(f"influx: timed out; 70 points wait on disk, the oldest {age_ms // 1000} s; ")
+    assert ("19 points at once" in notice) == (way == "slow")
 
 
 class Sink:

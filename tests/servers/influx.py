@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -64,18 +65,24 @@ class InfluxServer:
 
     Args:
         folder: Where it keeps all of its own; None: one that goes with it.
+        tls: Its certificate, which is its own authority, and its key; None: plain HTTP.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, tls: tuple[Path, Path] | None = None) -> None:
         self._made = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="slawatch-influx-"))
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
+        self._tls = [f"--tls-cert={tls[0]}", f"--tls-key={tls[1]}"] if tls else []
         self._process: subprocess.Popen[bytes] | None = None
         self._buckets, self._set_up = 0, False
         self._client = httpx.Client(
-            base_url=self.url, headers={"Authorization": f"Token {TOKEN}"}, params={"org": ORG}, timeout=30
+            base_url=self.url,
+            headers={"Authorization": f"Token {TOKEN}"},
+            params={"org": ORG},
+            timeout=30,
+            verify=ssl.create_default_context(cafile=tls[0]) if tls else True,
         )
 
     def __enter__(self) -> Self:
@@ -89,6 +96,7 @@ class InfluxServer:
         """Start it, and return when it answers; the first time it gets its organisation and token."""
         places = {"bolt-path": "bolt", "sqlite-path": "sqlite", "engine-path": "engine"}
         options = [f"--{name}={self.folder / file}" for name, file in places.items()]
+        options += self._tls
         options += [f"--http-bind-address=127.0.0.1:{self.port}", "--reporting-disabled", "--log-level=warn"]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

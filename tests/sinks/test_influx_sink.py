@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +14,10 @@ import pytest
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
+from monitor.sinks.influx_refused import Quarantine
 from monitor.sinks.influx_spool import Spool, opened
 from tests.servers.influx import ORG, Bucket, InfluxServer
+from tests.servers.influx_standin import STORED, Reply, Standin
 from tests.waiting import eventually
 
 NOW_MS = 1_795_000_000_000
@@ -71,6 +71,12 @@ def lines(count: int, first: int = 0) -> list[str]:
 def drained(sink: InfluxSink) -> None:
     sink.flush()
     eventually(lambda: not sink.waiting, within_s=20, what="the spool empty")
+
+
+def refused_in(ways: Ways) -> list[tuple[int, str, list[str]]]:
+    """What was put aside, the oldest first."""
+    kept = reversed(Quarantine(ways.folder / "spool.db").list())
+    return [(one.status, one.words, one.lines) for one in kept]
 
 
 def test_what_is_put_is_there_once(influx_server, ways):
@@ -178,7 +184,7 @@ def test_lines_that_are_wrong_are_found_kept_and_named_and_all_others_are_stored
     assert influx_server.points(bucket) == 3_000
     assert sink.dropped == {"refused": 2}
     assert sink.state.sent == 3_000
-    kept = sink._spool.refused()
+    kept = refused_in(ways)
     assert [found for _, _, found in kept] == [[wrong[0]], [wrong[1]]]
     assert all(status == 400 and "unable to parse" in words for status, words, _ in kept)
 
@@ -192,7 +198,7 @@ def test_a_field_of_another_type_is_counted_and_kept_and_not_sent_for_ever(influ
     drained(sink)
     assert influx_server.points(bucket) == 15
     assert sink.dropped == {"refused": 1}
-    (kept,) = sink._spool.refused()
+    (kept,) = refused_in(ways)
     assert kept[0] == 422
     assert "dropped=1" in kept[1]
 
@@ -336,16 +342,17 @@ def test_a_spool_that_cannot_be_read_is_set_aside_and_never_keeps_the_daemon_fro
     nowhere.close()
 
 
-def test_a_server_that_is_busy_says_when_to_come_again(ways, tmp_path):
+def test_a_server_that_is_busy_says_when_to_come_again(ways):
     """429 with Retry-After: asked again then and not before; a batch that is too large is halved."""
-    with Busy([(429, {"Retry-After": "0.3"}), (503, {}), (413, {}), (204, {}), (204, {})]) as server:
+    replies = [Reply(429, headers={"Retry-After": "0.3"}), Reply(503), Reply(413), STORED, STORED]
+    with Standin(lambda _: replies.pop(0)) as server:
         sink = ways(Bucket(server.url, "any"))
         sink.put(lines(2))
         drained(sink)
         times = server.times
-    assert 0.29 <= times[1] - times[0] < 1.0
-    assert times[2] - times[1] < 0.29
-    assert server.sizes[3] < server.sizes[2]
+    assert times[1] - times[0] >= 0.29
+    assert times[2] - times[1] < times[1] - times[0]
+    assert [len(one) for one in server.asked] == [2, 2, 2, 1, 1]
     assert sink.state.sent == 2
 
 
@@ -354,41 +361,3 @@ def fill(file: Path) -> None:
     with suppress(OSError), file.open("wb", buffering=0) as out:
         while out.write(b"x" * 4096):
             pass
-
-
-class Busy:
-    """A server that gives the answers it is told, one a request, the last for ever."""
-
-    def __init__(self, answers) -> None:
-        self.times, self.sizes = [], []
-        outer, left = self, list(answers)
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                outer.times.append(time.monotonic())
-                outer.sizes.append(len(self.rfile.read(int(self.headers["Content-Length"]))))
-                status, headers = left.pop(0) if len(left) > 1 else left[0]
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
