@@ -112,7 +112,7 @@ def set_up(settings: InfluxSettings, token: str, base: Path, *, make: bool) -> I
     try:
         client_of: Any = import_module("influxdb_client")  # an extra, and untyped
         from influxdb_client.rest import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError, SSLError  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
     except ImportError as error:
         mend = "install slawatch with its extra: pip install 'slawatch[influx]'"
         raise MonitorError("influxdb-client is not installed", mend=mend, code="influx") from error
@@ -126,16 +126,16 @@ def set_up(settings: InfluxSettings, token: str, base: Path, *, make: bool) -> I
             for task in tasks(settings):
                 yield _task(client, settings, task, make=make)
         except ApiException as error:
+            if not error.status:  # its way to say that TLS failed
+                what = f"{settings.url}: {' '.join(str(error.reason).split())}"
+                raise MonitorError(
+                    what, mend="name its authority as `influx.ca_file`", code="down"
+                ) from error
             words = str(error.message or error.reason).strip()
             raise MonitorError(f"{settings.url}: {error.status} {words}", code="refused") from error
         except HTTPError as error:
-            what, mend = (
-                f"{settings.url}: {type(error).__name__}",
-                "see that InfluxDB runs and can be reached",
-            )
-            if isinstance(error, SSLError):
-                what, mend = f"{settings.url}: {error}", "name its authority as `influx.ca_file`"
-            raise MonitorError(what, mend=mend, code="down") from error
+            what = f"{settings.url}: {type(error).__name__}"
+            raise MonitorError(what, mend="see that InfluxDB runs and can be reached", code="down") from error
 
 
 def _readable(authority: Path) -> str:
