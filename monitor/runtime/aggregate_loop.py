@@ -27,7 +27,9 @@ from monitor.aggregate.shard import (
     position_of,
 )
 from monitor.aggregate.sums import decode_part
+from monitor.rulebook import Plan
 from monitor.runtime import limits
+from rules.rule import RuleSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 ROW = ("", "aggregate")  # its one row of state
+NO_PLAN = Plan({}, RuleSet())
 _missing = msgspec.msgpack.Decoder(list[int]).decode
 
 
@@ -188,9 +191,10 @@ class AggregateLoop:
     def _restore(self) -> tuple[ShardLease, AggregateShard]:
         lease = self._store.take(AGGREGATE_SHARD)
         row = next((decode_row(data) for *_, data in self._store.load_state(AGGREGATE_SHARD)), None)
-        name = row.plan if row is not None else self._plans.look(self._store)
+        name = row.plan if row is not None else ""  # a fresh one turns to the plan of its first cut
         self._plans.fetch(self._store, name)
-        shard = AggregateShard(self._plans.known[name], self._plans.known, name)
+        plan = self._plans.known[name] if name else NO_PLAN
+        shard = AggregateShard(plan, self._plans.known, name)
         if row is not None:
             shard.restore(row)
         self._saved_ms = shard.at_ms

@@ -234,6 +234,8 @@ class Verdict:
     epochs: list[int] = field(default_factory=list)
     fired: set[str] = field(default_factory=set)  # firings that people are to be told of
     plans: int = 0  # changes of plan in the log of a partition, at most
+    parts: dict[int, list] = field(default_factory=dict)  # what an undisturbed run publishes, by partition
+    log: list = field(default_factory=list)  # every record
 
 
 def compare(worker: Worker, address: str) -> Verdict:
@@ -252,9 +254,8 @@ def compare(worker: Worker, address: str) -> Verdict:
         verdict.plans = max(verdict.plans, sum(bool(record.plan) for record in records))
         whole = plans.shard(store, partition, "")
         whole.restore([], 0, 0)
-        expected = [
-            t for n in range(0, len(records), 700) for t in whole.step(records[n : n + 700]).transitions
-        ]
+        steps = [whole.step(records[n : n + 700]) for n in range(0, len(records), 700)]
+        expected = [t for step in steps for t in step.transitions]
         lease = store.take(partition)  # fences whoever is left
         stored = [t for t in all_transitions(store) if t.shard == partition]
         assert told(stored) == told([t for t in expected if t.position <= lease.position])
@@ -264,17 +265,25 @@ def compare(worker: Worker, address: str) -> Verdict:
         for n in range(lease.floor, len(records), 37):
             again.step(records[n : n + 37])
         assert figures(again) == figures(whole)
-        verdict.fired |= {
-            f"{alert_key(t.rule, t.subject)}@{t.since_ms or t.at_ms}"
-            for t in expected
-            if t.to_state == "firing" and t.from_state != "firing" and not t.shadow
-        }
+        verdict.fired |= firings(expected)
+        published = [part for step in steps for part in step.parts]
+        verdict.parts[partition] = [part for position, part in published if position <= lease.position]
+        verdict.log += records
         verdict.records += len(records)
         verdict.transitions += len(stored)
         verdict.epochs.append(lease.epoch)
         verdict.customers |= {shop: rows[0][0] for shop, rows in figures(whole).items()}
     store.close()
     return verdict
+
+
+def firings(transitions) -> set[str]:
+    """The incidents that people are to be told of."""
+    return {
+        f"{alert_key(t.rule, t.subject)}@{t.since_ms or t.at_ms}"
+        for t in transitions
+        if t.to_state == "firing" and t.from_state != "firing" and not t.shadow
+    }
 
 
 def all_transitions(store: PostgresStore) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from alerting.policy.records import Cursor
 from monitor.aggregate.shard import AGGREGATE_SHARD
@@ -21,45 +22,73 @@ from rules.rule import Compare, Level, Rule, RuleSet
 T0 = 1_795_000_000_000
 THREE = Level(Compare("late", ">=", (3, 1), ">= 3"))
 MISSES = Rule("misses", Text("misses"), each="team", measure="reply_rate_3m", warn=THREE)
+MORE = replace(MISSES, id="more", each="platform")
+PLAN = Plan(load_packs(), RuleSet({"misses": MISSES}))
+
+
+class Scene:
+    """Two shards that publish, and whoever judges what they did."""
+
+    async def begin(self, folder, *plans: Plan) -> None:
+        self.thread = StoreThread("store", Health())
+        self.store = await self.thread.run(SqliteStore, folder / "store.db")
+        self.names = [await self.thread.run(PlanBook().apply, self.store, plan) for plan in plans]
+        self.epochs = [(await self.thread.run(self.store.take, shard)).epoch for shard in (0, 1)]
+
+    async def publish(self, shard: int, second: int, late: int, plan: int = 0) -> None:
+        at_ms = T0 + 5_000 * second
+        sums = {0: {"red": Sums(shops=1, asked=9, late=late)}}
+        part = [(second, at_ms, encode_part(Part(at_ms, self.names[plan], sums)))]
+        await self.thread.run(self.store.commit_step, shard, self.epochs[shard], second, [], part)
+
+    async def judged(self) -> list[tuple[int, str, str]]:
+        """What is told once somebody has taken the aggregate and judged all that is there."""
+        loop = AggregateLoop(PlanBook(), self.store, self.thread, ManualClock(T0), (0, 1), lambda: None)
+        while await loop.look():
+            pass
+        found = await self.thread.run(self.store.transitions_after, Cursor({}))
+        assert all(t.shard == AGGREGATE_SHARD for t in found)
+        return [((t.at_ms - T0) // 5_000, t.from_state, t.to_state) for t in found]
+
+    async def end(self) -> None:
+        await self.thread.run(self.store.close)
+        self.thread.close()
 
 
 def test_a_shard_that_is_late_is_gone_on_without_and_after_a_crash_as_well(tmp_path):
     async def scene() -> None:
-        thread = StoreThread("store", Health())
-        store = await thread.run(SqliteStore, tmp_path / "store.db")
-        plans = PlanBook()
-        name = await thread.run(plans.apply, store, Plan(load_packs(), RuleSet({"misses": MISSES})))
-        epochs = [(await thread.run(store.take, shard)).epoch for shard in (0, 1)]
-
-        async def publish(shard: int, second: int, late: int) -> None:
-            at_ms = T0 + 5_000 * second
-            body = encode_part(Part(at_ms, name, {0: {"red": Sums(shops=1, asked=9, late=late)}}))
-            await thread.run(store.commit_step, shard, epochs[shard], second, [], [(second, at_ms, body)])
-
-        async def judged() -> list[tuple[int, str, str]]:
-            loop = AggregateLoop(PlanBook(), store, thread, ManualClock(T0), (0, 1), lambda: None)
-            while await loop.look():
-                pass
-            found = await thread.run(store.transitions_after, Cursor({}))
-            assert all(t.shard == AGGREGATE_SHARD for t in found)
-            return [((t.at_ms - T0) // 5_000, t.from_state, t.to_state) for t in found]
-
-        await publish(0, 0, 2)
-        await publish(1, 0, 1)
-        assert await judged() == [(0, "ok", "firing")]  # neither shard sees three
+        it = Scene()
+        await it.begin(tmp_path, PLAN)
+        await it.publish(0, 0, 2)
+        await it.publish(1, 0, 1)
+        assert await it.judged() == [(0, "ok", "firing")]  # neither shard sees three
         for second in range(1, 6):
-            await publish(0, second, 0)
-        assert await judged() == [(0, "ok", "firing")]  # the other may still come
+            await it.publish(0, second, 0)
+        assert await it.judged() == [(0, "ok", "firing")]  # the other may still come
         for second in range(6, 9):
-            await publish(0, second, 0)
-        assert await judged() == [(0, "ok", "firing")]  # what nobody sees does not recover
-        await publish(1, 1, 0)  # too late for its second
-        await publish(1, 8, 0)
-        told = await judged()
+            await it.publish(0, second, 0)
+        assert await it.judged() == [(0, "ok", "firing")]  # what nobody sees does not recover
+        await it.publish(1, 1, 0)  # too late for its second
+        await it.publish(1, 8, 0)
+        told = await it.judged()
         assert told[0] == (0, "ok", "firing")
         assert told[-1] == (8, "firing", "ok")  # both are there again
-        assert await judged() == told
-        await thread.run(store.close)
-        thread.close()
+        assert await it.judged() == told
+        await it.end()
+
+    asyncio.run(scene())
+
+
+def test_who_judges_first_goes_by_the_plan_of_the_first_cut_and_not_by_the_one_in_force_now(tmp_path):
+    """A desk may be killed before it ever judged; its successor finds other rules in force meanwhile."""
+
+    async def scene() -> None:
+        it = Scene()
+        await it.begin(tmp_path, PLAN, Plan(PLAN.packs, RuleSet({"misses": MISSES, "more": MORE})))
+        for plan in (0, 1):
+            await it.publish(0, plan, 2, plan)
+            await it.publish(1, plan, 2, plan)
+        assert await it.judged() == [(0, "ok", "firing")]
+        await it.end()
 
     asyncio.run(scene())
