@@ -88,7 +88,7 @@ def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
         told = each_told_once(postgres_server, database, wecom, verdict, desks_killed)
     print(
         f"{kills} workers and {desks_killed} desks killed, {traffic.sent} events, {verdict.transitions}"
-        f" transitions, {told} alerts told, {over_shops} of them on sums, in {len(wecom.fake.inbox)} messages,"
+        f" transitions, {told} alerts told ({over_shops} on sums) in {len(wecom.fake.inbox)} messages,"
         f" epochs {verdict.epochs}"
     )
 
