@@ -11,6 +11,7 @@ import signal
 
 import httpx
 from people import People
+from waiting import PATIENCE_S
 from worlds import opened
 
 from alerting import limits
@@ -42,10 +43,19 @@ def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def serve(path, account, value, kill):
-    """Send what is queued until nothing is left, or be killed ``before`` the first send or ``after`` it."""
-    http.TIMEOUT = httpx.Timeout(0.25, connect=1.0)
-    limits.ANSWER_S, limits.CONNECT_S, limits.RECONNECT_S = 0.25, 1.0, 0.01
+def answer_within(seconds):
+    """How long a channel waits for an answer."""
+    http.TIMEOUT = httpx.Timeout(seconds, connect=PATIENCE_S)
+    limits.ANSWER_S = seconds
+
+
+def serve(path, account, value, kill, answer_s):
+    """Send what is queued until nothing is left, or be killed ``before`` the first send or ``after`` it.
+
+    The first message is waited for as long as ``answer_s``, all others as long as it takes.
+    """
+    answer_within(answer_s)
+    limits.CONNECT_S, limits.DELIVER_S, limits.RECONNECT_S = 1.0, 2 * PATIENCE_S, 0.01
     asyncio.run(_serve(path, account, SharedClock(value), kill))
 
 
@@ -53,6 +63,14 @@ async def _serve(path, account, clock, kill):
     store = SqliteStore(path)
     async with httpx.AsyncClient(trust_env=False) as client:
         channel = opened(account, client, clock)
+        deliver = channel.deliver
+
+        async def deliver_first(payload):
+            result = await deliver(payload)
+            answer_within(PATIENCE_S)
+            return result
+
+        channel.deliver = deliver_first
         sender = Sender(store, {"it": channel}, POLICY, People(), clock, owner=f"process {os.getpid()}")
         if kill == "before":
             channel.deliver = die

@@ -5,6 +5,7 @@ import json
 
 import httpx
 import pytest
+from waiting import PATIENCE_S
 
 from alerting.fakes.wecom import FakeWecom
 
@@ -29,7 +30,7 @@ def talk(scene):
             assert answer.status_code == 200
             return answer.json()
 
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
             try:
                 await scene(wecom, post, clock)
             finally:

@@ -13,6 +13,7 @@ import signal
 import pytest
 from matrix import serve
 from sides import SIDES
+from waiting import PATIENCE_S
 from worlds import T0
 
 from alerting.fakes.http import Fault
@@ -64,10 +65,11 @@ class Life:
 
     async def live(self, kill):
         """One life, to its end or its death."""
-        given = (self.path, self.account, self.value, kill)
+        no_answer = self.fault not in ("none", "slow") and getattr(self.fake, "server", self.fake).faults
+        given = (self.path, self.account, self.value, kill, 0.5 if no_answer else PATIENCE_S)
         self.process = context.Process(target=serve, args=given, daemon=True)
         self.process.start()
-        await asyncio.to_thread(self.process.join, 60)
+        await asyncio.to_thread(self.process.join, PATIENCE_S)
         assert self.process.exitcode == (0 if kill == "never" else -signal.SIGKILL), self.process.exitcode
 
     async def all(self, kill):

@@ -15,6 +15,7 @@ from collections import Counter
 import pytest
 from pair import serve
 from sides import SECRET, FakeHook
+from waiting import PATIENCE_S, until
 from worlds import T0
 
 from alerting.fakes.provider import Quota
@@ -88,16 +89,17 @@ async def play(world, chance):
         await world.tick(0.2 + chance.random())
         victim = world.pair.pop(chance.randrange(2))
         os.kill(victim.pid, signal.SIGKILL)
-        await asyncio.to_thread(victim.join, 30)
+        await asyncio.to_thread(victim.join, PATIENCE_S)
         world.bear(url)
-    for _ in range(2_000):
-        await asyncio.sleep(STEP_S)
+
+    def settled():
         world.value.value += STEP_MS
-        if not world.unsettled():
-            break
+        return not world.unsettled()
+
+    await until(settled, what="everything told")
     for process in world.pair:
         os.kill(process.pid, signal.SIGKILL)
-        process.join(30)
+        process.join(PATIENCE_S)
     await world.hook.close()
 
 

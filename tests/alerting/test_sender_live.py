@@ -5,6 +5,7 @@ import asyncio
 import httpx
 from people import People
 from pydantic import SecretStr
+from waiting import PATIENCE_S
 from worlds import SECOND, T0, Shard, policy
 
 from alerting.channels.wecom_bot import WecomBot
@@ -73,7 +74,7 @@ def play(tmp_path, scene):
                 await wecom.close()
                 store.close()
 
-    asyncio.run(asyncio.wait_for(main(), 10))
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
 
 
 def test_it_sends_when_woken_and_when_the_time_has_come(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
@@ -110,13 +109,6 @@ async def working(settings: KafkaSettings, folder: Path, *, make_store=SqliteSto
 async def nobody(_transitions) -> int:
     """Told of what the store does not take."""
     return 0
-
-
-async def until(look, within_s: float = 45.0, what: str = "it") -> None:
-    """Let the worker go on until something is true."""
-    async with asyncio.timeout(within_s):
-        while not look():  # noqa: ASYNC110 - at whatever it is that the test wants to see
-            await asyncio.sleep(0.01)
 
 
 def folded(worker: Worker) -> dict[int, int]:

@@ -11,8 +11,9 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from alerting.policy.records import Cursor
-from tests.cluster.inside import caught_up, folded, make_topic, settings_of, until, working
+from tests.cluster.inside import caught_up, folded, make_topic, settings_of, working
 from tests.cluster.workers import message
+from tests.waiting import until
 
 pytestmark = pytest.mark.live
 HOUR_S = 3_600

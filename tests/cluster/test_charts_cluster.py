@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 
 from tests.cluster.workers import Desk, begin, message
 from tests.servers.wecom import Wecom
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = [pytest.mark.live]
 
@@ -45,18 +45,17 @@ def test_a_miss_in_a_cluster_is_in_the_charts(
         with worker, desk:
             for process in (worker, desk):
                 process.start()
-            eventually(worker.ready, 60, "the worker ready")
+            eventually(worker.ready, what="the worker ready")
             event = message("1-ask", time.time_ns() // 1_000_000, "s1", 1, "customer")
             producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
-            producer.send(topic_name, key=b"mall:s1", value=json.dumps(event).encode()).get(10)
+            producer.send(topic_name, key=b"mall:s1", value=json.dumps(event).encode()).get(PATIENCE_S)
             producer.close()
             (sent,) = eventually(
                 lambda: found(influx_server, bucket, "sla_delivery", "count"),
-                60,
-                "the delivery in the charts",
+                what="the delivery in the charts",
             )
             assert (sent["result"], sent["_value"]) == ("ok", "1")
-            eventually(lambda: late_of(influx_server, bucket) == {"s1": "1"}, 10, "the miss in the charts")
+            eventually(lambda: late_of(influx_server, bucket) == {"s1": "1"}, what="the miss in the charts")
             alerts = found(influx_server, bucket, "sla_alert", "severity")
             assert [(one["shop"], one["_value"]) for one in alerts if one["rule"] == "a-miss"] == [
                 ("s1", "2")

@@ -17,9 +17,9 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.shard import Shard
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
-from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, until, working
+from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working
 from tests.servers.kafka import PASSWORD, USER
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually, until
 
 pytestmark = pytest.mark.live
 
@@ -102,7 +102,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(settings, tmp_path):
             await until(lambda: caught_up(it))
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
         admin.delete_topics([settings.topic])
-        await asyncio.to_thread(eventually, lambda: settings.topic not in admin.list_topics(), 20)
+        await asyncio.to_thread(eventually, lambda: settings.topic not in admin.list_topics())
         admin.close()
         await asyncio.to_thread(make_topic, settings)
         async with working(settings, tmp_path) as it:
@@ -119,7 +119,7 @@ def slow_until(gate):
     class Slow(SqliteStore):
         def load_state(self, shard):
             if shard == 1:
-                assert gate.wait(60)
+                assert gate.wait(PATIENCE_S)
             return super().load_state(shard)
 
     return Slow
@@ -307,7 +307,7 @@ def test_a_step_that_hangs_is_seen_as_no_progress_and_a_store_that_is_down_is_no
     class Hangs(SqliteStore):
         def commit_step(self, *step):
             hangs.set()
-            assert go_on.wait(60)
+            assert go_on.wait(PATIENCE_S)
             return super().commit_step(*step)
 
     async def scene():

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 
 from tests.cluster.workers import Desk, begin, message
 from tests.servers.wecom import Wecom
-from tests.waiting import eventually, pass_real_time
+from tests.waiting import PATIENCE_S, eventually, pass_real_time
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 def ask(brokers, topic, n, shop):
     event = message(f"{n}-ask", time.time_ns() // 1_000_000, shop, n, "customer")
     producer = KafkaProducer(bootstrap_servers=brokers)
-    producer.send(topic, key=f"mall:{shop}".encode(), value=json.dumps(event).encode()).get(10)
+    producer.send(topic, key=f"mall:{shop}".encode(), value=json.dumps(event).encode()).get(PATIENCE_S)
     producer.close()
 
 
@@ -41,22 +41,22 @@ def test_a_miss_is_told_once_also_when_the_leading_desk_is_killed(
         with worker, desks[0], desks[1]:
             for process in (worker, *desks):
                 process.start()
-            eventually(worker.ready, 60, "the worker ready")
+            eventually(worker.ready, what="the worker ready")
             assert all(desk.ready() for desk in desks)
             ask(kafka.bootstrap, topic_name, 1, "s1")
-            eventually(lambda: told_of(wecom, "s1"), 60, "the first miss told")
+            eventually(lambda: told_of(wecom, "s1"), what="the first miss told")
             leading = [desk for desk in desks if desk.metric("slawatch_desk_leads") == "1.0"]
             assert len(leading) == 1, "one leads"
             (other,) = [desk for desk in desks if desk is not leading[0]]
-            eventually(lambda: other.get("/api/v1/alerts")["alerts"], 10, "who follows shows it as well")
+            eventually(lambda: other.get("/api/v1/alerts")["alerts"], what="who follows shows it as well")
             (alert,) = other.get("/api/v1/alerts")["alerts"]
             status, answer = other._ask("POST", f"/api/v1/alerts/{quote(alert['id'])}/ack")
             assert (status, answer.get("acknowledged")) == (200, alert["id"]), answer
-            eventually(lambda: acknowledged(leading[0]), 10, "who leads knows it")
+            eventually(lambda: acknowledged(leading[0]), what="who leads knows it")
             leading[0].kill()
             ask(kafka.bootstrap, topic_name, 2, "s2")
-            eventually(lambda: told_of(wecom, "s2"), 60, "the second miss told by the other desk")
-            eventually(lambda: other.get("/api/v1/alerts")["alerts"], 10, "the alerts of the other desk")
+            eventually(lambda: told_of(wecom, "s2"), what="the second miss told by the other desk")
+            eventually(lambda: other.get("/api/v1/alerts")["alerts"], what="the alerts of the other desk")
             pass_real_time(2)
             assert [len(told_of(wecom, shop)) for shop in ("s1", "s2")] == [1, 1]
             open_alerts = other.get("/api/v1/alerts")["alerts"]

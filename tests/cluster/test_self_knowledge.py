@@ -23,9 +23,9 @@ from monitor.runtime.watchdog import STUCK_STATUS
 from monitor.runtime.worker_thread import StoreThread
 from monitor.sinks.metrics import Metrics
 from monitor.store.sqlite import SqliteStore
-from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, until, working
+from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
 from tests.cluster.workers import begin, message
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually, until
 
 NOW_MS = 1_794_362_400_000
 
@@ -192,18 +192,18 @@ def test_a_worker_without_progress_ends_and_one_that_starts_goes_on(
 
     def put(event):
         producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
-        producer.send(topic_name, key=b"mall:s1", value=json.dumps(event).encode()).get(10)
+        producer.send(topic_name, key=b"mall:s1", value=json.dumps(event).encode()).get(PATIENCE_S)
         producer.close()
 
     monkeypatch.setenv("TEST_STUCK_MS", "4000")
     (worker,) = begin(tmp_path, kafka.bootstrap, postgres_server.new_database(), topic_name, 1)
     with worker:
         worker.start()
-        eventually(worker.ready, 60, "the worker ready")
+        eventually(worker.ready, what="the worker ready")
         put(message("hang", time.time_ns() // 1_000_000, "s1", 1, "customer"))
-        assert worker.process.wait(45) == STUCK_STATUS
+        assert worker.process.wait(PATIENCE_S) == STUCK_STATUS
         assert "no progress" in (worker.folder / "log").read_text()
         monkeypatch.delenv("TEST_STUCK_MS")
         worker.start()
-        eventually(worker.ready, 60, "the next one, past the place")
+        eventually(worker.ready, what="the next one, past the place")
         assert worker.stop() == 0

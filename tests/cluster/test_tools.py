@@ -11,6 +11,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from tests.commands.test_cli import slawatch
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.live
 
@@ -83,11 +84,11 @@ def test_any_offsets_and_any_times(kafka, folder, topic_name):
                 "customer_id": f"u{n}",
             }
             value = json.dumps(event).encode()
-            done = producer.send(topic_name, key=b"pinduoduo:s1", value=value).get(10)
+            done = producer.send(topic_name, key=b"pinduoduo:s1", value=value).get(PATIENCE_S)
         return done
 
     placed = send(0, 10)
-    producer.send(topic_name, key=b"pinduoduo:s1", value=b"{nope").get(10)
+    producer.send(topic_name, key=b"pinduoduo:s1", value=b"{nope").get(PATIENCE_S)
     later = send(10, 5)
     producer.close()
     whole, said = replayed(folder)

@@ -20,7 +20,7 @@ from monitor.runtime.cluster.topics import check, create, require_usable
 from monitor.settings_cluster import KafkaSettings
 from tests.commands.test_cli import slawatch
 from tests.servers.kafka import PASSWORD, USER
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.live
 
@@ -50,7 +50,7 @@ def test_made_once_it_is_as_it_should_be_and_time_is_the_brokers(settings):
     assert found(settings) == []
     require_usable(link, settings)
     producer = KafkaProducer(bootstrap_servers=settings.brokers)
-    sent = producer.send(settings.topic, b"{}", timestamp_ms=1).get(10)
+    sent = producer.send(settings.topic, b"{}", timestamp_ms=1).get(PATIENCE_S)
     producer.close()
     assert sent.timestamp > 1_700_000_000_000, "the broker's time replaces the sender's"
 
@@ -65,7 +65,7 @@ def test_each_thing_that_is_wrong_is_named_with_its_mend_and_create_mends_what_c
         "retention.bytes": "1000000",
     }
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, wrong)])
-    said = eventually(lambda: len(said := found(settings)) == 4 and said, 20, "four findings")
+    said = eventually(lambda: len(said := found(settings)) == 4 and said, what="four findings")
     for part in ("compacted", "LogAppendTime", "kept for 1 h, the configuration says 72 h", "cut at 1000000"):
         (line,) = [line for line in said if part in line]
         assert line.endswith("; `slawatch topics create` sets it")
@@ -99,7 +99,7 @@ def test_over_tls_with_a_name_rights_that_lack_are_named(kafka, settings, admin,
     assert f"user {USER} may not DESCRIBE; kafka-acls --add --allow-principal User:{USER}" in line
     grant(admin, ResourceType.TOPIC, topic_name, ACLOperation.READ)
     said = eventually(
-        lambda: len(said := found(secured, kafka.authority.parent)) == 3 and said, 20, "three findings"
+        lambda: len(said := found(secured, kafka.authority.parent)) == 3 and said, what="three findings"
     )
     assert [line.partition(";")[0] for line in said[:2]] == [
         f"topic {topic_name}: user {USER} may not WRITE",

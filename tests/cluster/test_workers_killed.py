@@ -63,15 +63,15 @@ def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
             stack.enter_context(process)
         for process in (*workers, *desks):
             process.start()
-        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready")
         change = partial(change_rules, workers[0], database)
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
             kills, desks_killed = disturb(chance, kafka, workers, third, desks, change)
             pass_real_time(2)
-        eventually(lambda: all(worker.ready() for worker in workers), 120, "both workers ready again")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready again")
         pass_real_time(3)  # the last unanswered question is late after 2 s
         assert [worker.stop() for worker in workers] == [0, 0]
-        eventually(lambda: ge(*judged_ms(postgres_server, database)), 120, "all sums judged")
+        eventually(lambda: ge(*judged_ms(postgres_server, database)), what="all sums judged")
         waiting = "select count(*) from intent where kind = 'fire' and state in ('queued', 'sending')"
         untold = "select count(*) from transition t left join desk_position d on d.shard = t.shard"
         untold += " where t.position > coalesce(d.position, -1)"
@@ -127,7 +127,7 @@ def disturb(chance, kafka, workers, third, desks, change) -> tuple[int, int]:
             if what == "rules":
                 change()
             elif what == "desk":
-                desk = eventually(lambda: leading(desks), 45, "a desk that leads")
+                desk = eventually(lambda: leading(desks), what="a desk that leads")
                 desk.kill()
                 desks_killed += 1
                 desk.start(wait=False)
@@ -137,7 +137,7 @@ def disturb(chance, kafka, workers, third, desks, change) -> tuple[int, int]:
                 kafka.start()
             elif what == "move":
                 third.start()
-                eventually(lambda: held(third) > 0, 90, "partitions moved to a third worker")
+                eventually(lambda: held(third) > 0, what="partitions moved to a third worker")
                 pass_real_time(5)
                 assert third.stop() == 0
         worker = chance.choice(workers)
@@ -194,16 +194,16 @@ def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor
         for worker in workers:
             stack.enter_context(worker)
             worker.start()
-        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready")
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
             pass_real_time(2)
             sleeper.pause()
-            eventually(lambda: held(other) == PARTITIONS, 45, "the other has taken its shards")
+            eventually(lambda: held(other) == PARTITIONS, what="the other has taken its shards")
             pass_real_time(2)
             sleeper.go_on()
-            eventually(lambda: 0 < held(sleeper) < PARTITIONS, 45, "the sleeper has shards again")
+            eventually(lambda: 0 < held(sleeper) < PARTITIONS, what="the sleeper has shards again")
             pass_real_time(2)
-        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready again")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready again")
         pass_real_time(3)
         assert [worker.stop() for worker in workers] == [0, 0]
     verdict = compare(other, database)
@@ -230,23 +230,23 @@ def test_broker_and_database_killed_under_ingest_nothing_is_lost(
         for worker in workers:
             stack.enter_context(worker)
             worker.start()
-        eventually(lambda: all(worker.ready() for worker in workers), 60, "both workers ready")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready")
         with Traffic(own_kafka.bootstrap, topic_name, RATE // 2) as traffic:
             pass_real_time(2)
             own_postgres.kill()
             eventually(
-                lambda: not any(w.ready() for w in workers), 20, "that nothing is stored, said by both"
+                lambda: not any(w.ready() for w in workers), what="that nothing is stored, said by both"
             )
             down = ("数据库不接受写入", 2), ("数据库已恢复", 0)
-            eventually(lambda: said(wecom) == down, 30, "said by both")
+            eventually(lambda: said(wecom) == down, what="said by both")
             own_postgres.start()
             pass_real_time(2)
             own_kafka.kill()
             pass_real_time(2)
             own_kafka.start()
             pass_real_time(2)
-        eventually(lambda: all(worker.ready() for worker in workers), 90, "both workers ready again")
-        eventually(lambda: said(wecom) == (down[0], (down[1][0], 2)), 10, "and that it is back")
+        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready again")
+        eventually(lambda: said(wecom) == (down[0], (down[1][0], 2)), what="and that it is back")
         pass_real_time(3)
         assert [worker.stop() for worker in workers] == [0, 0]
     verdict = compare(workers[0], database)

@@ -31,7 +31,7 @@ from monitor.settings import load_settings
 from monitor.shard import Shard
 from monitor.store.postgres import PostgresStore
 from tests.runtime.live import RULES, Live
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 QUICK = Path(__file__).with_name("quick_worker.py")
 SHOPS, PARTITIONS = 200, 4
@@ -85,7 +85,7 @@ class Worker(Live):
             env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         if wait:
-            eventually(self.answers, within_s=60, what="the worker's answer")
+            eventually(self.answers, what="the worker's answer")
 
     def pause(self) -> None:
         """Stop it in the middle of whatever it does."""
@@ -97,7 +97,7 @@ class Worker(Live):
 
     def metric(self, name: str) -> str:
         """A value of ``/metrics``, by its name and labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE_S) as answer:
             lines = answer.read().decode().splitlines()
         return next(line.removeprefix(name).strip() for line in lines if line.startswith(name))
 
@@ -139,7 +139,7 @@ class Traffic(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
-        self.join(60)
+        self.join(PATIENCE_S)
         assert not self.is_alive()
 
     def run(self) -> None:

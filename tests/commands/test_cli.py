@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from monitor.cli import COMMANDS
+from tests.waiting import PATIENCE_S
 
 
 def slawatch(*args, cwd=None, stdin=None):
@@ -20,7 +21,7 @@ def slawatch(*args, cwd=None, stdin=None):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
 
 
@@ -101,4 +102,4 @@ def test_output_may_be_cut_short():
         assert json.loads(process.stdout.readline())["type"]
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0

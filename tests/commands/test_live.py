@@ -15,7 +15,7 @@ import pytest
 
 from monitor.lines import LINES
 from tests.commands.test_cli import slawatch
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 YESTERDAY = (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).date().isoformat()
 
@@ -37,7 +37,7 @@ def daemon(tmp_path):
             yield tmp_path, process.stdout.readline().strip()
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
 
 
 def test_traffic_goes_in_and_is_there(daemon):
@@ -71,7 +71,7 @@ def test_traffic_goes_in_and_is_there(daemon):
 
         return {f"{s['platform']}:{s['shop_id']}" for s in httpx.get(f"{url}/api/v1/shops").json()["shops"]}
 
-    assert eventually(lambda: listed() >= truth, within_s=20, what="every shop on the list")
+    assert eventually(lambda: listed() >= truth, what="every shop on the list")
     shop = next(one for one in truth if one.startswith("pinduoduo:"))
     why = slawatch("why", shop, "pdd-reply-drift", "--url", url, "--format", "json", cwd=folder)
     steps = {step["step"]: step for step in json.loads(why.stdout)}
@@ -142,7 +142,7 @@ def test_the_log_has_a_line_with_fields_that_stay_for_each_request_and_batch(tmp
         metrics = httpx.get(f"{url}/metrics", trust_env=False).text
     finally:
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=PATIENCE_S)
     found = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
     (batch,) = (line for line in found if line["event"] == "batch")
     assert {name: batch[name] for name in LINES["batch"]} == {

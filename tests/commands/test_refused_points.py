@@ -33,7 +33,7 @@ def refusing(influx_server, conf):
     sink = InfluxSink(Spool(conf.parent / "data" / "influx.db", 1 << 30, 1 << 50), link, lambda: 1)
     sink.start()
     sink.put([f"sla_line,shop=s1 asked=1i {TIME_NS + 1}", f"sla_shop,shop=s1 waiting=1i {TIME_NS}", "wrong"])
-    eventually(lambda: sink.dropped == {"refused": 2} and not sink.waiting, within_s=30)
+    eventually(lambda: sink.dropped == {"refused": 2} and not sink.waiting)
     yield bucket, sink
     sink.close()
 
@@ -61,8 +61,8 @@ def test_once_mended_it_is_sent_again_beside_the_daemon_and_kept_no_longer(conf,
     influx_server.new_bucket(bucket.name)
     assert said(conf, "replay", "--all") == "3 lines wait to be sent\n"
     sink.put([f"sla_shop,shop=s2 waiting=1i {TIME_NS}"])  # the next figures of the daemon
-    eventually(lambda: influx_server.points(bucket) == 3, within_s=30, what="what was refused")
-    eventually(lambda: sink.dropped == {"refused": 3} and not sink.waiting, within_s=30)
+    eventually(lambda: influx_server.points(bucket) == 3, what="what was refused")
+    eventually(lambda: sink.dropped == {"refused": 3} and not sink.waiting)
     (left,) = json.loads(said(conf, "list", "--format", "json"))
     assert left["lines"] == ["wrong"], "refused again, kept again"
 

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from tests.cluster.workers import Desk, begin
 from tests.runtime.live import Live
 from tests.servers.wecom import Wecom
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 class Driver:
@@ -75,7 +75,7 @@ class Driver:
         """Kill -9 what judges, and start it again."""
         self.judge.kill()
         self.judge.start()
-        eventually(self.ready, 90, "ready again")
+        eventually(self.ready, what="ready again")
 
 
 class Embedded(Driver):
@@ -86,7 +86,7 @@ class Embedded(Driver):
         folder.mkdir()
         self.judge = self.front = self._stack.enter_context(Live(folder, self.wecom.url))
         self.judge.start()
-        eventually(self.ready, 60, "the daemon ready")
+        eventually(self.ready, what="the daemon ready")
 
     def send(self, *events: dict) -> None:
         """By one request."""
@@ -111,10 +111,10 @@ class Cluster(Driver):
         for one in (worker, desk):
             self._stack.enter_context(one)
             one.start()
-        eventually(self.ready, 60, "the worker ready")
+        eventually(self.ready, what="the worker ready")
 
     def send(self, *events: dict) -> None:
         """Each as a record."""
         for event in events:
             key = f"mall:{event.get('shop_id', '')}".encode()
-            self._producer.send(self._topic, key=key, value=json.dumps(event).encode()).get(30)
+            self._producer.send(self._topic, key=key, value=json.dumps(event).encode()).get(PATIENCE_S)

@@ -21,12 +21,12 @@ def message(name, shop, customer, actor="customer", **more):
 
 def test_a_miss_is_told_once_and_shown_until_somebody_has_it(it):
     it.send(message("a1", "alpha", "u1"))
-    eventually(lambda: it.told("alpha"), 30, "the miss told")
-    eventually(lambda: it.alerts("alpha"), 10, "the alert shown")
+    eventually(lambda: it.told("alpha"), what="the miss told")
+    eventually(lambda: it.alerts("alpha"), what="the alert shown")
     (alert,) = it.alerts("alpha")
     assert (alert["rule"], alert["severity"]) == ("a-miss", "crit")
     assert it.acknowledge(alert) == 200
-    eventually(lambda: it.alerts("alpha")[0]["acknowledged_by"] == "local", 10, "it is acknowledged")
+    eventually(lambda: it.alerts("alpha")[0]["acknowledged_by"] == "local", what="it is acknowledged")
     pass_real_time(2)
     assert len(it.told("alpha")) == 1
     assert it.acknowledge({"id": "nobody's"}) == 404
@@ -37,7 +37,7 @@ def test_who_is_answered_in_time_is_no_alert_and_a_repeat_changes_nothing(it):
     it.send(asked, asked, message("b2", "beta", "u1", "agent", agent_id="a1"))
     it.send(asked)
     it.send(message("g1", "gamma", "u1"))  # in the same second, and late
-    eventually(lambda: it.told("gamma"), 30, "the other shop's miss")
+    eventually(lambda: it.told("gamma"), what="the other shop's miss")
     pass_real_time(1)
     assert it.alerts("beta") == it.told("beta") == []
 
@@ -46,22 +46,22 @@ def test_what_is_bad_is_kept_aside_and_stops_nothing(it):
     before = it.refused()
     far = time.time_ns() // 1_000_000 + 3_600_000
     it.send(message("d1", "delta", "u1", at=far), message("d2", "delta", "u2"))
-    eventually(lambda: it.told("delta"), 30, "the good one's miss")
-    eventually(lambda: it.refused() == before + 1, 10, "the one from the future kept aside")
+    eventually(lambda: it.told("delta"), what="the good one's miss")
+    eventually(lambda: it.refused() == before + 1, what="the one from the future kept aside")
 
 
 def test_rules_are_put_in_force_all_or_none(it):
     more = RULES + "\n  - id: asked\n    title: {zh: 有人问}\n    measure: reply\n    warn: {asked: '>= 1'}\n"
     it.send(message("e1", "epsilon", "u1"))
-    eventually(lambda: it.alerts("epsilon"), 30, "the miss")
+    eventually(lambda: it.alerts("epsilon"), what="the miss")
     status, answer = it.apply(more.replace("asked: '", "axed: '"))
     assert status == 422
     assert "rules.yaml:" in answer["error"]["what"]
     status, answer = it.apply(more)
     assert (status, answer["rules"]) == (200, 2)
-    eventually(lambda: {a["rule"] for a in it.alerts("epsilon")} == {"a-miss", "asked"}, 20, "both rules")
+    eventually(lambda: {a["rule"] for a in it.alerts("epsilon")} == {"a-miss", "asked"}, what="both rules")
     assert it.apply(RULES)[0] == 200
-    eventually(lambda: {a["rule"] for a in it.alerts("epsilon")} == {"a-miss"}, 20, "the rule gone")
+    eventually(lambda: {a["rule"] for a in it.alerts("epsilon")} == {"a-miss"}, what="the rule gone")
 
 
 TEAM_RULES = """
@@ -99,8 +99,8 @@ def test_rules_on_teams_platforms_and_agents_see_all_shops_together(it):
         taken = {name: asked[name] for name in ("at", "platform", "shop_id", "conversation_id")}
         taken |= {"type": "conversation", "id": f"{shop}-2", "action": "assigned", "agent_id": "a1"}
         it.send(asked, taken)
-    eventually(lambda: it.told("nu"), 30, "the shops' own misses")
-    eventually(lambda: over().keys() >= {"team-misses", "agents-misses", "all-misses"}, 30, "the sums")
+    eventually(lambda: it.told("nu"), what="the shops' own misses")
+    eventually(lambda: over().keys() >= {"team-misses", "agents-misses", "all-misses"}, what="the sums")
     found = over()
     assert found["team-misses"]["subject"] == {"team": "红队"}
     assert found["agents-misses"]["subject"] == {"agent": "li"}
@@ -114,21 +114,21 @@ def test_rules_on_teams_platforms_and_agents_see_all_shops_together(it):
         steps = it.front.get(f"/api/v1/why?rule=team-misses&team={quote('红队')}")["steps"]
         assert any(one["step"] == "verdict" and one["verdict"] == "warn" for one in steps)
     for name in ("小组 红队", "客服 小李", "平台 mall"):
-        eventually(lambda name=name: [t for t in it.wecom.fake.texts() if name in t], 30, f"{name} told")
+        eventually(lambda name=name: [t for t in it.wecom.fake.texts() if name in t], what=f"{name} told")
     it.kill()
     it.send(message("k9", "my", "u1"))
-    eventually(lambda: it.told("my"), 60, "another miss")
+    eventually(lambda: it.told("my"), what="another miss")
     assert it.apply(RULES)[0] == 200
-    eventually(lambda: not over(), 90, "rules that are gone end their alerts")
+    eventually(lambda: not over(), what="rules that are gone end their alerts")
     assert len([t for t in it.wecom.fake.texts() if "小组超时多" in t and "已移除" not in t]) == 1
 
 
 def test_killed_it_goes_on_where_it_was(it):
     it.send(message("z1", "zeta", "u1"))
-    eventually(lambda: it.told("zeta"), 30, "the miss")
+    eventually(lambda: it.told("zeta"), what="the miss")
     it.send(message("z2", "eta", "u1"))
     it.kill()
-    eventually(lambda: it.told("eta"), 60, "what was waiting when it was killed")
+    eventually(lambda: it.told("eta"), what="what was waiting when it was killed")
     it.send(message("z1", "zeta", "u1"), message("y1", "theta", "u1"))
-    eventually(lambda: it.told("theta"), 30, "the next miss")
+    eventually(lambda: it.told("theta"), what="the next miss")
     assert [len(it.told(shop)) for shop in ("zeta", "eta", "theta")] == [1, 1, 1]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from waiting import eventually
+from waiting import PATIENCE_S, eventually
 
 PACK = """
 pack: mall
@@ -98,7 +98,7 @@ class Live:
         command = [sys.executable, "-m", "monitor", "--config", str(self.folder / "slawatch.yaml"), "run"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-        eventually(self.answers, within_s=30, what="the daemon's answer")
+        eventually(self.answers, what="the daemon's answer")
 
     def answers(self) -> bool:
         """Whether it takes connections; fails at once when the process has ended."""
@@ -119,7 +119,7 @@ class Live:
         """Ask it to end; its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
     def get(self, path: str) -> dict:
         """The JSON answer, whatever its status."""
@@ -131,7 +131,7 @@ class Live:
         return self._ask("POST", "/api/v1/events", body)
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, {"content-type": "application/x-ndjson"} if body else {})
             answer = connection.getresponse()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from live import ALERTING, PACK, RULES
+from waiting import PATIENCE_S
 
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
@@ -36,10 +37,15 @@ def configured(place: Path):
     return configure(load_settings(place / "slawatch.yaml"), place)
 
 
+def client_of(it):
+    """A client for a daemon's address."""
+    return httpx.AsyncClient(base_url=it.url, timeout=PATIENCE_S)
+
+
 @asynccontextmanager
 async def running(place: Path, clock: ManualClock):
     """A daemon over a folder that is written already, and a client for its address."""
-    async with daemon(configured(place), clock) as it, httpx.AsyncClient(base_url=it.url) as client:
+    async with daemon(configured(place), clock) as it, client_of(it) as client:
         await it.running.settled()
         yield it, client
 

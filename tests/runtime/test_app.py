@@ -7,10 +7,9 @@ import json
 from concurrent.futures import Future
 from pathlib import Path
 
-import httpx
 import pytest
 from live import RULES
-from scenes import TEN_MS, a_miss, configured, folder, line_of, living, message, post
+from scenes import TEN_MS, a_miss, client_of, configured, folder, line_of, living, message, post
 
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
@@ -290,7 +289,7 @@ def test_why_of_a_source_says_for_how_long_it_is_silent(tmp_path):
         (tmp_path / "rules" / "rules.yaml").write_text(RULES + SOURCE_RULE, "utf-8")
         async with (
             daemon(configured(tmp_path), clock) as it,
-            httpx.AsyncClient(base_url=it.url) as client,
+            client_of(it) as client,
         ):
             await post(client, message(1, TEN_MS))
             await pass_time(clock, TEN_MS + 60_000, it.running.settled)
@@ -364,7 +363,7 @@ def test_secrets_of_channels_come_from_the_environment(tmp_path, monkeypatch):
         monkeypatch.setenv("PAGER_SECRET", "hush")
         async with (
             daemon(configured(tmp_path), clock) as it,
-            httpx.AsyncClient(base_url=it.url) as client,
+            client_of(it) as client,
         ):
             await a_miss(it, client, clock)
             assert len(wecom.inbox) == 1
@@ -481,7 +480,7 @@ def test_a_rule_removed_between_two_runs_ends_its_alert_and_the_plan_is_a_record
         (tmp_path / "rules" / "rules.yaml").write_text(RULES.replace("a-miss", "misses"), "utf-8")
         async with (
             daemon(configured(tmp_path), clock) as it,
-            httpx.AsyncClient(base_url=it.url) as client,
+            client_of(it) as client,
         ):
             await pass_time(clock, TEN_MS + 6_000, it.running.settled)
             alerts = (await client.get("/api/v1/alerts")).json()["alerts"]

@@ -6,18 +6,12 @@ import time
 
 import httpx
 from scenes import configured, folder
+from waiting import PATIENCE_S, until
 
 from alerting.fakes.wecom import FakeWecom
 from monitor.app_desk import desk
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts, Transition
-
-
-async def until(look):
-    async with asyncio.timeout(20):
-        while not (found := look()):  # noqa: ASYNC110 - what another process would do sets no event here
-            await asyncio.sleep(0.02)
-        return found
 
 
 def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):
@@ -37,7 +31,7 @@ def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):
                 store.commit_step(0, epoch, 1, [t])
                 (text,) = await until(lambda: [text for text in wecom.texts() if "/a/" in text])
                 path = re.search(r"https://sla\.example(/a/[^)\s]+)", text)[1]
-                async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as client:
                     page = await client.get(path)
                     style = await client.get("/static/page.css")
                     done = await client.post(path, data={"do": "acknowledge", "name": "小李"})

@@ -86,7 +86,7 @@ def test_killed_at_random_while_files_move_every_line_is_journaled_once(tmp_path
                 live.kill()
                 live.start()
         journal = tmp_path / "data" / "journal.db"
-        eventually(lambda: len(journaled(journal)) >= writer.written, 30, "every line in the journal")
+        eventually(lambda: len(journaled(journal)) >= writer.written, what="every line in the journal")
         assert live.stop() == 0
         assert sorted(journaled(journal)) == list(range(writer.written))
         assert writer.written > 500

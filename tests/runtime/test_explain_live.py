@@ -13,6 +13,7 @@ from monitor.runtime import evidence as evidence_module
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from tests.commands.test_cli import slawatch
+from tests.waiting import PATIENCE_S, until
 
 MINUTE_MS = 60_000
 MIDNIGHT_MS = TEN_MS + 14 * 60 * MINUTE_MS
@@ -117,19 +118,25 @@ def test_too_much_at_once_is_refused_and_ingest_goes_on(tmp_path, monkeypatch):
 
     def slow(*args, **kwargs):
         made.set()
-        go.wait(10)
+        assert go.wait(PATIENCE_S)
         return real(*args, **kwargs)
 
+    arrived, explain = [], evidence_module.Evidence.explain
+
+    async def count(self, *args, **kwargs):
+        arrived.append(1)
+        return await explain(self, *args, **kwargs)
+
     monkeypatch.setattr(evidence_module, "evidence_in_journal", slow)
+    monkeypatch.setattr(evidence_module.Evidence, "explain", count)
 
     async def scene():
         clock = ManualClock(TEN_MS)
         async with living(tmp_path, clock) as (it, client, _):
             await a_busy_minute(it, client, clock)
             asked = [asyncio.create_task(explained(client)) for _ in range(limits.EXPLAINS_WAITING)]
-            await asyncio.to_thread(made.wait, 10)
-            while (refused := await client.get("/api/v1/shops/mall/s1/explain?measure=reply")).is_success:
-                pass
+            await until(lambda: made.is_set() and len(arrived) == limits.EXPLAINS_WAITING)
+            refused = await client.get("/api/v1/shops/mall/s1/explain?measure=reply")
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
             assert (await post(client, buyer(7, clock.now_ms())))["accepted"] == 1
             go.set()

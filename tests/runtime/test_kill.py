@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import pytest
 from live import Live
-from waiting import eventually, pass_real_time
+from waiting import PATIENCE_S, eventually, pass_real_time
 
 from alerting.fakes.http import Fault
 from tests.servers.wecom import Wecom
@@ -64,8 +64,8 @@ class Sender(threading.Thread):
     def finish(self):
         """Let the batch that is being sent be the last, and wait until it is accepted."""
         self.enough.set()
-        self.join(30)
-        assert not self.is_alive(), "the last batch was not accepted within 30 s"
+        self.join(PATIENCE_S)
+        assert not self.is_alive(), "the last batch was not accepted"
 
     def run(self):
         for first in itertools.count(0, BATCH):
@@ -109,10 +109,10 @@ def test_killed_at_random_under_ingest_every_event_counts_once_and_every_alert_i
                 live.kill()
                 live.start()
             sender.shops += 1
-            eventually(lambda: len(sender.sent) == SHOPS, 30, "events accepted of every shop")
+            eventually(lambda: len(sender.sent) == SHOPS, what="events accepted of every shop")
             sender.finish()
-        eventually(lambda: counted(live) == sender.sent, 30, "every event counted once")
-        eventually(lambda: all(told(wecom.fake.texts())), 90, "every shop's alert in the group's inbox")
+        eventually(lambda: counted(live) == sender.sent, what="every event counted once")
+        eventually(lambda: all(told(wecom.fake.texts())), what="every shop's alert in the group's inbox")
         assert live.stop() == 0
         texts = wecom.fake.texts()
         repeats = [text for text in texts if MARK in text]

@@ -7,8 +7,8 @@ import random
 from contextlib import asynccontextmanager
 
 import pytest
-import waiting
 from standin import StandIn
+from waiting import PATIENCE_S, until
 
 from alerting.errors import StoreFull
 from alerting.policy.records import Cursor
@@ -89,7 +89,7 @@ class House:
         await self.crash()
 
     async def folded(self):
-        await asyncio.wait_for(self.loop.reached(self.journal.last.position), 5)
+        await asyncio.wait_for(self.loop.reached(self.journal.last.position), PATIENCE_S)
 
     async def transitions(self):
         return [t.rule for t in await self.thread.run(self.store.transitions_after, Cursor({}))]
@@ -200,20 +200,24 @@ def test_a_large_batch_becomes_records_that_no_step_is_long_for(tmp_path):
 def test_a_tick_says_what_changed_and_waits_for_the_one_before(tmp_path):
     async def scene():
         async with house(tmp_path) as it:
-            await eventually(lambda: it.loop.shard is not None)
+            await until(lambda: it.loop.shard is not None)
             ticking = asyncio.create_task(it.ticker.run())
+            both = 2  # the ticker and the shard wait for the clock when there is nothing to do
             await it.entrance.accept("erp", [message(1)], START_MS)
             for second in range(1, 4):
-                await asyncio.sleep(0)
+                await it.clock.all_wait(both)
                 it.clock.move_to(START_MS + 1000 * second)
-                await eventually(lambda second=second: len(it.loop.shard.ticks) >= second)
+                await until(lambda second=second: len(it.loop.shard.ticks) >= second)
             assert it.loop.shard.heard == {"erp": START_MS}
             held = asyncio.Event()
             it.ticker._folded = lambda _position: held.wait()
-            for second in range(4, 10):
+            await it.clock.all_wait(both)
+            it.clock.move_to(START_MS + 4_000)
+            await until(lambda: len(it.loop.shard.ticks) == 4)
+            for second in range(5, 10):
                 it.clock.move_to(START_MS + 1000 * second)
                 await asyncio.sleep(0.01)
-            assert len(it.loop.shard.ticks) == 4
+            assert (it.journal.last.position, len(it.loop.shard.ticks)) == (5, 4), "a batch and four ticks"
             ticking.cancel()
 
     asyncio.run(scene())
@@ -258,7 +262,7 @@ def test_a_stop_writes_all_state_so_that_a_start_folds_nothing_again(tmp_path):
             await it.loop.stop()
             await it.task
         async with house(tmp_path) as it:
-            await eventually(lambda: it.loop.shard is not None)
+            await until(lambda: it.loop.shard is not None)
             assert it.loop.shard.calls == []
             assert it.loop.position == 1
             assert it.loop.shard.counted == {f"pdd:s{n}": 1 for n in range(20)}
@@ -271,7 +275,7 @@ def test_a_store_without_room_stops_the_fold_and_not_the_entrance(tmp_path, monk
 
     async def scene():
         async with house(tmp_path) as it:
-            await eventually(lambda: it.loop.shard is not None)
+            await until(lambda: it.loop.shard is not None)
             commit, full = it.store.commit_step, [True]
 
             def commit_step(*args):
@@ -281,13 +285,13 @@ def test_a_store_without_room_stops_the_fold_and_not_the_entrance(tmp_path, monk
 
             it.store.commit_step = commit_step
             await it.entrance.accept("erp", [message(n) for n in range(10)], START_MS)
-            await eventually(lambda: "store" in it.health.problems)
+            await until(lambda: "store" in it.health.problems and it.unrecorded)
             assert await it.entrance.accept("erp", [message(10)], START_MS) == Receipt(1)
             assert it.loop.position == 0
             assert it.unrecorded[0] == ["every-10"]
             full[0] = False
             await it.folded()
-            assert it.health.problems == {}
+            await until(lambda: it.health.problems == {})
             assert await it.transitions() == ["every-10"]
 
     asyncio.run(scene())
@@ -295,19 +299,22 @@ def test_a_store_without_room_stops_the_fold_and_not_the_entrance(tmp_path, monk
 
 def test_a_step_that_fails_is_told_and_done_again_from_the_store(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.01)
-    shards = []
+    here, shards, told = [], [], []
 
     def make_shard(_plan):
+        if shards:
+            told.append(dict(here[0].health.problems))
         shards.append(StandIn())
         shards[-1].poison = "7" if len(shards) == 1 else ""
         return shards[-1]
 
     async def scene():
         async with house(tmp_path, make_shard=make_shard) as it:
+            here.append(it)
             await it.entrance.accept("erp", [message(n) for n in range(10)], START_MS)
-            await eventually(lambda: "shard" in it.health.problems)
             await it.folded()
-            await eventually(lambda: it.health.problems == {})
+            await until(lambda: it.health.problems == {})
+            assert told == [{"shard": "shard: poison"}]
             assert it.loop.shard.counted == {"pdd:s1": 10}
             assert await it.transitions() == ["every-10"]
 
@@ -322,14 +329,9 @@ def test_a_store_ahead_of_its_journal_is_refused_with_the_mend(tmp_path):
         for file in tmp_path.glob("journal.db*"):
             file.unlink()
         async with house(tmp_path) as it:
-            await eventually(lambda: "shard" in it.health.problems)
+            await until(lambda: "shard" in it.health.problems)
             assert (
                 "store.db knows record 1, journal.db ends at 0; restore both" in it.health.problems["shard"]
             )
 
     asyncio.run(scene())
-
-
-async def eventually(condition, within_s=5.0):
-    """The loop's turn until something real has happened, with a bound."""
-    await asyncio.wait_for(asyncio.to_thread(waiting.eventually, condition, within_s), within_s + 1)

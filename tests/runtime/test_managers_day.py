@@ -3,8 +3,7 @@
 import asyncio
 import re
 
-import httpx
-from scenes import TEN_MS, configured, folder, message, post
+from scenes import TEN_MS, client_of, configured, folder, message, post
 
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.wecom import FakeWecom
@@ -63,7 +62,7 @@ class Day:
         try:
             async with (
                 daemon(configured(self.place), self.clock) as self.it,
-                httpx.AsyncClient(base_url=self.it.url) as self.client,
+                client_of(self.it) as self.client,
             ):
                 await self.it.running.settled()
                 return await scene(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from waiting import eventually
+from waiting import PATIENCE_S, eventually, until
 
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -44,7 +44,7 @@ def test_waiting_ends_with_the_event_or_with_the_time(clock):
         await turns()
         assert not waiting.done()
         event.set()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, PATIENCE_S)
 
     asyncio.run(scene())
 
@@ -53,10 +53,11 @@ def test_a_failing_part_runs_again_and_the_others_never_notice(monkeypatch):
     monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.001)
 
     async def scene():
-        health, tries, turns_of_other = Health(), [], []
+        health, tries, told, turns_of_other = Health(), [], [], []
 
         async def failing():
             tries.append(1)
+            told.append(dict(health.problems))
             if len(tries) < 4:
                 raise RuntimeError("no luck")
             health.well("sender")
@@ -71,8 +72,8 @@ def test_a_failing_part_runs_again_and_the_others_never_notice(monkeypatch):
             asyncio.create_task(keep_running("sender", failing, health)),
             asyncio.create_task(keep_running("desk", other, health)),
         ]
-        await asyncio.to_thread(eventually, lambda: health.problems == {"sender": "sender: no luck"})
-        await asyncio.to_thread(eventually, lambda: len(tries) == 4 and not health.problems)
+        await until(lambda: len(tries) == 4 and not health.problems)
+        assert told == [{}, *[{"sender": "sender: no luck"}] * 3], "said until it runs"
         assert health.failures == {"sender": 3}
         before = len(turns_of_other)
         await turns()

@@ -3,8 +3,7 @@
 import asyncio
 import re
 
-import httpx
-from scenes import TEN_MS, configured, folder, message, post
+from scenes import TEN_MS, client_of, configured, folder, message, post
 
 from alerting import limits as desk_limits
 from alerting.fakes.wecom import FakeWecom
@@ -51,7 +50,7 @@ class House:
         try:
             async with (
                 daemon(configured(self.place), self.clock) as self.it,
-                httpx.AsyncClient(base_url=self.it.url) as self.client,
+                client_of(self.it) as self.client,
             ):
                 await self.it.running.settled()
                 await scene(self)

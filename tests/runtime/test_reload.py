@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from scenes import TEN_MS, a_miss, living, message, post
+from waiting import until
 
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
@@ -137,13 +138,9 @@ def test_changed_files_are_taken_once_they_stand_still(tmp_path, monkeypatch):
             await asyncio.sleep(0.1)
             assert it.running.plans.in_force == before
             write(tmp_path, TWO)
-            async with asyncio.timeout(10):
-                while it.running.plans.in_force == before:  # noqa: ASYNC110 - the file is looked at
-                    await asyncio.sleep(0.01)
+            await until(lambda: it.running.plans.in_force != before)
             (tmp_path / "shops.yaml").write_text("shops: {'mall:s1': {pack: bazaar}}\n")
-            async with asyncio.timeout(10):
-                while not (notices := it.running.health.notices):  # noqa: ASYNC110 - the same
-                    await asyncio.sleep(0.01)
+            notices = await until(lambda: it.running.health.notices)
             assert "bazaar" in notices["rules"].en
             watching.cancel()
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from scenes import TEN_MS, a_miss, folder, running
+from waiting import PATIENCE_S
 
 from alerting.fakes.wecom_smart import FakeSmartBot
 from monitor.runtime.clock import ManualClock
@@ -27,11 +28,11 @@ def test_a_tap_on_a_smart_bots_card_acknowledges_without_any_public_address(tmp_
             async with running(tmp_path, clock) as (it, client):
                 await a_miss(it, client, clock)
                 (task,) = bot.cards
-                renewed = await bot.tap("xiaoli", task)
+                renewed = await bot.tap("xiaoli", task, within_s=PATIENCE_S)
                 await it.running.settled()
                 (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
                 (act,) = (await client.get("/api/v1/audit")).json()["acts"]
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await bot.left.wait()
         finally:
             await bot.close()

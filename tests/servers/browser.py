@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Tab:
         """Ask the browser; its answer."""
         self._sent += 1
         self._connection.send(json.dumps({"id": self._sent, "method": method, "params": params}))
-        while (answer := json.loads(self._connection.recv(30))).get("id") != self._sent:
+        while (answer := json.loads(self._connection.recv(PATIENCE_S))).get("id") != self._sent:
             pass
         return answer["result"]
 
@@ -50,7 +50,6 @@ class Tab:
         self.call("Page.navigate", url=url)
         eventually(
             lambda: self.run("document.readyState == 'complete' && location.href != 'about:blank'"),
-            within_s=20,
             what=f"the page {url}",
         )
 
@@ -77,13 +76,17 @@ def browser(folder: Path) -> Iterator[Tab]:
         [CHROMIUM, *_FLAGS, f"--user-data-dir={folder}", "about:blank"], stderr=subprocess.DEVNULL
     ) as process:
         try:
-            eventually(lambda: port.exists() and port.read_text(), within_s=30, what="the browser")
+            eventually(lambda: port.exists() and port.read_text(), what="the browser")
             address = f"http://127.0.0.1:{port.read_text().split()[0]}/json"
-            with urllib.request.urlopen(address) as answer:
-                tabs = json.load(answer)
-            (tab,) = (one for one in tabs if one["type"] == "page")
-            with connect(tab["webSocketDebuggerUrl"], max_size=None, proxy=None) as connection:
+            (tab,) = eventually(lambda: _pages(address), what="its tab")
+            patient = {"open_timeout": PATIENCE_S, "ping_interval": None}
+            with connect(tab["webSocketDebuggerUrl"], max_size=None, proxy=None, **patient) as connection:
                 yield Tab(connection)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(PATIENCE_S)
+
+
+def _pages(address: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+        return [one for one in json.load(answer) if one["type"] == "page"]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ ORG, TOKEN = "acme", "a-token-of-tests-that-is-no-secret"
 def where() -> tuple[str, str]:
     """The program, and why there is none; one of both is empty."""
     done = subprocess.run(
-        ["bash", str(BUILD), "--where"], capture_output=True, text=True, timeout=60, check=False
+        ["bash", str(BUILD), "--where"], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     found = done.stdout.strip()
     if done.returncode == 0:
@@ -81,7 +81,7 @@ class InfluxServer:
             base_url=self.url,
             headers={"Authorization": f"Token {TOKEN}"},
             params={"org": ORG},
-            timeout=30,
+            timeout=PATIENCE_S,
             verify=ssl.create_default_context(cafile=tls[0]) if tls else True,
         )
 
@@ -106,7 +106,7 @@ class InfluxServer:
                 env={**os.environ, "INFLUXD_CONFIG_PATH": "/nonexistent"},
                 start_new_session=True,
             )
-        eventually(self._ready, within_s=30, what=f"InfluxDB in {self.folder}")
+        eventually(self._ready, what=f"InfluxDB in {self.folder}")
         if not self._set_up:
             first = {"username": "admin", "password": "adminpass1", "org": ORG, "bucket": "first"}
             self.ask("POST", "/api/v2/setup", json=first | {"token": TOKEN, "retentionPeriodSeconds": 0})
@@ -237,5 +237,5 @@ class InfluxServer:
         if self._process is not None:
             os.kill(self._process.pid, signal.SIGCONT)
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
             self._process = None

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.shared import shared
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -201,7 +201,7 @@ class Kafka:
         command = ["java", *self._java, log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        eventually(self._answers, within_s=90, what="the broker's answer")
+        eventually(self._answers, what="the broker's answer")
 
     def stop(self) -> None:
         """Let it end in order."""
@@ -214,7 +214,7 @@ class Kafka:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(60)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def _answers(self) -> bool:
@@ -255,6 +255,6 @@ def _bound(probe: socket.socket) -> int:
     return int(probe.getsockname()[1])
 
 
-def _run(command: list[str], within_s: float = 60) -> None:
+def _run(command: list[str], within_s: float = PATIENCE_S) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
     assert done.returncode == 0, f"{command[0]}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ class PostgresServer:
                 stderr=log,
                 start_new_session=True,
             )
-        eventually(self._ready, within_s=30, what=f"PostgreSQL in {self.folder}")
+        eventually(self._ready, what=f"PostgreSQL in {self.folder}")
 
     @property
     def pid(self) -> int:
@@ -131,7 +131,7 @@ class PostgresServer:
         """Stop it: SIGINT ends sessions first (fast), SIGQUIT leaves at once as a crash does (immediate)."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def kill(self) -> None:
@@ -140,7 +140,7 @@ class PostgresServer:
             children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
             for process in (self._process.pid, *map(int, children.split())):
                 os.kill(process, signal.SIGKILL)
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def url(self, database: str = "postgres") -> str:

@@ -7,6 +7,7 @@ import threading
 import time
 
 from alerting.fakes.wecom import FakeWecom
+from tests.waiting import PATIENCE_S
 
 
 class Wecom:
@@ -29,4 +30,4 @@ class Wecom:
         self._loop.close()
 
     def _do(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_S)

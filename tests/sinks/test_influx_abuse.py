@@ -52,7 +52,7 @@ def lines(count: int, first: int = 0) -> list[str]:
 
 def drained(sink: InfluxSink) -> None:
     sink.flush()
-    eventually(lambda: not sink.waiting, within_s=20, what="the spool empty")
+    eventually(lambda: not sink.waiting, what="the spool empty")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_row_that_the_disk_changed_is_counted_and_all_others_arrive(influx_ser
     sink = sinks(bucket, spool)
     drained(sink)
     assert influx_server.points(bucket) == 10_000
-    eventually(lambda: sink.dropped == {"disk": 10_000}, within_s=5)
+    eventually(lambda: sink.dropped == {"disk": 10_000})
 
 
 def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_what_comes_is_sent(
@@ -126,10 +126,10 @@ def test_a_file_damaged_in_its_middle_is_set_aside_while_running_and_what_comes_
     bucket = influx_server.new_bucket()
     sink = sinks(bucket, opened(path, 1 << 30, 10**9))
     sink.flush()
-    eventually((tmp_path / "spool.db.set-aside").exists, within_s=10)
+    eventually((tmp_path / "spool.db.set-aside").exists)
     sink.put(lines(7, 100_000))
     drained(sink)
-    eventually(lambda: influx_server.points(bucket) == 7, within_s=10)
+    eventually(lambda: influx_server.points(bucket) == 7)
 
 
 def test_a_spool_that_cannot_forget_is_told_and_never_sent_without_a_rest(influx_server, sinks, tmp_path):
@@ -139,12 +139,12 @@ def test_a_spool_that_cannot_forget_is_told_and_never_sent_without_a_rest(influx
     spool.put(lines(10), NOW_MS)
     spool._db.execute("PRAGMA query_only = ON")
     sink = sinks(bucket, spool)
-    eventually(lambda: sink.state.way == "down", within_s=10)
+    eventually(lambda: sink.state.way == "down")
     assert sink.state.words.startswith("spool: ")
     spool._db.execute("PRAGMA query_only = OFF")
     drained(sink)
     assert influx_server.points(bucket) == 10
-    eventually(lambda: sink.state.way == "ok", within_s=5)
+    eventually(lambda: sink.state.way == "ok")
 
 
 def test_two_processes_on_one_spool_lose_nothing(influx_server, sinks, tmp_path):
@@ -155,7 +155,7 @@ def test_two_processes_on_one_spool_lose_nothing(influx_server, sinks, tmp_path)
         (first, second)[at // 1_000 % 2].put(lines(1_000, at))
     first.flush()
     second.flush()
-    eventually(lambda: influx_server.points(bucket) == 10_000, within_s=20)
+    eventually(lambda: influx_server.points(bucket) == 10_000)
     assert not first.dropped
     assert not second.dropped
 
@@ -176,5 +176,5 @@ def test_a_batch_that_is_wrong_in_every_line_ends(influx_server, sinks):
     sink = sinks(bucket)
     sink.put([*(f"wrong{n}" for n in range(500)), *lines(10)])
     drained(sink)
-    eventually(lambda: sink.dropped == {"refused": 500}, within_s=5)
+    eventually(lambda: sink.dropped == {"refused": 500})
     assert influx_server.points(bucket) == 10

@@ -89,7 +89,7 @@ async def live(world, shard, by_platform, names, bucket, folder: Path):
             oracle.feed(event, arrival_ms)
             step(arrival_ms, [event])
     sink.flush()
-    eventually(lambda: not sink.waiting, within_s=30)
+    eventually(lambda: not sink.waiting)
     assert not sink.dropped
     sink.close()
     return told, wanted

@@ -70,7 +70,7 @@ def lines(count: int, first: int = 0) -> list[str]:
 
 def drained(sink: InfluxSink) -> None:
     sink.flush()
-    eventually(lambda: not sink.waiting, within_s=20, what="the spool empty")
+    eventually(lambda: not sink.waiting, what="the spool empty")
 
 
 def refused_in(ways: Ways) -> list[tuple[int, str, list[str]]]:
@@ -97,10 +97,10 @@ def test_a_server_that_is_killed_under_load_loses_and_doubles_nothing(own_influx
     for at in range(0, 100_000, 5_000):
         sink.put(lines(5_000, at))
         if at == 30_000:
-            eventually(lambda: sink.state.sent >= 5_000, within_s=20)
+            eventually(lambda: sink.state.sent >= 5_000)
             own_influx.kill()
     sink.flush()
-    eventually(lambda: sink.state.way == "down", within_s=20)
+    eventually(lambda: sink.state.way == "down")
     own_influx.start()
     drained(sink)
     assert own_influx.points(bucket) == 100_000
@@ -118,7 +118,7 @@ def test_a_server_that_hangs_costs_nothing_and_does_not_hold_up_the_end(own_infl
     began = time.perf_counter()
     sink.put(lines(100, 100))
     assert time.perf_counter() - began < 0.5, "a second at least, if it waited for an answer"
-    eventually(lambda: "timed out" in sink.state.words, within_s=10)
+    eventually(lambda: "timed out" in sink.state.words)
     assert sink.state.way == "down"
     sink.put(lines(100, 200))
     began = time.perf_counter()
@@ -152,7 +152,7 @@ def test_a_token_that_is_rotated_is_told_and_the_new_one_is_taken_from_its_file(
     drained(sink)
     influx_server.revoke(old)
     sink.put(lines(10, 10))
-    eventually(lambda: sink.state.way == "refused", within_s=10)
+    eventually(lambda: sink.state.way == "refused")
     assert "401" in sink.state.words
     assert sink.waiting == 10
     ways.token.write_text(influx_server.new_token())
@@ -166,7 +166,7 @@ def test_a_bucket_that_is_deleted_is_told_and_everything_waits_for_another(influ
     sink = ways(bucket)
     influx_server.delete_bucket(bucket)
     sink.put(lines(10))
-    eventually(lambda: sink.state.way == "refused", within_s=10)
+    eventually(lambda: sink.state.way == "refused")
     assert "404" in sink.state.words
     assert "comes-and-goes" in sink.state.words
     influx_server.new_bucket("comes-and-goes")
@@ -291,7 +291,7 @@ def test_a_server_whose_disk_is_full_gets_everything_once_it_has_room(new_disk, 
         for at in range(5_000, 100_000, 5_000):
             sink.put(lines(5_000, at))
             sink.flush()
-        eventually(lambda: sink.state.way == "down", within_s=20)
+        eventually(lambda: sink.state.way == "down")
         assert sink.state.words.startswith("500")
         assert sink.waiting
         (disk / "filler").unlink()

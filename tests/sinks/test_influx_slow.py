@@ -50,7 +50,7 @@ def lines(count: int, first: int = 0) -> list[str]:
 
 def drained(sink: InfluxSink) -> None:
     sink.flush()
-    eventually(lambda: not sink.waiting, within_s=60, what="the spool empty")
+    eventually(lambda: not sink.waiting, what="the spool empty")
 
 
 def test_a_server_that_cannot_do_a_batch_in_time_gets_ever_smaller_ones_until_it_can(sinks, monkeypatch):
@@ -59,7 +59,7 @@ def test_a_server_that_cannot_do_a_batch_in_time_gets_ever_smaller_ones_until_it
     with Standin(lambda found: STORED if len(found) <= 600 else NONE) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(5_000))
-        eventually(lambda: sink.state.way == "slow", within_s=60)
+        eventually(lambda: sink.state.way == "slow")
         assert "timed out" in sink.state.words
         assert sink.state.since_ms == NOW_MS
         assert sink.state.at_once < 5_000
@@ -92,7 +92,7 @@ def test_an_answer_that_drips_for_ever_is_given_up_in_time_and_told(sinks, monke
     with Standin(lambda _: DRIPS) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(100))
-        eventually(lambda: sink.state.way == "down", within_s=20, what="the state that tells")
+        eventually(lambda: sink.state.way == "down", what="the state that tells")
         assert "no whole answer in 0.3 s" in sink.state.words
         assert sink.waiting == 100
         server.answer = lambda _: STORED
@@ -184,7 +184,7 @@ def test_a_proxy_that_takes_not_even_a_line_condemns_none(sinks):
     with Standin(lambda _: Reply(413, "<html>too large</html>")) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(4))
-        eventually(lambda: sink.state.way == "refused", within_s=20)
+        eventually(lambda: sink.state.way == "refused")
         assert "413" in sink.state.words
         server.answer = lambda _: STORED
         drained(sink)

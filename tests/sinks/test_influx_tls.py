@@ -53,7 +53,7 @@ def test_points_go_to_a_real_influxdb_over_tls_and_the_doctor_looks_at_it(certif
     with InfluxServer(tls=certificate) as server:
         bucket = server.new_bucket("figures")
         sink = sink_to(server.url, bucket.name, certificate[0])
-        eventually(lambda: not sink.waiting and sink.state.sent == 1, within_s=30)
+        eventually(lambda: not sink.waiting and sink.state.sent == 1)
         assert server.points(bucket) == 1
         link = f"url: '{server.url}', org: {ORG}, bucket: figures, token: {TOKEN}"
         assert "ok    influx: bucket figures-half-hours, made now" in doctor(
@@ -77,16 +77,16 @@ def test_a_server_that_nobody_vouches_for_gets_nothing_until_its_authority_is_na
     authority = tmp_path / "authority.pem"
     with Standin(lambda _: STORED, server_context(certificate)) as server:
         sink = sink_to(server.url, "any", authority)
-        eventually(lambda: "influx.ca_file: No such file" in sink.state.words, within_s=30)
+        eventually(lambda: "influx.ca_file: No such file" in sink.state.words)
         assert sink.state.way == "refused"
         other = tmp_path / "other"
         other.mkdir()
         authority.write_bytes(own_certificate(other)[0].read_bytes())
-        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in sink.state.words, within_s=30)
+        eventually(lambda: "CERTIFICATE_VERIFY_FAILED" in sink.state.words)
         assert sink.state.way == "refused"
         assert server.asked == []
         authority.write_bytes(certificate[0].read_bytes())
-        eventually(lambda: not sink.waiting, within_s=30)
+        eventually(lambda: not sink.waiting)
         assert server.stored == [LINE]
 
 
@@ -94,9 +94,9 @@ def test_an_answer_that_drips_through_tls_is_given_up_as_well(certificate, sink_
     monkeypatch.setattr(limits, "ASK_S", 0.5)
     with Standin(lambda _: DRIPS, server_context(certificate)) as server:
         sink = sink_to(server.url, "any", certificate[0])
-        eventually(lambda: "no whole answer" in sink.state.words, within_s=30)
+        eventually(lambda: "no whole answer" in sink.state.words)
         server.answer = lambda _: STORED
-        eventually(lambda: not sink.waiting, within_s=30)
+        eventually(lambda: not sink.waiting)
 
 
 def server_context(certificate):

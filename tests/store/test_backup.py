@@ -15,6 +15,7 @@ from monitor.store.backup import ALSO, NEEDED, back_up
 from monitor.store.journal import Journal
 from monitor.store.journal_reader import JournalReader
 from monitor.store.sqlite import SqliteStore
+from tests.waiting import PATIENCE_S
 
 
 def quiet(*_):
@@ -29,7 +30,7 @@ def folder(place, records=10):
     store.close()
     with Journal(place / "journal.db", lambda: 1_000) as journal:
         for n in range(records):
-            journal.append("erp", b"%d" % n, 1).result(5)
+            journal.append("erp", b"%d" % n, 1).result(PATIENCE_S)
     sqlite3.connect(place / "dead_letters.db").close()
     (place / "tokens.json").write_text("[]")
     return place
@@ -65,7 +66,7 @@ def test_a_journal_that_is_written_meanwhile_is_copied_as_of_one_moment(tmp_path
 
         def write():
             while not over.is_set():
-                journal.append("erp", b"x" * 5_000, 1).result(5)
+                journal.append("erp", b"x" * 5_000, 1).result(PATIENCE_S)
 
         writer = threading.Thread(target=write)
         writer.start()

@@ -40,7 +40,7 @@ def feed(address, enough, log):
         store.commit_step(0, epoch, some[-1].position, some)
         log += some
         least = len(log) - AHEAD
-        eventually(lambda least=least: folded(store) > least, within_s=30, what="some desk's folding")
+        eventually(lambda least=least: folded(store) > least, what="some desk's folding")
     store.close()
 
 
@@ -57,7 +57,7 @@ def test_desks_killed_at_random_decide_as_one(postgres_server):
     enough.set()
     feeding.join()
     store = PostgresStore(address, "looks")
-    eventually(lambda: folded(store) == log[-1].position, within_s=30, what="all being folded")
+    eventually(lambda: folded(store) == log[-1].position, what="all being folded")
     race.communicate()
     assert race.returncode == 0
 

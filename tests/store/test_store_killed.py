@@ -10,7 +10,7 @@ import pytest
 from alerting.errors import Fenced
 from alerting.policy.records import Cursor
 from tests.store.stores import open_store
-from tests.waiting import pass_real_time
+from tests.waiting import PATIENCE_S, pass_real_time
 
 WRITER = """
 import sys
@@ -60,7 +60,7 @@ def test_a_writer_that_sleeps_through_a_takeover_is_refused(address):
     store = open_store(address)
     lease = store.take(0)
     assert lease.epoch == 2
-    _, errors = writer.communicate(timeout=20)
+    _, errors = writer.communicate(timeout=PATIENCE_S)
     assert "Fenced: shard 0: epoch 1 was taken over" in errors
     with pytest.raises(Fenced):
         store.commit_step(0, 1, 10**6, [])
@@ -107,7 +107,7 @@ def test_an_owner_stopped_in_the_middle_of_a_step_holds_nobody_up_and_is_refused
     lease = store.take(0)
     assert time.monotonic() - began_s < 2  # it waits for a statement under way and not for the process
     owner.send_signal(signal.SIGCONT)
-    answer, errors = owner.communicate(timeout=20)
+    answer, errors = owner.communicate(timeout=PATIENCE_S)
     found = len(store.transitions_after(Cursor({})))
     assert (lease.epoch, lease.position, found) in [(2, -1, 0), (2, 1, 20_000)]
     if found:

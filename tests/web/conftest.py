@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from houses import NOW_MS, House, StandIn, served
+from waiting import PATIENCE_S
 
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -30,5 +31,5 @@ def house(tmp_path, options):
 
 @pytest.fixture
 def client(house):
-    with served(house.app) as address, httpx.Client(base_url=address, timeout=30) as one:
+    with served(house.app) as address, httpx.Client(base_url=address, timeout=PATIENCE_S) as one:
         yield one

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
+from waiting import PATIENCE_S
 
 from alerting.policy.acts import OPINIONS, Act, Standing
 from monitor.sinks.dead_letters import DeadLetters
@@ -167,13 +168,13 @@ def served(app):
 
     server.startup = tell
     thread.start()
-    assert started.wait(20)
+    assert started.wait(PATIENCE_S)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         app.state.streams.stop()
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 

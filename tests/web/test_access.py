@@ -7,6 +7,7 @@ import threading
 import httpx
 import pytest
 from houses import NOW_MS, alert, served, shop, waiting
+from waiting import PATIENCE_S
 
 from monitor.web.access import RateLimit
 from monitor.web.app import WebOptions
@@ -239,7 +240,7 @@ def test_two_writers_at_once_never_leave_half_a_file(tmp_path):
 def test_a_browser_signs_in_with_a_cookie_that_scripts_and_other_sites_cannot_use(house):
     token = house.tokens.add("boss", role="lead", now_ms=0)
     house.behind.shown_alerts = [alert(1)]
-    with served(house.app) as address, httpx.Client(base_url=address, timeout=30) as browser:
+    with served(house.app) as address, httpx.Client(base_url=address, timeout=PATIENCE_S) as browser:
         assert browser.get("/").status_code == 401
         assert "slawatch tokens add" in browser.get("/").text
         answer = browser.post("/login", data={"token": token})

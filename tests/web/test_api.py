@@ -8,6 +8,7 @@ from houses import NOW_MS, WELL, alert, shop, waiting
 
 from monitor.web.desk_port import Silence
 from rules.pack import Text
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -224,10 +225,7 @@ def test_the_stream_sends_each_part_when_it_changes_and_the_clock_always(house, 
 
 def test_a_closed_stream_is_counted_off(house, client):
     read_stream(client, "/api/v1/stream", lambda seen: len(seen) > 2)
-    for _ in range(100):
-        if "slawatch_http_streams 0.0" in client.get("/metrics").text:
-            return
-    raise AssertionError("the stream is still counted")
+    eventually(lambda: "slawatch_http_streams 0.0" in client.get("/metrics").text)
 
 
 def test_why_is_of_one_subject_within_the_token(house, client):

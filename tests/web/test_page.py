@@ -11,6 +11,7 @@ import pytest
 from fastapi import Request, Response
 from houses import NOW_MS, WELL, alert, served, shop, waiting
 from test_api import read_stream
+from waiting import PATIENCE_S
 
 from monitor.web.ports import LineView, SourceStatus
 from monitor.web.words import WORDS, duration
@@ -287,7 +288,7 @@ def test_a_real_browser_shows_all_rows_counts_down_and_nothing_overflows(probed,
             "--hide-scrollbars", f"--user-data-dir={tmp_path}", "--window-size=2000,900",
             f"--screenshot={tmp_path / 'page.png'}", f"{address}/probe/{width}",
         ],
-        capture_output=True, check=True, timeout=120,
+        capture_output=True, check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     (seen,) = told
     dom = seen.pop("dom")

@@ -272,7 +272,7 @@ def test_in_a_real_browser_on_a_small_phone(client, open_one, tmp_path):
             tab.run("getComputedStyle(document.querySelector('input')).fontSize") == "16px"
         )  # no zooming in
         tab.run("document.querySelector('button.main').click()")
-        eventually(lambda: "已确认：managers" in tab.text(), within_s=20, what="the acknowledgement")
+        eventually(lambda: "已确认：managers" in tab.text(), what="the acknowledgement")
         tab.picture(tmp_path / "phone.png")
     assert did(open_one) == [("acknowledge", "link:managers")]
 
@@ -283,7 +283,7 @@ def test_in_a_real_browser_the_first_pages_own_form_is_no_foreign_page(client, o
     with browser(tmp_path) as tab:
         tab.open(str(client.base_url))
         tab.run("document.querySelector('.alert form button').click()")
-        eventually(lambda: open_one.acknowledged, within_s=20, what="the acknowledgement")
+        eventually(lambda: open_one.acknowledged, what="the acknowledgement")
     assert open_one.acknowledged == [(ONE.id, "local", "")]
 
 

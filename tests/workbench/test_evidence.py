@@ -10,6 +10,7 @@ from monitor.workbench.evidence import KINDS, evidence_in_journal
 from monitor.workbench.explain import explain
 from monitor.workbench.witness import Witness
 from tests.properties.strategies import random_case
+from tests.waiting import PATIENCE_S
 from tests.workbench.test_explain import busiest
 
 
@@ -19,8 +20,8 @@ def journal_of(path, stream):
     with Journal(path, lambda: now_ms[0], synced=False) as journal:
         for arrival_ms, event in stream:
             now_ms[0] = arrival_ms
-            journal.tick({}).result(5)
-            journal.append("erp", pack_events([event]), 1).result(5)
+            journal.tick({}).result(PATIENCE_S)
+            journal.append("erp", pack_events([event]), 1).result(PATIENCE_S)
         return journal.reader()
 
 
