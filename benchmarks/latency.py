@@ -100,17 +100,19 @@ def probe(n: int) -> bytes:
     return f"{json.dumps(order)}\n{json.dumps(dispute)}".encode()
 
 
-def measure(seconds: int) -> dict[str, float]:
-    """One run against a fresh daemon."""
+def measure(seconds: int, settings: str = "") -> dict[str, float]:
+    """One run against a fresh daemon; ``settings``: more of its slawatch.yaml."""
     fake, sent_s = Fake(), dict[str, float]()
     with tempfile.TemporaryDirectory() as folder:
         daemon = Daemon(Path(folder), alerting(fake.url), rules())
+        with (daemon.folder / "slawatch.yaml").open("a") as file:
+            file.write(settings)
         with daemon.running():
             stop = threading.Event()
             load = threading.Thread(target=_load, args=(daemon, stop))
             load.start()
             time.sleep(2)
-            connection = daemon.connect()
+            connection, before_mb = daemon.connect(), daemon.resident_mb()
             for n in range(int(seconds / PROBE_EVERY_S)):
                 sent_s[f"probe{n}"] = time.perf_counter()
                 status, answer = post(connection, "/api/v1/events", probe(n))
@@ -122,6 +124,7 @@ def measure(seconds: int) -> dict[str, float]:
                 time.sleep(0.05)
             stop.set()
             load.join()
+            grown_mb = daemon.resident_mb() - before_mb
     took_ms = [
         (fake.arrived_s[name] - at_s) * 1000 for name, at_s in sent_s.items() if name in fake.arrived_s
     ]
@@ -131,6 +134,7 @@ def measure(seconds: int) -> dict[str, float]:
         "p50_ms": round(percentile(took_ms, 50)),
         "p99_ms": round(percentile(took_ms, 99)),
         "max_ms": round(max(took_ms)),
+        "grown_mb": grown_mb,
     }
 
 
