@@ -1,7 +1,8 @@
 """The spool between slawatch and InfluxDB: batches of points rest on disk until the server has them.
 
 Each row is one gzipped batch of lines; gzip members in a row are one gzip, so that rows are sent together as
-they are. Written without fsync: what was put survives the process, of the machine's last seconds some may go.
+they are. Written without fsync: what was put survives the process, of the machine's last seconds some may go;
+an fsync of ours would make that of the journal wait, on which events and alerts hang.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 log = structlog.get_logger(__name__)
+MEMORY = ":memory:"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE batch (
@@ -61,7 +63,7 @@ class Spool:
         self._path, self._size_max, self._age_max_ms, self._disk_min = path, size_max, age_max_ms, disk_min
         self._lock = threading.Lock()
         self._dropped = Counter[str]()
-        self._points = self._bytes = self._oldest_ms = 0
+        self._points = self._bytes = self._oldest_ms = self._newest_ms = 0
         self._open()
 
     def _open(self) -> None:
@@ -97,6 +99,7 @@ class Spool:
             try:
                 if self._disk_min and shutil.disk_usage(self._path.parent).free < self._disk_min:
                     raise OSError  # noqa: TRY301 - the same end as a disk that is full
+                self._follow()
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     self._db.executemany(
@@ -110,7 +113,7 @@ class Spool:
                         self._db.execute("ROLLBACK")
                     self._measure()
                     raise
-            except (sqlite3.Error, OSError):
+            except (sqlite3.Error, OSError, MonitorError):
                 self._dropped["disk"] += len(lines)
 
     def take(self, points_max: int = limits.REQUEST_POINTS) -> Batch | None:
@@ -187,6 +190,9 @@ class Spool:
 
     def _make_room(self, now_ms: int) -> None:
         """Remove what is too old, then at the bound figures before what lasts: a tenth more than needed."""
+        if now_ms < self._newest_ms:  # the clock was set back: what was put while it was ahead is new, too
+            self._db.execute("UPDATE batch SET made_ms = ? WHERE made_ms > ?", (now_ms, now_ms))
+            self._measure()
         if self._oldest_ms < now_ms - self._age_max_ms:
             self._drop("made_ms < ?", (now_ms - self._age_max_ms,), "old")
         while self._bytes > self._size_max:
@@ -211,22 +217,35 @@ class Spool:
     def _begin_anew(self, error: sqlite3.Error) -> None:
         """Set aside a file damaged where no start looks: else what came after it would wait for ever."""
         log.warning("spool set aside", error=str(error))
-        lost, self._points, self._bytes, self._oldest_ms = self._points, 0, 0, 0
+        lost, self._points = self._points, 0
         self._dropped["disk"] += lost
         self._db.close()
         set_aside(self._path)
         self._open()
 
+    def _follow(self) -> None:
+        """Should the file have been removed, go on in a new one, with what waits in that which is gone."""
+        if self._path.exists() or self._path.name == MEMORY:
+            return
+        gone = self._db
+        self._open()
+        gone.backup(self._db)
+        gone.close()
+        self._measure()
+        log.warning("spool was removed, and is there again", points=self._points)
+
     def _count(self, points: int, size: int, now_ms: int) -> None:
         self._points, self._bytes = self._points + points, self._bytes + size
-        self._oldest_ms = self._oldest_ms or now_ms
+        self._oldest_ms = min(self._oldest_ms or now_ms, now_ms)
+        self._newest_ms = max(self._newest_ms, now_ms)
 
     def _measure(self) -> None:
         """How much waits, and since when."""
         found = self._db.execute(
-            "SELECT total(points), total(length(body)), min(made_ms) FROM batch"
+            "SELECT total(points), total(length(body)), min(made_ms), max(made_ms) FROM batch"
         ).fetchone()
-        self._points, self._bytes, self._oldest_ms = int(found[0]), int(found[1]), found[2] or 0
+        self._points, self._bytes = int(found[0]), int(found[1])
+        self._oldest_ms, self._newest_ms = found[2] or 0, found[3] or 0
 
 
 def opened(path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> Spool:
@@ -243,7 +262,7 @@ def opened(path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> Spo
         return Spool(path, size_max, age_max_ms, disk_min)
     except (MonitorError, OSError) as error:
         log.warning("no spool on disk: what waits for InfluxDB is lost with the process", error=str(error))
-    return Spool(Path(":memory:"), min(size_max, limits.MEMORY_BYTES), age_max_ms)
+    return Spool(Path(MEMORY), min(size_max, limits.MEMORY_BYTES), age_max_ms)
 
 
 def set_aside(path: Path) -> None:

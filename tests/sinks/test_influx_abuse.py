@@ -89,6 +89,18 @@ def test_half_a_letter_in_a_name_costs_that_letter(influx_server, sinks):
     assert influx_server.points(bucket) == 2
 
 
+def test_a_number_that_influxdb_cannot_hold_costs_its_point_and_no_other(influx_server, sinks):
+    """Its whole numbers have 64 bits."""
+    bucket = influx_server.new_bucket()
+    sink = sinks(bucket)
+    series = LINE.series(["pinduoduo", "s1", "", "l1", "reply_rate_3m", "day"])
+    numbers = [2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**400]
+    sink.put([point(series, LINE.types(), {"asked": n}, NOW_MS + at) for at, n in enumerate(numbers)])
+    drained(sink)
+    assert influx_server.points(bucket) == 2
+    assert sink.dropped == {"refused": 3}
+
+
 def test_what_nobody_foresaw_in_the_spool_is_counted_and_does_not_hold_up_the_end(sinks, monkeypatch):
     sink = sinks(Bucket("http://127.0.0.1:9", "nowhere"))
     monkeypatch.setattr(Spool, "put", lambda *_, **__: 1 // 0)

@@ -53,6 +53,7 @@ def test_a_point_is_line_protocol_and_what_is_not_known_is_left_out():
 
 
 STRANGE = ["a b", "a,b", "a=b", 'a"b', "a\\", "\\", "a\nb 1i 1", "店铺", "'", "#", "a\\,b", "\x00"]
+LONG = ["店 ,=" * 50, "店" * 199 + "\\", "\u2028\x85" * 100]  # as long as a name may be
 
 
 def test_no_id_or_name_however_strange_breaks_out_of_its_point(influx_server):
@@ -60,14 +61,14 @@ def test_no_id_or_name_however_strange_breaks_out_of_its_point(influx_server):
     bucket = influx_server.new_bucket()
     lines = [
         point(SHOP.series(["p", f"{n}-{text}", text]), SHOP.types(), {"waiting": n, "name": text}, 10**18)
-        for n, text in enumerate(STRANGE)
+        for n, text in enumerate([*STRANGE, *LONG])
     ]
     influx_server.write(bucket, lines)
     found = influx_server.query(
         f'from(bucket: "{bucket.name}") |> range(start: 2001-01-01T00:00:00Z)'
         ' |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") |> group()'
     )
-    kept = [re.sub(r"[\x00-\x1f\\]", "_", text) for text in STRANGE]
+    kept = [re.sub(r"[\x00-\x1f\\]", "_", text) for text in (*STRANGE, *LONG)]
     assert sorted((int(row["waiting"]), row["shop"], row["name"]) for row in found) == [
         (n, f"{n}-{text}", text) for n, text in enumerate(kept)
     ]
