@@ -27,6 +27,7 @@ from tests.waiting import eventually
 MIDNIGHT_MS = 1_794_326_400_000  # 2026-11-11T00:00:00+08:00
 FROM_MS, UNTIL_MS = MIDNIGHT_MS + 7 * HOUR_MS, MIDNIGHT_MS + 24 * HOUR_MS
 EVERY_MS = HOUR_MS
+SENT_MS = 700  # for each alert of a message, until the channel has answered
 RULES = """
 rules:
   - id: drift
@@ -48,7 +49,7 @@ def test_every_figure_of_a_day_read_back_is_the_oracles(influx_server, tmp_path)
     plan = Plan(packs, rules, quiet_gaps=True, shops=teams)
     by_platform = {versions[0].platform or name: versions for name, versions in packs.items()}
     bucket = influx_server.new_bucket()
-    told, wanted = asyncio.run(
+    told, wanted, _ = asyncio.run(
         live(shops, Shard(plan), by_platform, Names(packs, rules, {}, {}), bucket, tmp_path)
     )
     found = read(bucket)
@@ -62,8 +63,12 @@ def test_every_figure_of_a_day_read_back_is_the_oracles(influx_server, tmp_path)
 
 
 async def live(world, shard, by_platform, names, bucket, folder: Path):
-    """Fold the day, sample each hour; what was told, and every figure that the oracle gives."""
-    oracle, clock, told, wanted = Oracle(by_platform), ManualClock(FROM_MS), [], {}
+    """Fold the day, sample each hour, send what fires, of which the first message is refused at first.
+
+    Returns:
+        What was told, every figure that the oracle gives, and what was sent: time and alerts.
+    """
+    oracle, clock, told, wanted, sent = Oracle(by_platform), ManualClock(FROM_MS), [], {}, []
     spool = Spool(folder / "spool.db", 1 << 30, 1 << 50)
     sink = InfluxSink(spool, Link(bucket.url, bucket.org, bucket.name, lambda: bucket.token), clock.now_ms)
     sink.start()
@@ -74,8 +79,14 @@ async def live(world, shard, by_platform, names, bucket, folder: Path):
         nonlocal position
         position += 1
         outputs = shard.step([Record(position, arrival_ms, events)])
+        clock.move_to(arrival_ms)
         told.extend(outputs.transitions)
         charts.outputs(outputs)
+        if firing := sum(one.to_state == "firing" for one in outputs.transitions):
+            if not sent:
+                charts.delivered(0, "group", "rate_limited", firing, [SENT_MS])
+            sent.append((arrival_ms, firing))
+            charts.delivered(len(sent), "group", "ok", firing, [SENT_MS * firing])
 
     next_ms = FROM_MS + EVERY_MS
     for arrival_ms, event in [*Simulation(world), (UNTIL_MS + 1, None)]:
@@ -92,7 +103,7 @@ async def live(world, shard, by_platform, names, bucket, folder: Path):
     eventually(lambda: not sink.waiting)
     assert not sink.dropped
     sink.close()
-    return told, wanted
+    return told, wanted, sent
 
 
 def expected(figures, now_ms, by_platform):
@@ -141,16 +152,15 @@ TAGS = {
 def read(bucket):
     """Everything in a bucket, by the same keys, through the vendor's own client."""
     flux = f'from(bucket: "{bucket.name}") |> range(start: 2026-01-01T00:00:00Z, stop: 2027-01-01T00:00:00Z)'
+    flux += f" |> filter(fn: (r) => r._measurement =~ /^({'|'.join(TAGS)})$/)"
     flux += " |> map(fn: (r) => ({r with at: string(v: int(v: r._time))}))"
     found = {}
     with InfluxDBClient(bucket.url, bucket.token, org=bucket.org, timeout=60_000) as client:
         for table in client.query_api().query(flux):
             for record in table.records:
                 row = record.values
-                tags = TAGS.get(row["_measurement"])
-                if tags is not None:
-                    shop = row.get("platform"), row.get("shop")
-                    key = (row["_measurement"], row["at"], *shop, *(row[tag] for tag in tags), row["_field"])
-                    assert key not in found, key
-                    found[key] = row["_value"]
+                tags = (row[tag] for tag in ("platform", "shop", *TAGS[row["_measurement"]]))
+                key = (row["_measurement"], row["at"], *tags, row["_field"])
+                assert key not in found, key
+                found[key] = row["_value"]
     return found

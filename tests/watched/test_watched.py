@@ -18,6 +18,8 @@ import yaml
 from alerting.policy.rulings import OWN_RULES
 from monitor import lines
 from monitor.logs import configure_logging
+from monitor.runtime.cluster.status import Counts
+from monitor.shard import Outputs
 from monitor.sinks.metrics import DeskMetrics, Metrics, WorkerMetrics
 from rules.transition import Transition
 
@@ -96,6 +98,15 @@ def test_lines_carry_the_fields_that_are_told_and_no_others(logged, monkeypatch)
     assert found["alert"]["subject"] == "shop:pinduoduo:s1"
     assert found["delivery"]["told_after_ms"] == 1400
     assert found["request"]["took_ms"] == 4.2
+
+
+def test_on_kafka_each_step_that_took_events_is_one_line_and_a_tick_is_none(logged, monkeypatch):
+    monkeypatch.setattr(lines, "log", structlog.get_logger("slawatch"))
+    counts = Counts(Metrics())
+    counts.outputs(Outputs((), (), {"accepted": 500, "duplicates": 2, "rejected": 1, "read": 503}, {}))
+    counts.outputs(Outputs((), (), {"accepted": 0, "duplicates": 0, "rejected": 0, "read": 0}, {}))
+    (line,) = logged()
+    assert [line[name] for name in ("event", *lines.LINES["batch"])] == ["batch", "all", 500, 2, 1]
 
 
 def test_a_probe_that_is_well_is_not_told_and_one_that_fails_is(logged, monkeypatch):

@@ -6,7 +6,7 @@ import asyncio
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from monitor.lines import tell_alerts
+from monitor.lines import tell_alerts, tell_batch
 from monitor.runtime import limits
 from monitor.runtime.cluster.owner import part_of
 from monitor.runtime.status import behind
@@ -130,6 +130,9 @@ class WorkerGauges:
             self._failures[part] = failures
 
 
+EVERY_SOURCE = "all"  # a step is of many sources, and counts them together
+
+
 class Counts:
     """Counts what shards give out and refuse."""
 
@@ -142,11 +145,14 @@ class Counts:
         for told in self.outputs_told:
             told(outputs)
         tell_alerts(outputs.transitions)
+        taken = [outputs.counts.get(name, 0) for name in ("accepted", "duplicates", "rejected")]
+        if any(taken):  # a tick takes nothing
+            tell_batch(EVERY_SOURCE, *taken)
         for transition in outputs.transitions:
             self._metrics.transitions.labels(to_state=transition.to_state, severity=transition.severity).inc()
         for result, label in (("accepted", "accepted"), ("duplicates", "duplicate")):
             if n := outputs.counts.get(result):  # counted by step, and a step is of many sources
-                self._metrics.events.labels(source="all", result=label).inc(n)
+                self._metrics.events.labels(source=EVERY_SOURCE, result=label).inc(n)
         for source, dropped in outputs.late.items():
             name = self._metrics.source(source)
             self._metrics.events.labels(source=name, result="late_dropped").inc(dropped)
