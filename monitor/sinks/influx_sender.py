@@ -55,6 +55,7 @@ class PointSender:
         self.state = State()
         self._at_once, self._slow = limits.REQUEST_POINTS, False
         self._parcel: Parcel | None = None  # what is on its way
+        self.resting = False  # nothing is there to send, and what became of all before is told
         self._news, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="influx sender", daemon=True)
 
@@ -81,8 +82,9 @@ class PointSender:
             self._news.clear()
             try:
                 if not self._in_hand():
-                    pause_s = 0.0
+                    pause_s, self.resting = 0.0, True
                     self._news.wait()
+                    self.resting = False
                     continue
                 pause_s = self._pause_s(self._turn(), pause_s)
             except sqlite3.Error as error:  # read-only, no room to forget: never again without a rest

@@ -17,6 +17,7 @@ from monitor.settings import Settings
 from monitor.workbench.demo import MARK, demo
 from monitor.workbench.truth import Counts, day_of
 from monitor.workbench.world import HOUR_MS, make_world
+from tests.waiting import PATIENCE_S
 
 TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
 AS_FAST_AS_IT_GOES = 1e9
@@ -30,7 +31,7 @@ def test_a_day_played_into_the_daemon_shows_its_truth(tmp_path):
     async def play():
         async with demo(world, settings, tmp_path / "demo", lambda _message: None) as it:
             await it.play(AS_FAST_AS_IT_GOES)
-            async with httpx.AsyncClient(base_url=f"{it.url}/api/v1") as api:
+            async with httpx.AsyncClient(base_url=f"{it.url}/api/v1", timeout=PATIENCE_S) as api:
                 shops = {
                     shop.key: (await api.get(f"/shops/{shop.platform}/{shop.shop_id}")).json()
                     for shop in world.shops
@@ -63,13 +64,13 @@ def test_the_demo_prints_its_address_and_what_the_group_reads(tmp_path):
         try:
             url = process.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-            assert httpx.get(f"{url}/healthz").status_code == 200
-            assert "<html" in httpx.get(url).text
+            assert httpx.get(f"{url}/healthz", timeout=PATIENCE_S).status_code == 200
+            assert "<html" in httpx.get(url, timeout=PATIENCE_S).text
             said = "".join(process.stdout.readline() for _ in range(3))
             assert re.search(r"── 10:\d\d:\d\d ─+\n【(警告|严重)】", said)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(PATIENCE_S)
         assert process.returncode == 130
 
 

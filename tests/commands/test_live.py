@@ -26,15 +26,20 @@ def daemon(tmp_path):
     assert slawatch("init", ".", cwd=tmp_path).returncode == 0
     path = tmp_path / "slawatch.yaml"
     path.write_text(path.read_text().replace("listen: 127.0.0.1:8700", "listen: 127.0.0.1:0"))
-    with subprocess.Popen(
-        [sys.executable, "-m", "monitor", "run"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with (
+        (tmp_path / "told").open("wb") as told,
+        subprocess.Popen(
+            [sys.executable, "-m", "monitor", "run"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+        ) as process,
+    ):
         try:
-            yield tmp_path, process.stdout.readline().strip()
+            url = process.stdout.readline().strip()
+            assert url, (tmp_path / "told").read_text()
+            yield tmp_path, url
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 0
@@ -67,9 +72,8 @@ def test_traffic_goes_in_and_is_there(daemon):
     truth = {one["shop"] for one in json.loads((folder / "truth.json").read_text())}
 
     def listed():
-        import httpx
-
-        return {f"{s['platform']}:{s['shop_id']}" for s in httpx.get(f"{url}/api/v1/shops").json()["shops"]}
+        shops = httpx.get(f"{url}/api/v1/shops", timeout=PATIENCE_S).json()["shops"]
+        return {f"{shop['platform']}:{shop['shop_id']}" for shop in shops}
 
     assert eventually(lambda: listed() >= truth, what="every shop on the list")
     shop = next(one for one in truth if one.startswith("pinduoduo:"))
@@ -136,10 +140,14 @@ def test_the_log_has_a_line_with_fields_that_stay_for_each_request_and_batch(tmp
         url = process.stdout.readline().strip()
         event = {"type": "heartbeat", "id": "h1", "at": datetime.now(ZoneInfo("Asia/Shanghai")).isoformat()}
         body = json.dumps(event) + "\nnonsense\n"
-        answer = httpx.post(f"{url}/api/v1/events?source=erp", content=body, trust_env=False)
-        assert answer.status_code == 202, answer.text
-        assert httpx.get(f"{url}/healthz", trust_env=False).is_success
-        metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+        with httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_S) as client:
+            answer = client.post("/api/v1/events?source=erp", content=body)
+            assert answer.status_code == 202, answer.text
+            assert client.get("/healthz").is_success
+            looked = re.compile(r"^slawatch_audit_seconds 1\.\d+e\+09$", re.MULTILINE)
+            metrics = eventually(
+                lambda: looked.search(text := client.get("/metrics").text) and text, what="the auditor's look"
+            )
     finally:
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=PATIENCE_S)
@@ -155,4 +163,3 @@ def test_the_log_has_a_line_with_fields_that_stay_for_each_request_and_batch(tmp
     assert (request["method"], request["route"], request["status"]) == ("POST", "/api/v1/events", 202)
     assert request["took_ms"] > 0
     assert "slawatch_ready" in metrics
-    assert re.search(r"^slawatch_audit_seconds 1\.\d+e\+09$", metrics, re.MULTILINE), "the auditor looks"

@@ -15,7 +15,7 @@ from monitor.sinks import influx_limits
 from monitor.sinks.influx_sender import State
 from monitor.sinks.metrics import Metrics
 from tests.servers.influx import ORG, TOKEN
-from tests.waiting import eventually
+from tests.waiting import until
 
 NOWHERE = "influx: {url: 'http://127.0.0.1:9', token: a-token}\n"
 
@@ -46,7 +46,13 @@ def test_a_miss_is_seen_in_every_chart_that_it_is_in(influx_server, tmp_path):
             await post(client, message(1, TEN_MS))
             await pass_time(clock, TEN_MS + 31_000, it.running.settled)
             assert len(wecom.inbox) == 1
-            eventually(lambda: rows(influx_server, bucket, "sla_delivery"), what="the delivery")
+
+            def all_there():
+                found = [rows(influx_server, bucket, f"sla_{one}") for one in ("line", "shop", "self")]
+                happened = [rows(influx_server, bucket, f"sla_{one}") for one in ("alert", "delivery")]
+                return [len(one) for one in found] == [4, 4, 4] and all(happened)
+
+            await until(all_there, what="the last sample, and what happened")
 
     asyncio.run(scene())
     line = rows(influx_server, bucket, "sla_line")

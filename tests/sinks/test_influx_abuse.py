@@ -52,7 +52,7 @@ def lines(count: int, first: int = 0) -> list[str]:
 
 def drained(sink: InfluxSink) -> None:
     sink.flush()
-    eventually(lambda: not sink.waiting, what="the spool empty")
+    eventually(lambda: not sink.waiting and sink._sender.resting, what="the spool empty")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,7 @@ def test_a_spool_that_cannot_forget_is_told_and_never_sent_without_a_rest(influx
     spool.put(lines(10), NOW_MS)
     spool._db.execute("PRAGMA query_only = ON")
     sink = sinks(bucket, spool)
-    eventually(lambda: sink.state.way == "down")
-    assert sink.state.words.startswith("spool: ")
+    eventually(lambda: sink.state.way == "down" and sink.state.words.startswith("spool: "))
     spool._db.execute("PRAGMA query_only = OFF")
     drained(sink)
     assert influx_server.points(bucket) == 10

@@ -14,7 +14,7 @@ from monitor.sinks.influx_refused import Quarantine
 from monitor.sinks.influx_spool import Spool
 from tests.servers.influx import Bucket
 from tests.servers.influx_standin import DRIPS, NONE, STORED, WRONG, Reply, Standin
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 NOW_MS = 1_795_000_000_000
 INVALID = '{"code":"invalid","message":"unable to parse \'wrong\': missing fields"}'
@@ -50,7 +50,7 @@ def lines(count: int, first: int = 0) -> list[str]:
 
 def drained(sink: InfluxSink) -> None:
     sink.flush()
-    eventually(lambda: not sink.waiting, what="the spool empty")
+    eventually(lambda: not sink.waiting and sink._sender.resting, what="the spool empty")
 
 
 def test_a_server_that_cannot_do_a_batch_in_time_gets_ever_smaller_ones_until_it_can(sinks, monkeypatch):
@@ -59,14 +59,14 @@ def test_a_server_that_cannot_do_a_batch_in_time_gets_ever_smaller_ones_until_it
     with Standin(lambda found: STORED if len(found) <= 600 else NONE) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(5_000))
-        eventually(lambda: sink.state.way == "slow")
-        assert "timed out" in sink.state.words
+        eventually(lambda: sink.state.way == "slow" and "timed out" in sink.state.words)
         assert sink.state.since_ms == NOW_MS
         assert sink.state.at_once < 5_000
         drained(sink)
         taken = {line for found in server.asked if len(found) <= 600 for line in found}
         assert taken == set(lines(5_000))
         server.answer = lambda _: STORED
+        monkeypatch.setattr(limits, "ASK_S", PATIENCE_S)
         for at in range(5_000, 25_000, 50):  # with each success more at once, until it is as it was
             sink.put(lines(50, at))
             drained(sink)
@@ -92,8 +92,7 @@ def test_an_answer_that_drips_for_ever_is_given_up_in_time_and_told(sinks, monke
     with Standin(lambda _: DRIPS) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(100))
-        eventually(lambda: sink.state.way == "down", what="the state that tells")
-        assert "no whole answer in 0.3 s" in sink.state.words
+        eventually(lambda: sink.state.way == "down" and "no whole answer in 0.3 s" in sink.state.words)
         assert sink.waiting == 100
         server.answer = lambda _: STORED
         drained(sink)
@@ -184,8 +183,7 @@ def test_a_proxy_that_takes_not_even_a_line_condemns_none(sinks):
     with Standin(lambda _: Reply(413, "<html>too large</html>")) as server:
         sink = sinks(Bucket(server.url, "any"))
         sink.put(lines(4))
-        eventually(lambda: sink.state.way == "refused")
-        assert "413" in sink.state.words
+        eventually(lambda: sink.state.way == "refused" and "413" in sink.state.words)
         server.answer = lambda _: STORED
         drained(sink)
     assert sink.state.sent == 4

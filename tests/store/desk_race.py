@@ -1,8 +1,8 @@
 """Desks that race for the lead and are killed; a process of its own, so that it may fork.
 
-Called with the store's address and how many desks are to be killed. A desk folds what is new as long as it
-leads; the one that kills knows nothing of what they do. When all that were to be killed are, it says so and
-lets the others go on until its input ends.
+Called with the store's address. A desk folds what is new as long as it leads; the one that kills knows
+nothing of what they do. It kills one for each line of its input and says so, and lets the others go on until
+that ends.
 """
 
 import os
@@ -55,10 +55,10 @@ def born(address: str, number: int) -> int:
         os._exit(1)
 
 
-def main(address: str, kills: int) -> None:
+def main(address: str) -> None:
     """Kill or stop one of three desks after the other, and then let them finish."""
     chance, desks = random.Random(5), [born(address, number) for number in range(3)]
-    for number in range(3, 3 + kills):
+    for number, _ in enumerate(sys.stdin, 3):
         pass_real_time(chance.random() * 0.08)
         if chance.random() < 0.2:  # longer than its lease, then it goes on as if nothing had been
             paused = chance.choice(desks)
@@ -69,12 +69,11 @@ def main(address: str, kills: int) -> None:
         os.kill(killed, signal.SIGKILL)
         os.waitpid(killed, 0)
         desks.append(born(address, number))
-    print("killed", flush=True)
-    sys.stdin.read()
+        print("killed", flush=True)
     for pid in desks:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1])

@@ -50,13 +50,18 @@ def test_desks_killed_at_random_decide_as_one(postgres_server):
     address, enough, log = postgres_server.new_database(), threading.Event(), []
     PostgresStore(address, "first").close()
     feeding = threading.Thread(target=feed, args=(address, enough, log))
-    command = [sys.executable, "-m", "tests.store.desk_race", address, str(KILLS)]
+    command = [sys.executable, "-m", "tests.store.desk_race", address]
     race = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     feeding.start()
-    assert race.stdout.readline() == "killed\n"
+    store = PostgresStore(address, "looks")
+    for _ in range(KILLS):  # each once there is work done since the one before, however slow the machine is
+        before = folded(store)
+        eventually(lambda before=before: folded(store) > before, what="some desk's folding")
+        race.stdin.write("kill\n")
+        race.stdin.flush()
+        assert race.stdout.readline() == "killed\n"
     enough.set()
     feeding.join()
-    store = PostgresStore(address, "looks")
     eventually(lambda: folded(store) == log[-1].position, what="all being folded")
     race.communicate()
     assert race.returncode == 0

@@ -14,7 +14,7 @@ from monitor.store import database, postgres_database
 from monitor.store.postgres import PostgresStore
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Transition
-from tests.waiting import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 COLUMNS = (
     "select table_name, column_name from information_schema.columns"
@@ -176,6 +176,10 @@ def test_it_is_copied_with_its_own_tools(store):
 
 # Two at once
 
+WAITS = (
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+)
+
 
 def test_inputs_of_several_senders_are_numbered_in_the_order_they_become_visible(store, other):
     """A desk that has read up to 7 must never find a 6 later."""
@@ -183,8 +187,7 @@ def test_inputs_of_several_senders_are_numbered_in_the_order_they_become_visible
         seq = run.execute("update desk_number set input = input + 1 returning input").fetchone()[0]
         late = threading.Thread(target=other.add_input, args=(Tick(2),))
         late.start()
-        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-        eventually(lambda: run.execute(waits).fetchone() == (1,), what="the second sender's waiting")
+        eventually(lambda: run.execute(WAITS).fetchone() == (1,), what="the second sender's waiting")
         run.execute("insert into desk_input values (?, ?, ?)", (seq, 1, b"\x93\xa4tick"))
     late.join()
     assert [row[0] for row in store._db.read("select seq from desk_input order by seq")] == [1, 2]
@@ -204,8 +207,7 @@ def test_a_step_that_waits_for_its_own_first_try_adds_nothing(store, other):
         new = []
         repeat = threading.Thread(target=lambda: new.append(other.commit_step(0, epoch, 7, step)))
         repeat.start()
-        waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
-        eventually(lambda: run.execute(waits).fetchone() == (1,), what="the repeat's waiting")
+        eventually(lambda: run.execute(WAITS).fetchone() == (1,), what="the repeat's waiting")
     repeat.join()
     assert new == [0]
     assert store.transitions_after(Cursor({})) == step
@@ -395,22 +397,23 @@ def test_a_server_that_goes_and_comes_back_under_writes_loses_and_repeats_nothin
 
 @pytest.mark.live
 def test_a_server_that_stays_away_is_told_of_within_seconds(own_postgres, monkeypatch):
-    monkeypatch.setattr(postgres_database, "DOWN_MS", 300)
     store = PostgresStore(own_postgres.new_database(), "test")
     epoch = store.take(0).epoch
     own_postgres.stop()
+    monkeypatch.setattr(postgres_database, "DOWN_MS", 300)
     for call in (lambda: store.get_meta("k"), lambda: store.commit_step(0, epoch, 1, []), store.take_desk):
         with pytest.raises(StoreDown, match="see that PostgreSQL runs"):
             call()
     own_postgres.start()
+    monkeypatch.setattr(postgres_database, "DOWN_MS", 1_000 * PATIENCE_S)
     assert store.commit_step(0, epoch, 1, []) == 0
     store.close()
 
 
 def test_a_stopped_owner_in_a_transaction_holds_up_his_successor_no_longer_than_his_session(store, other):
     """What several statements need (the desk's commit) is ended by the server when its process is stopped."""
-    store._db.connection.execute("set idle_in_transaction_session_timeout = '300ms'")
     epoch, _ = store.take_desk()
+    store._db.connection.execute("set idle_in_transaction_session_timeout = '300ms'")
 
     def commit_too_slowly():
         with store._db.transaction() as run:
@@ -425,7 +428,7 @@ def test_a_stopped_owner_in_a_transaction_holds_up_his_successor_no_longer_than_
 
 
 def test_the_databases_clock_can_be_read(store):
-    assert abs(store.now_ms() - store._db.read("select extract(epoch from now()) * 1000")[0][0]) < 5_000
+    assert abs(store.now_ms() - store._db.read("select extract(epoch from now()) * 1000")[0][0]) < 60_000
 
 
 def test_a_server_that_says_nothing_is_given_up_and_asked_anew(store):
