@@ -38,6 +38,7 @@ from monitor.runtime.memory import collect_seldom
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import NOTICE, Reload, on_hangup
 from monitor.runtime.server import serving
+from monitor.runtime.shared_clock import shared_clock
 from monitor.runtime.worker_thread import StoreThread
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -163,7 +164,9 @@ async def _be_heard(configured: Configured, it: Worker, status: WorkerStatus, st
     tell = _teller(configured, parts, client)
     it.part("escape", Escape(tell, parts.clock, parts.health, parts.worker).run)
     name = configured.settings.kafka.instance or parts.worker
-    caller = Caller(status, name, parts.store, parts.thread, parts.clock)
+    clock = await shared_clock(parts.store, parts.thread, parts.health)  # how old a call is, a desk reads
+    it.part("clock", clock.run)
+    caller = Caller(status, name, parts.store, parts.thread, clock)
     it.part("call", caller.run)
     stack.push_async_callback(caller.leave)
 

@@ -24,7 +24,6 @@ from monitor.logs import configure_logging
 from monitor.receivers import Receivers, Under, receivers_of
 from monitor.runtime import limits
 from monitor.runtime.aggregate_loop import AggregateLoop
-from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.cluster.roll import Roll
 from monitor.runtime.desk_loop import DeskLoop
@@ -34,6 +33,7 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
+from monitor.runtime.shared_clock import SharedClock, shared_clock
 from monitor.runtime.status import SenderMetrics, account_failed, account_well, set_alerts
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
@@ -73,7 +73,7 @@ class Parts:
     auditor: Auditor
     store: SqliteStore  # or PostgreSQL's, which has the same methods
     thread: StoreThread
-    clock: SystemClock
+    clock: SharedClock
 
 
 async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], object] = print) -> None:
@@ -98,16 +98,17 @@ async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], 
 @asynccontextmanager
 async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
     """A desk and its sender, waiting for the lead or leading; gives its address, and what reads its rules."""
-    settings, metrics, health, clock = configured.settings, Metrics(), Health(), SystemClock()
+    settings, metrics, health = configured.settings, Metrics(), Health()
     configured.data.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(configured.data / "tokens.json")
     settings.require_safe(tokens=len(tokens))
     name = f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
+        thread, store = await opened_store(configured, health, stack, name)
+        clock = await shared_clock(store, thread, health)
         ways = client, clock, configured.secret
         channels, callbacks = configured.alerting.channels(*ways), configured.alerting.callbacks(*ways)
-        thread, store = await opened_store(configured, health, stack, name)
         configured = configured.signing(await links_of(store, thread, settings.public_url))
         stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         loop = DeskLoop(
@@ -179,6 +180,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "roll": roll.run,
         "metrics": partial(_measure, desk, parts.loop, metrics),
         "aggregate": aggregate.run,
+        "clock": parts.clock.run,
     }
     chart(charts, bodies.__setitem__, parts.health, metrics, parts.loop.hear, parts.clock)
     tasks = {
@@ -220,7 +222,7 @@ async def _keep_house(parts: Parts, desk: LeadingDesk) -> None:
 
 
 def _status(
-    health: Health, started_ms: int, clock: SystemClock, sources: tuple[SourceStatus, ...], shops: int
+    health: Health, started_ms: int, clock: SharedClock, sources: tuple[SourceStatus, ...], shops: int
 ) -> Status:
     """A desk is ready when nothing of it fails, be it leading or waiting for the lead."""
     problems = health.told

@@ -6,6 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from alerting.desk import Desk
 from alerting.policy.records import Tick
 from monitor.runtime import limits
@@ -116,4 +118,10 @@ class DeskLoop:
                 await self._clock.wait(self._wake, tick_ms)
 
     def _news(self, cursor: Cursor) -> list[Transition | tuple[int, Input]]:
-        return [*self._store.transitions_after(cursor), *self._store.inputs_after(cursor.inputs)]
+        """What is to be folded. A log's clock may be ahead of ours: what stands in it has happened by now."""
+        now_ms = self._clock.now_ms()
+        happened = (
+            t if t.at_ms <= now_ms else msgspec.structs.replace(t, at_ms=now_ms)
+            for t in self._store.transitions_after(cursor)
+        )
+        return [*happened, *self._store.inputs_after(cursor.inputs)]

@@ -112,6 +112,9 @@ class ShardStore(Protocol):
     def prune(self, now_ms: int) -> int:
         """Delete what is past its retention, a bounded number of rows at a time; how many went."""
 
+    def now_ms(self) -> int:
+        """The clock of where it lies, epoch milliseconds: processes on several machines tell the same."""
+
     def backup(self, path: str) -> None:
         """Copy the database while it is in use."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,10 @@ class SqliteStore(ShardTables, DeskTables, DeliveryTables, ActTables, ReceiptTab
                 (state.floor, state.floor_clock_ms, shard),
             )
         return True
+
+    def now_ms(self) -> int:
+        """The clock of where it lies: this machine's."""
+        return time.time_ns() // 1_000_000
 
     def backup(self, path: Path | str) -> None:
         """Copy the store to ``path``, consistent, while it is in use."""

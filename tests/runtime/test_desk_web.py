@@ -50,3 +50,38 @@ def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):
     assert page.headers["referrer-policy"] == "same-origin"
     assert traces[0].reason.startswith("by link:managers 小李")
     assert "小李（managers）" in after.text
+
+
+def test_the_stores_clock_counts_and_what_a_log_dates_ahead_of_it_is_told_at_once(tmp_path, monkeypatch):
+    """As where the database's machine is five minutes behind this one and the broker."""
+
+    def behind():
+        return time.time_ns() // 1_000_000 - 300_000
+
+    monkeypatch.setattr(SqliteStore, "now_ms", lambda _: behind())
+
+    async def scene():
+        wecom = FakeWecom(behind)
+        folder(tmp_path, await wecom.start())
+        try:
+            async with desk(configured(tmp_path)) as (url, _):
+                store = SqliteStore(next(path for path in tmp_path.rglob("store.db")))
+                at_ms = behind() + 300_000
+                t = Transition(
+                    at_ms, "a-miss", {"shop": "mall:s1"}, "ok", "firing", "crit", "crit", "rose",
+                    since_ms=at_ms, facts=Facts(asked=2, late=1), position=1,
+                )  # fmt: skip
+                store.commit_step(0, store.take(0).epoch, 1, [t])
+                await until(wecom.texts)
+                async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+                    await client.post("/api/v1/alerts/a-miss|shop=mall:s1/ack")
+                    notices = (await client.get("/readyz")).json()["notices"]
+                (act,) = store.audit(10)
+                store.close()
+        finally:
+            await wecom.close()
+        return act, notices
+
+    act, notices = asyncio.run(scene())
+    assert abs(act.at_ms - behind()) < 60_000
+    assert any("300 s ahead of the database's" in str(notice) for notice in notices)
