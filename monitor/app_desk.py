@@ -26,6 +26,7 @@ from monitor.runtime import limits
 from monitor.runtime.aggregate_loop import AggregateLoop
 from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.cluster.roll import Roll
+from monitor.runtime.desk_files import DeskFiles
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.link_key import links_of
@@ -99,10 +100,7 @@ async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], 
 async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
     """A desk and its sender, waiting for the lead or leading; gives its address, and what reads its rules."""
     settings, metrics, health = configured.settings, Metrics(), Health()
-    configured.data.mkdir(parents=True, exist_ok=True)
-    tokens = Tokens(configured.data / "tokens.json")
-    settings.require_safe(tokens=len(tokens))
-    name = f"desk {name_of_process(settings)}"
+    tokens, name = _tokens(configured), f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient())
         thread, store = await opened_store(configured, health, stack, name)
@@ -151,6 +149,14 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         yield url, reload
 
 
+def _tokens(configured: Configured) -> Tokens:
+    """Who may ask, with the folder that they are kept in."""
+    configured.data.mkdir(parents=True, exist_ok=True)
+    tokens = Tokens(configured.data / "tokens.json")
+    configured.settings.require_safe(tokens=len(tokens))
+    return tokens
+
+
 async def _reload(
     configured: Configured, store: SqliteStore, thread: StoreThread, health: Health, receivers: Receivers
 ) -> Reload:
@@ -168,6 +174,14 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
     parts.auditor.leads = lambda: desk.leads
     aggregate = _aggregate(parts, shards, lambda: desk.leads)
     roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
+    files = DeskFiles(
+        lambda: parts.receivers.digest,
+        parts.name,
+        lambda: desk.leads,
+        parts.store,
+        parts.thread,
+        parts.health,
+    )
     bodies: dict[str, Callable[[], Awaitable[None]]] = {
         "desk": desk.run,
         "sender": parts.sender.run,
@@ -181,6 +195,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "metrics": partial(_measure, desk, parts.loop, metrics),
         "aggregate": aggregate.run,
         "clock": parts.clock.run,
+        "files": files.run,
     }
     chart(charts, bodies.__setitem__, parts.health, metrics, parts.loop.hear, parts.clock)
     tasks = {

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+import xxhash
+
 from alerting.config import Alerting
 from monitor.configuration import load_model
 from monitor.directory import load_people, load_shops
@@ -58,6 +61,17 @@ class Configured:
     def policy(self, now_ms: int) -> Policy:
         """What desk and sender decide by; tables of local time are made around ``now_ms``."""
         return _policy(self.alerting, self.settings, self.shops, now_ms)
+
+    @property
+    def desk_digest(self) -> str:
+        """Of all by which a desk decides who is told; of secrets where they are, and not what they are."""
+        said = (
+            self.alerting.model_dump(mode="json"),
+            {name: one.known() for name, one in self.people.items()},
+            {key: shop.told_by() for key, shop in self.shops.items()},
+            self.settings.source_of_shops(),
+        )
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(said, order="deterministic"))
 
     @property
     def data(self) -> Path:

@@ -85,6 +85,7 @@ class Receivers:
         on_accounts: Callable[[int], object] = lambda _more: None,
     ) -> None:
         self._configured, self._channels, self._callbacks = configured, dict(channels), callbacks
+        self.digest = configured.desk_digest  # of what is in force
         self._clock, self._told = clock, told
         self._beat_of, self._on_accounts = beat_of, on_accounts
         self._ways = Ways(client, clock, configured.secret, print)  # one, so that phones keep their budgets
@@ -109,13 +110,17 @@ class Receivers:
         channels = {name: made.get(name) or self._channels[name] for name in alerting.accounts}
         callbacks, readers = self._ways.callbacks(alerting.accounts), self._ways.receipts(alerting.accounts)
         beat = self._beat_of(files)
-        policy, templates = files.policy(self._clock.now_ms()), alerting.templates()
+        policy, templates, digest = (
+            files.policy(self._clock.now_ms()),
+            alerting.templates(),
+            files.desk_digest,
+        )
 
         def use() -> None:
             self._on_accounts(len(channels) - len(self._channels))
             for gone in self._channels.keys() - channels.keys():
                 account_well(self._told.health, gone)
-            self._configured, self._channels, self._marks = files, channels, marks
+            self._configured, self._channels, self._marks, self.digest = files, channels, marks, digest
             self._callbacks.clear()
             self._callbacks.update(callbacks)
             self._told.receipts.readers = readers
