@@ -103,7 +103,8 @@ def _restore_mark(shard: Shard, data: bytes) -> MarkRow:
     _require_format(data)
     row = _mark(data)
     engine = shard.engine
-    engine.now_ms, engine.judged_ms, shard.since_ms = row.now_ms, row.judged_ms, row.since_ms
+    engine.go_on_from(row.judged_ms)
+    engine.now_ms, shard.since_ms = row.now_ms, row.since_ms
     for source, states, next_ms in row.sources:
         watch = shard.add_source(source.name, row.judged_ms)
         watch.source.restore(source)
@@ -111,7 +112,7 @@ def _restore_mark(shard: Shard, data: bytes) -> MarkRow:
             watch.source.serves(platform, key, engine.spec.of(platform, key))
         watch.states, watch.next_ms = states, next_ms
         if next_ms:
-            engine.wheel.at(max(next_ms, row.judged_ms + 1), watch)
+            engine.wheel.at(next_ms, watch)
     return row
 
 

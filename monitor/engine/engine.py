@@ -133,8 +133,13 @@ class Engine:
                 if judge is not None:
                     judge(now_ms, changed)
             second += 1
-        self.judged_ms = max(self.judged_ms, last * 1000)
+        self.go_on_from(max(self.judged_ms, last * 1000))
         self.now_ms = to_ms
+
+    def go_on_from(self, judged_ms: int) -> None:
+        """All up to this whole second was judged."""
+        self.judged_ms = judged_ms
+        self.wheel.passed = judged_ms // 1000
 
     def _next_due(self, second: int, last: int) -> int:
         """The first second from ``second`` on with something on the wheel."""

@@ -104,7 +104,7 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
     shop.orders_changed, shop.agents_changed = row.orders_changed, row.agents_changed
     for part in sorted(rows):
         if part.startswith("day "):
-            _unpack_day(shop, int(part[4:]), _day(rows[part]), now_ms)
+            _unpack_day(shop, int(part[4:]), _day(rows[part]))
     for measure, width, floor_ms, buckets in row.states:
         if (states := shop.state_windows.get((measure, width))) is not None:
             states.floor_ms, states.buckets = floor_ms, buckets
@@ -117,7 +117,7 @@ def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
         _unpack_live(shop, live, now_ms)
 
 
-def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
+def _unpack_day(shop: Shop, number: int, row: DayRow) -> None:
     day = shop.begin(number, row.spec)
     for track, packed in zip(day.tracks, row.tallies, strict=True):
         for tally, kept in zip(track.tallies, packed, strict=True):
@@ -128,7 +128,7 @@ def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
     day.waiting = row.waiting
     day.formed = Keys(row.formed)
     day.disputed = tuple(Keys(keys) for keys in row.disputed)
-    shop.wheel.after(max(day.settles_ms, now_ms), day)
+    shop.wheel.after(day.settles_ms, day)
 
 
 def _unpack_tally(tally: Tally, row: TallyRow) -> None:
@@ -150,7 +150,7 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     conversation.base, conversation.entries, conversation.checkpoint = row.base, row.entries, row.checkpoint
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
-    shop.wheel.after(max(row.latest_ms + shop.spec.lateness_ms, now_ms), conversation)
+    shop.wheel.after(row.latest_ms + shop.spec.lateness_ms, conversation)
     for r in conversation.open:
         deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
         shop.set_deadline(r, deadline_ms)

@@ -20,14 +20,17 @@ class Wheel:
     heap at a million timers), and what was cancelled dies at its second.
     """
 
-    __slots__ = ("_seconds",)
+    __slots__ = ("_seconds", "passed")
 
     def __init__(self) -> None:
         self._seconds: dict[int, list[Timed]] = {}
+        self.passed = 0  # the last second that was taken: what is set for it or before is due at the next
 
     def after(self, at_ms: int, what: Timed) -> None:
         """Set ``what`` for the first whole second later than ``at_ms``: exactly at the limit is in time."""
         second = at_ms // 1000 + 1
+        if second <= self.passed:
+            second = self.passed + 1
         due = self._seconds.get(second)
         if due is None:
             self._seconds[second] = [what]
@@ -39,7 +42,8 @@ class Wheel:
         self.after(at_ms - 1, what)
 
     def take(self, second: int) -> list[Timed] | None:
-        """What is due at a second; it is then off the wheel."""
+        """What is due at a second; it is then off the wheel, and the second has passed."""
+        self.passed = second
         return self._seconds.pop(second, None)
 
     def has(self, second: int) -> bool:
