@@ -25,14 +25,14 @@ from monitor.receivers import Under, receivers_of
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.embedded import Embedded, Files, opened
-from monitor.runtime.evidence import Evidence
+from monitor.runtime.evidence import Evidence, of_journal
 from monitor.runtime.link_key import links_of
 from monitor.runtime.memory import collect_seldom
 from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
-from monitor.runtime.reasons import Reasons
+from monitor.runtime.reasons import Reasons, live
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
@@ -236,7 +236,7 @@ def _sender(
 
 def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
     plans, journal, loop = running.plans, running.journal, running.shard_loop
-    evidence = Evidence(lambda: plans.plan, journal, lambda: loop.arrival_ms)
+    evidence = Evidence(lambda: plans.plan, of_journal(journal), lambda: loop.arrival_ms)
     stack.callback(evidence.close)
     return evidence
 
@@ -281,7 +281,7 @@ def _reasons(configured: Configured, running: Embedded) -> Reasons:
     names, desk = configured.names, lambda: running.desk_loop.desk
     store, thread, clock = running.store, running.thread, running.clock
     over = lambda: running.aggregate.shard  # noqa: E731 - as the others are
-    return Reasons(lambda: names.rules, partial(_shard, running), desk, store, thread, clock, over)
+    return Reasons(lambda: names.rules, live(partial(_shard, running), over), desk, store, thread, clock)
 
 
 def _shard(running: Embedded) -> Shard | None:

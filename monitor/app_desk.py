@@ -21,6 +21,7 @@ from monitor.auditing import PART
 from monitor.charting import chart, charts_of
 from monitor.configured import Configured, configure
 from monitor.logs import configure_logging
+from monitor.onlooking import onlooking_of
 from monitor.receivers import Receivers, Under, receivers_of
 from monitor.runtime import limits
 from monitor.runtime.aggregate_loop import AggregateLoop
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from alerting.auditor import Auditor
     from alerting.ports import TapReader
     from monitor.charting import Charts
+    from monitor.onlooking import Onlooking
     from monitor.runtime.desk_port import DeskDoor
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
@@ -75,6 +77,9 @@ class Parts:
     store: SqliteStore  # or PostgreSQL's, which has the same methods
     thread: StoreThread
     clock: SharedClock
+    leading: LeadingDesk
+    over_shops: AggregateLoop
+    sums: PublishedSums
 
 
 async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], object] = print) -> None:
@@ -136,16 +141,24 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             on_well=partial(account_well, health),
             templates=configured.alerting.templates(),
         )
-        asked = configured.alerting.receipt_readers(clock, configured.secret)
-        receipts = Receipts(asked, sender.lines, store, clock, thread, loop.wake)
+        readers = configured.alerting.receipt_readers(clock, configured.secret)
+        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
         given = configured, channels, callbacks, client, sender, receipts, metrics
         door, auditor, receivers = receivers_of(*given, Under(store, thread, clock, loop, health))
-        reload = await _reload(configured, store, thread, health, receivers)
+        plans = PlanBook()
+        reload = await _reload(configured, plans, store, thread, health, receivers)
         ours = loop, sender, receipts, receivers, view, health, reload, auditor, store, thread, clock
-        parts = Parts(name, *ours)
-        web = _web(configured, parts, door, callbacks, tokens, metrics, letters)
+        shards = settings.kafka.partitions
+        leading = LeadingDesk(loop, store, thread, clock, name)
+        over = AggregateLoop(
+            PlanBook(), store, thread, clock, range(shards), loop.wake, lambda: leading.leads
+        )
+        parts = Parts(name, *ours, leading, over, PublishedSums(PlanBook(), store, thread, shards))
+        books = lambda: loop.desk, lambda: over.shard
+        asked = onlooking_of(configured, plans, store, thread, clock, *books, stack)
+        web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        await stack.enter_async_context(_running(parts, settings.kafka.partitions, metrics, charts))
+        await stack.enter_async_context(_running(parts, shards, metrics, charts))
         yield url, reload
 
 
@@ -158,10 +171,14 @@ def _tokens(configured: Configured) -> Tokens:
 
 
 async def _reload(
-    configured: Configured, store: SqliteStore, thread: StoreThread, health: Health, receivers: Receivers
+    configured: Configured,
+    plans: PlanBook,
+    store: SqliteStore,
+    thread: StoreThread,
+    health: Health,
+    receivers: Receivers,
 ) -> Reload:
     """What puts rules in force; names are of those that are."""
-    plans = PlanBook()
     await thread.run(partial(plans.apply, store, configured.plan, first=True))
     configured.names.use(plans.plan.packs, plans.plan.rules)
     return Reload(configured.again, plans, configured.names, store, thread, health, receivers.prepare)
@@ -170,9 +187,8 @@ async def _reload(
 @asynccontextmanager
 async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts | None) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
-    desk = LeadingDesk(parts.loop, parts.store, parts.thread, parts.clock, parts.name)
+    desk = parts.leading
     parts.auditor.leads = lambda: desk.leads
-    aggregate = _aggregate(parts, shards, lambda: desk.leads)
     roll = Roll(parts.loop, lambda: desk.leads, shards, parts.store, parts.thread, parts.clock)
     files = DeskFiles(
         lambda: parts.receivers.digest,
@@ -193,9 +209,10 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "calendar": parts.receivers.run,
         "roll": roll.run,
         "metrics": partial(_measure, desk, parts.loop, metrics),
-        "aggregate": aggregate.run,
         "clock": parts.clock.run,
         "files": files.run,
+        "aggregate": parts.over_shops.run,
+        "sums": parts.sums.run,
     }
     chart(charts, bodies.__setitem__, parts.health, metrics, parts.loop.hear, parts.clock)
     tasks = {
@@ -205,18 +222,12 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         yield
     finally:
         parts.sender.finish()
-        await aggregate.save()
+        await parts.over_shops.save()
         await asyncio.wait([tasks["sender"]], timeout=limits.FINISH_S)
         await desk.release()
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
-
-
-def _aggregate(parts: Parts, shards: int, leads: Callable[[], bool]) -> AggregateLoop:
-    """The rules on teams, platforms and agents, judged by the desk that leads."""
-    store, thread, wake = parts.store, parts.thread, parts.loop.wake
-    return AggregateLoop(PlanBook(), store, thread, parts.clock, range(shards), wake, leads)
 
 
 async def _measure(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:
@@ -257,13 +268,14 @@ def _status(
 def _web(
     configured: Configured,
     parts: Parts,
+    asked: Onlooking,
     door: DeskDoor,
     callbacks: Mapping[str, TapReader],
     tokens: Tokens,
     metrics: Metrics,
     letters: DeadLetters,
 ) -> FastAPI:
-    """Alerts, acknowledgements and silences, and what supervisors ask."""
+    """Alerts, acknowledgements and silences, figures that are asked for, and what supervisors ask."""
     settings, names = configured.settings, configured.names
     options = WebOptions(
         language=settings.language,
@@ -272,11 +284,15 @@ def _web(
         callbacks=callbacks,
         receipts=parts.receipts,
         links=names.links,
-        sums=PublishedSums(PlanBook(), parts.store, parts.thread, settings.kafka.partitions),
+        sums=parts.sums,
     )
     return build_desk_app(
         view=parts.view,
         desk=door,
+        shops=asked.shops,
+        sums=lambda: parts.sums.latest,
+        reasons=asked.reasons,
+        evidence=asked.evidence,
         rules=parts.reload,
         tokens=tokens,
         metrics=metrics,

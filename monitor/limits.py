@@ -45,5 +45,6 @@ STREAM_INTERVAL_S = 1.0
 SHOPS_ON_PAGE = 200
 AT_RISK_ON_PAGE = 100
 ALERTS_ON_PAGE = 200
+SUMS_ON_PAGE = 60  # teams, platforms and agents each; further ones are counted
 
 # Configuration files are bounded by ``rules.limits``, which reads all our YAML.

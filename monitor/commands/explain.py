@@ -107,7 +107,7 @@ def _of_data(
     witness: Witness, data: Path, measure: str, number: int | None, show: Show, at_ms: int | None
 ) -> Written:
     from monitor.store.journal_reader import JournalReader  # noqa: PLC0415
-    from monitor.workbench.evidence import evidence_in_journal  # noqa: PLC0415
+    from monitor.workbench.evidence import JournalHistory, evidence_in  # noqa: PLC0415
 
     path = data / "journal.db"
     if not path.is_file():
@@ -118,7 +118,7 @@ def _of_data(
         last = reader.batch(reader.ends()[1], 1)
         if at_ms is None:
             at_ms = last[0].arrival_ms if last else 0
-        return evidence_in_journal(reader, witness, measure, number, show, at_ms=at_ms)
+        return evidence_in(JournalHistory(reader), witness, measure, number, show, at_ms=at_ms)
 
 
 def _day(day: str | None) -> int | None:

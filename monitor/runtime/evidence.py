@@ -1,8 +1,9 @@
-"""What a figure is made of, from the live journal: implements ``monitor.web.evidence.EvidencePort``."""
+"""What a figure is made of, from the log: implements ``monitor.web.evidence.EvidencePort``."""
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -13,15 +14,19 @@ from monitor.errors import MonitorError
 from monitor.runtime.worker_thread import WorkerThread
 from monitor.shard import Shard
 from monitor.web.ports import UnknownError
-from monitor.workbench.evidence import evidence_in_journal
+from monitor.workbench.evidence import JournalHistory, evidence_in
 from monitor.workbench.witness import Witness
 from rules.rule import RuleSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from monitor.rulebook import Plan
     from monitor.store.journal import Journal
+    from monitor.workbench.evidence import History
+
+    Opened = Callable[[str, Callable[[], object]], AbstractContextManager[History]]
 
 
 class Evidence:
@@ -29,12 +34,12 @@ class Evidence:
 
     Args:
         plan: Gives the one in force.
-        journal: Where the events are.
-        now_ms: The live shard's clock.
+        opened: Opens the log for a shop, in that thread; what it is given it calls at times, which may raise.
+        now_ms: The clock at the end of the log.
     """
 
-    def __init__(self, plan: Callable[[], Plan], journal: Journal, now_ms: Callable[[], int]) -> None:
-        self._plan, self._journal, self._now_ms = plan, journal, now_ms
+    def __init__(self, plan: Callable[[], Plan], opened: Opened, now_ms: Callable[[], int]) -> None:
+        self._plan, self._opened, self._now_ms = plan, opened, now_ms
         self._thread = WorkerThread("evidence")
         self._waiting = 0
         self._over = Event()
@@ -70,21 +75,25 @@ class Evidence:
     ) -> dict[str, Any]:
         plan = replace(self._plan(), rules=RuleSet(), quiet_gaps=True)
         witness = Witness(Shard(plan), platform, shop_id)
-        reader = self._journal.reader()
-        try:
-            return evidence_in_journal(
-                reader,
-                witness,
-                measure,
-                day,
-                str if clear else mask,
-                at_ms=self._now_ms(),
-                pause=self._pause,
-            )
-        finally:
-            reader.close()
+        show, at_ms = str if clear else mask, self._now_ms()
+        with self._opened(f"{platform}:{shop_id}", self._pause) as history:
+            return evidence_in(history, witness, measure, day, show, at_ms=at_ms)
 
     def _pause(self) -> None:
         if self._over.is_set():
             raise UnknownError("the daemon is stopping", mend="ask again once it runs", code="starting")
         time.sleep(limits.EXPLAIN_PAUSE_S)
+
+
+def of_journal(journal: Journal) -> Opened:
+    """What opens a journal, which is the log of every shop."""
+
+    @contextmanager
+    def opened(_shop: str, pause: Callable[[], object]) -> Iterator[History]:
+        reader = journal.reader()
+        try:
+            yield JournalHistory(reader, pause)
+        finally:
+            reader.close()
+
+    return opened

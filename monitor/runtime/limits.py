@@ -44,6 +44,7 @@ VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
 VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
 
 # rules
+SUMS_LOOK_S = 2.5  # sums are read so often for the page of a desk
 RULES_LOOK_S = 1.0  # files of rules, and the plan in force, are looked at so often
 
 # housekeeping
@@ -81,6 +82,8 @@ UNSTORED_BYTES_MAX = 128 << 20  # folded and not in the stored state; beyond it 
 CLOCK_LOOK_S = 30.0  # the database's clock is looked at so often
 CLOCK_LOOK_MS_MAX = 250  # half of a look that took longer says too little of the time
 CLOCK_APART_MS = 1_000  # a machine's own clock may differ from it by so much before that is told
+ONLOOK_RECORDS = 1_000_000  # past a shop's stored state, about 20 s; of workers further behind: refused
+EXPLAIN_RECORDS = 3_000_000  # of a partition, about a minute; more are refused
 DESK_LEASE_MS = 10_000  # a desk that is silent for so long loses the lead …
 DESK_RENEW_S = 3.0  # … and takes it again so often while it lives
 DESK_LOOK_S = 0.25  # desk and senders look so often for what others wrote

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from alerting.errors import StoreBusy
 from monitor.aggregate.aims import aims_of
 from monitor.aggregate.shard import AGGREGATE_SHARD
 from monitor.aggregate.sums import decode_part, merged
 from monitor.runtime import limits
 from monitor.runtime.show import share
+from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
+    from monitor.aggregate.aims import Aim
     from monitor.aggregate.sums import AimSums, Sums
     from monitor.rulebook import Plan
     from monitor.runtime.plan_book import PlanBook
     from monitor.runtime.worker_thread import StoreThread
     from monitor.store.port import ShardStore
+    from rules.pack import Measure
 
 
 class PublishedSums:
@@ -30,6 +36,14 @@ class PublishedSums:
 
     def __init__(self, plans: PlanBook, store: ShardStore, thread: StoreThread, shards: int) -> None:
         self._plans, self._store, self._thread, self._shards = plans, store, thread, shards
+        self.latest: dict[str, dict[str, Any]] = {}  # by team, platform and agent, for pages
+
+    async def run(self) -> None:
+        """Have the latest at hand, for ever."""
+        while True:
+            with suppress(StoreBusy):
+                self.latest = {each: await self.sums(each) for each in OVER_SHOPS}
+            await asyncio.sleep(limits.SUMS_LOOK_S)
 
     async def sums(self, each: str) -> dict[str, Any]:
         """Every sum of teams, platforms or agents; see ``SumsPort``."""
@@ -62,12 +76,18 @@ def _told(plan: Plan, found: AimSums, each: str) -> list[dict[str, Any]]:
         aimed = next((aimed for pack in packs if (aimed := aim.target(pack))), None)
         measure = aimed.measure if aimed is not None else None
         for subject, sums in sorted(found.get(number, {}).items()):
-            what = {"line": aim.line, "measure": measure.id if measure else "", "period": aim.period}
-            told.append({each: subject, **what, **_figures(sums, measure.kind if measure else "")})
+            told.append({each: subject, **_what(aim, measure), **_figures(sums, measure)})
     return told
 
 
-def _figures(sums: Sums, kind: str) -> dict[str, Any]:
+def _what(aim: Aim, measure: Measure | None) -> dict[str, Any]:
+    title = {"zh": measure.title.zh, "en": measure.title.en} if measure else {"zh": "", "en": ""}
+    named = {"measure": measure.id, "kind": measure.kind} if measure else {"measure": "", "kind": ""}
+    return {"line": aim.line, **named, "title": title, "period": aim.period}
+
+
+def _figures(sums: Sums, measure: Measure | None) -> dict[str, Any]:
+    kind = measure.kind if measure is not None else ""
     went = {"reply_rate": sums.asked - sums.late, "order_rate": sums.late}.get(kind)
     return {
         "shops": sums.shops,

@@ -11,7 +11,7 @@ from rules.problems import closest
 from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from alerting.desk import Desk
     from alerting.policy.records import Trace
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from monitor.shard import Shard
     from rules.rule import Rule
 
+    Judged = Callable[[Rule, dict[str, str]], Awaitable[Verdict | None]]
+
 
 class Reasons:
     """Puts together what the desk noted, what the rule says now, and what the desk does with it.
 
     Args:
         rules: Gives all rules by id.
-        shard: The shard, or None while it is restored.
-        aggregate: What judges sums over shops, likewise.
+        verdict: What a rule says of a subject now; None while that is not known yet.
         desk: The desk, or None while it is read.
         store: Of traces; called only in ``thread``.
         thread: Where reads wait for the disk.
@@ -39,34 +40,31 @@ class Reasons:
     def __init__(
         self,
         rules: Callable[[], Mapping[str, Rule]],
-        shard: Callable[[], Shard | None],
+        verdict: Judged,
         desk: Callable[[], Desk | None],
         store: DeskStore,
         thread: WorkerThread,
         clock: Clock,
-        aggregate: Callable[[], AggregateShard | None] = lambda: None,
     ) -> None:
-        self._rules, self._shard, self._desk = rules, shard, desk
-        self._aggregate = aggregate
+        self._rules, self._verdict, self._desk = rules, verdict, desk
         self._store, self._thread, self._clock = store, thread, clock
 
     async def why(self, rule_id: str, subject: dict[str, str]) -> list[Step]:
         """The steps, oldest first; see ``ReasonsPort``."""
         noted = await self._thread.run(self._store.traces, alert_key(rule_id, subject))
         rules = self._rules()
-        shard, desk, rule = self._shard(), self._desk(), rules.get(rule_id)
-        if shard is None or desk is None:
-            raise UnknownError("the daemon reads its state", mend="ask again in a moment", code="starting")
-        if rule is None:
-            if not noted:
-                near = closest(rule_id, rules)
-                mend = f"did you mean {near}?" if near else "`slawatch rules show` lists the rules"
-                raise UnknownError(f"no rule {rule_id!r}", mend=mend, code="not_found")
+        rule = rules.get(rule_id)
+        if rule is not None:
+            verdict = await self._verdict(rule, subject)
+        elif noted:
             verdict = Verdict(self._clock.now_ms(), "removed", "no rule of this name is in force")
-        elif OVER_SHOPS.keys() & subject and (over := self._aggregate()) is not None:
-            verdict = verdict_over(over, rule, subject)
         else:
-            verdict = verdict_on(shard, rule, subject)
+            near = closest(rule_id, rules)
+            mend = f"did you mean {near}?" if near else "`slawatch rules show` lists the rules"
+            raise UnknownError(f"no rule {rule_id!r}", mend=mend, code="not_found")
+        desk = self._desk()
+        if verdict is None or desk is None:
+            raise UnknownError("the daemon reads its state", mend="ask again in a moment", code="starting")
         if not verdict.verdict:
             mend = "GET /api/v1/shops lists the shops, /readyz what is wrong"
             raise UnknownError(verdict.reason, mend=mend, code="not_found")
@@ -80,3 +78,20 @@ class Reasons:
 
 def _steps(traces: Iterable[Trace]) -> list[Step]:
     return [Step(trace.at_ms, trace.step, trace.verdict, trace.reason) for trace in traces]
+
+
+def live(shard: Callable[[], Shard | None], aggregate: Callable[[], AggregateShard | None]) -> Judged:
+    """What rules say where everything is judged in this process.
+
+    Args:
+        shard: The shard, or None while it is restored.
+        aggregate: What judges sums over shops, likewise.
+    """
+
+    async def verdict(rule: Rule, subject: dict[str, str]) -> Verdict | None:
+        if OVER_SHOPS.keys() & subject and (over := aggregate()) is not None:
+            return verdict_over(over, rule, subject)
+        found = shard()
+        return verdict_on(found, rule, subject) if found is not None else None
+
+    return verdict

@@ -31,6 +31,10 @@ class WorkerThread:
         """The call's result, or its exception."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*args, **kwargs))
 
+    def wait(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same for another thread, which waits."""
+        return self._pool.submit(call, *args, **kwargs).result()
+
     def close(self) -> None:
         """Finish what was begun."""
         self._pool.shutdown()

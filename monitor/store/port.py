@@ -36,6 +36,19 @@ StateRow = tuple[str, str, int, bytes | None]
 PartRow = tuple[int, int, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class ShopState:
+    """What is stored of one shop and of the shard it is in, as of one moment.
+
+    ``floor`` and ``floor_clock_ms`` are as in ``ShardLease``; ``rows`` as ``load_state`` gives them.
+    """
+
+    shard: int
+    floor: int
+    floor_clock_ms: int
+    rows: list[tuple[str, str, int, bytes]]
+
+
 class ShardStore(Protocol):
     """Shards: positions, epochs, transitions, state. Sync, called from one thread."""
 
@@ -86,6 +99,12 @@ class ShardStore(Protocol):
 
     def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
         """All state rows of the shard, by key and part."""
+
+    def shard_of(self, key: str) -> int | None:
+        """The shard that a shop, ``platform:shop_id``, is in; None: nothing of it is stored."""
+
+    def shop_state(self, key: str) -> ShopState | None:
+        """What is stored of one shop, ``platform:shop_id``, and of its shard; None: nothing is."""
 
     def apply_plan(self, plan_hash: str, body: bytes, *, first: bool = False) -> str:
         """Keep a compiled plan and put it in force, in one transaction; the name of the plan in force.

@@ -11,7 +11,7 @@ import msgspec
 
 from alerting.errors import Fenced
 from monitor.store import database
-from monitor.store.port import PartRow, ShardLease
+from monitor.store.port import ShardLease, ShopState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,17 @@ _TAKE = (
 _STATE = (
     "select key, part, chunk, applied, data from shard_state"
     " where shard = ? and (key, part, chunk) > (?, ?, ?) order by key, part, chunk limit ?"
+)
+# One statement, so that floor and rows are of one moment.
+_SHOP = (
+    "select s.shard, s.floor, s.floor_clock_ms, t.key, t.part, t.applied, t.data"
+    " from shard s join shard_state t on t.shard = s.shard and t.key in ('', ?)"
+    " where exists (select 1 from shard_state k where k.shard = s.shard and k.key = ?)"
+    " order by s.shard desc, t.key, t.part, t.chunk"
+)
+_SHARD_OF = (
+    "select max(s.shard) from shard s"
+    " where exists (select 1 from shard_state k where k.shard = s.shard and k.key = ?)"
 )
 _PARTS = "select at_ms, shard, body from part where at_ms >= ? order by at_ms, shard limit ?"
 _LATEST = (
@@ -142,6 +153,23 @@ class ShardTables:
         for (key, part), chunks in groupby(self._chunks(shard), itemgetter(0, 1)):
             of_part = list(chunks)
             yield key, part, of_part[0][3], b"".join([chunk[4] for chunk in of_part])
+
+    def shard_of(self, key: str) -> int | None:
+        """The shard that a shop is in; None: nothing of it is stored."""
+        found: int | None = self._db.read(_SHARD_OF, key)[0][0]
+        return found
+
+    def shop_state(self, key: str) -> ShopState | None:
+        """What is stored of one shop and of its shard; see ``ShardStore``."""
+        rows = self._db.read(_SHOP, key, key)
+        if not rows:
+            return None
+        shard, floor, floor_clock_ms = rows[0][:3]
+        found = []
+        for (of, part), chunks in groupby((row for row in rows if row[0] == shard), itemgetter(3, 4)):
+            of_part = list(chunks)
+            found.append((of, part, of_part[0][5], b"".join([chunk[6] for chunk in of_part])))
+        return ShopState(shard, floor, floor_clock_ms, found)
 
     def _chunks(self, shard: int) -> Iterator[tuple[str, str, int, int, bytes]]:
         last: tuple[str, str, int] = ("", "", -1)

@@ -15,8 +15,10 @@ from monitor.web.access import Access
 from monitor.web.api import api_routes, probe_routes, why_routes
 from monitor.web.body import Bodies
 from monitor.web.callbacks import callback_routes
+from monitor.web.desk_pages import DeskPages
 from monitor.web.evidence import evidence_routes
 from monitor.web.ingest import Ingest, dead_letter_routes, ingest_routes
+from monitor.web.one_shop import one_shop_routes
 from monitor.web.pages import Pages, add_documents, add_static, page_routes, stream_routes
 from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from monitor.sinks.dead_letters import DeadLetters
     from monitor.sinks.metrics import Metrics
     from monitor.sources.chatwoot import ChatwootSource
+    from monitor.web.desk_pages import SumsShown
     from monitor.web.desk_port import DeskPort
     from monitor.web.evidence import EvidencePort
+    from monitor.web.one_shop import ShopPort
     from monitor.web.ports import EntrancePort, ReasonsPort, ViewPort
     from monitor.web.rules import RulesPort
     from monitor.web.tokens import Tokens
@@ -126,6 +130,10 @@ def build_desk_app(
     *,
     view: ViewPort,
     desk: DeskPort,
+    shops: ShopPort,
+    sums: Callable[[], SumsShown],
+    reasons: ReasonsPort,
+    evidence: EvidencePort,
     rules: RulesPort,
     tokens: Tokens,
     metrics: Metrics,
@@ -133,14 +141,27 @@ def build_desk_app(
     clock_ms: Callable[[], int],
     options: WebOptions,
 ) -> FastAPI:
-    """Build the application of a cluster's desk: alerts and what people do about them.
+    """Build the application of a cluster's desk: alerts, what people do about them, and sums over shops.
 
-    Args and Returns are those of ``build_app``.
+    Args and Returns are those of ``build_app``, and ``shops``: one shop at a time; ``sums``: those last read.
     """
     access = Access(tokens, options.requests_per_minute, time.monotonic)
-    pages = Pages(view, clock_ms, options.language, options.timezone)
-    app = bare_app("slawatch desk", Streams(metrics.streams, options.stream_interval_s))
-    _add_alerts(app, view, desk, rules, access, pages, Bodies(metrics), clock_ms, options)
+    pages, bodies = DeskPages(view, clock_ms, options.language, options.timezone), Bodies(metrics)
+    pages.sums = sums
+    streams = Streams(metrics.streams, options.stream_interval_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        streams.stop()
+
+    app = bare_app("slawatch desk", streams, version=version("slawatch"), lifespan=lifespan)
+    app.include_router(evidence_routes(evidence, access))
+    app.include_router(one_shop_routes(shops, access))
+    app.include_router(why_routes(reasons, access))
+    _add_alerts(app, view, desk, rules, access, pages, bodies, clock_ms, options)
+    app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    add_documents(app, pages)
     app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.add_middleware(Shell, metrics=metrics)
     return app

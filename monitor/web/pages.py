@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _LANGUAGE_COOKIE = "slawatch_language"
 _YEAR_S = 365 * 86_400
-_PARTS = ("status", "waiting", "shops", "alerts")
 
 
 def consumed_percent(line: LineView) -> int | None:
@@ -51,6 +50,9 @@ def consumed_percent(line: LineView) -> int | None:
 
 class Pages:
     """Renders pages and their parts."""
+
+    page = "page.html"
+    names: tuple[str, ...] = ("status", "waiting", "shops", "alerts")
 
     def __init__(self, view: ViewPort, clock_ms: Callable[[], int], default: Language, zone: str) -> None:
         self._view = view
@@ -94,11 +96,20 @@ class Pages:
         return parts
 
     def _render_parts(self, grant: Grant, language: Language) -> dict[str, str]:
+        values = self.values(grant)
+        parts = {name: self.render(f"{name}.html", language, **values) for name in self.names}
+        # A shard that is still being read has no clock yet.
+        parts["clock"] = str(values["now_ms"])
+        return parts
+
+    def values(self, grant: Grant) -> dict[str, Any]:
+        """What the parts show, to who has a grant."""
         status = self._view.status()
         shops = scoped_shops(self._view, grant)
         shown = shops[: limits.SHOPS_ON_PAGE]
-        values = {
+        return {
             "status": status,
+            "hears": True,  # sources, so that none is nothing to be calm about
             "now_ms": status.now_ms or self._clock_ms(),
             "blind": [source.name for source in status.sources if source.blind],
             "late": [source for source in status.sources if source.late_dropped],
@@ -109,10 +120,6 @@ class Pages:
             "may_act": grant.may("lead"),
             "consumed": consumed_percent,
         }
-        parts = {name: self.render(f"{name}.html", language, **values) for name in _PARTS}
-        # A shard that is still being read has no clock yet.
-        parts["clock"] = str(status.now_ms or self._clock_ms())
-        return parts
 
 
 def page_routes(
@@ -133,7 +140,7 @@ def page_routes(
             return HTMLResponse(pages.render("login.html", language, failed=failed), error.status)
         parts = pages.parts(grant, language)
         signed_in = COOKIE in request.cookies
-        page = HTMLResponse(pages.render("page.html", language, parts=parts, signed_in=signed_in))
+        page = HTMLResponse(pages.render(pages.page, language, parts=parts, signed_in=signed_in))
         if request.query_params.get("lang"):
             page.set_cookie(_LANGUAGE_COOKIE, language, max_age=_YEAR_S, samesite="strict", httponly=True)
         return page

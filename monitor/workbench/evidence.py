@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -59,26 +59,32 @@ def evidence(witness: Witness, measure: str, number: int | None, show: Show) -> 
     }
 
 
-def evidence_in_journal(
-    reader: JournalReader,
-    witness: Witness,
-    measure: str,
-    number: int | None,
-    show: Show,
-    *,
-    at_ms: int,
-    pause: Callable[[], object] = lambda: None,
+class History(Protocol):
+    """A log that is read again."""
+
+    def arrivals(self, witness: Witness, from_ms: int, to_ms: int) -> Iterator[tuple[int, list[Event]]]:
+        """What came of the witness's shop in a span of arrival times (epoch ms), in order.
+
+        Raises:
+            MonitorError: There is too much of it.
+        """
+
+    def begins_ms(self) -> int:
+        """The arrival of the first record that is kept, epoch ms; 0: none is."""
+
+
+def evidence_in(
+    history: History, witness: Witness, measure: str, number: int | None, show: Show, *, at_ms: int
 ) -> Written:
-    """The same of the events of a shop in a journal, folded again; ``since`` is set where it begins too late.
+    """The same of the events of a shop in a log, folded again; ``since`` is set where it begins too late.
 
     Args:
-        reader: Of the journal.
+        history: The log.
         witness: A new one, of a plan with quiet gaps and without rules.
         measure: Of the shop's pack.
         number: The service day; None: the one of ``at_ms``.
         show: How customers and conversations are shown.
         at_ms: The clock at the end.
-        pause: Called now and then, to let others work; may raise to end it.
 
     Raises:
         MonitorError: No such measure, or nothing of that shop (code ``not_found``), or too much of it.
@@ -90,16 +96,59 @@ def evidence_in_journal(
     kind = kind_of(shard, platform, shop_id, measure, number)
     begins_ms = zone.midnight(number)
     from_ms = begins_ms - _before_ms(kind, shard.plan.lateness_ms)
-    arrivals = _arrivals(reader, witness, from_ms, min(at_ms, witness.kept_until_ms(number)), pause)
+    arrivals = history.arrivals(witness, from_ms, min(at_ms, witness.kept_until_ms(number)))
     witness.watch(arrivals, at_ms=at_ms, day=number)
     if witness.shop is None:
-        mend = "GET /api/v1/shops lists the shops; the journal keeps `journal.keep`"
+        mend = "GET /api/v1/shops lists the shops; see how long `journal.keep` or the topic keeps events"
         what = f"nothing of shop {platform}:{shop_id} in the journal about that day"
         raise MonitorError(what, mend=mend, code="not_found")
-    first = reader.batch(0, 1)
-    since_ms = first[0].arrival_ms if first and first[0].arrival_ms > begins_ms else None
-    since = None if since_ms is None else local_time(zone, since_ms)
+    first_ms = history.begins_ms()
+    since = local_time(zone, first_ms) if first_ms > begins_ms else None
     return evidence(witness, measure, number, show) | {"since": since}
+
+
+class JournalHistory:
+    """A journal as a log that is read again.
+
+    Args:
+        reader: Of the journal.
+        pause: Called now and then, to let others work; may raise to end it.
+    """
+
+    def __init__(self, reader: JournalReader, pause: Callable[[], object] = lambda: None) -> None:
+        self._reader, self._pause = reader, pause
+
+    def begins_ms(self) -> int:
+        """The arrival of the first row that is kept."""
+        first = self._reader.batch(0, 1)
+        return first[0].arrival_ms if first else 0
+
+    def arrivals(self, witness: Witness, from_ms: int, to_ms: int) -> Iterator[tuple[int, list[Event]]]:
+        """What came of the witness's shop. A body that does not even name the shop is not unpacked."""
+        name, found, reader = witness.shop_id.encode(), 0, self._reader
+        position = reader.position_at(from_ms)
+        while (rows := reader.batch(position, _ROWS_EVENTS)) and rows[0].arrival_ms <= to_ms:
+            for row in rows:
+                if row.kind is not Kind.EVENTS or name not in row.body:
+                    continue
+                mine = [
+                    event
+                    for event in unpack_events(row.body)
+                    if event.shop_id == witness.shop_id and event.platform == witness.platform
+                ]
+                found += len(mine)
+                require_few(witness, found)
+                if mine:
+                    yield row.arrival_ms, mine
+            position = rows[-1].position + 1
+            self._pause()
+
+
+def require_few(witness: Witness, events: int) -> None:
+    """Raise where a shop has more events than are folded again while others wait."""
+    if events > limits.EXPLAIN_EVENTS:
+        what = f"more than {limits.EXPLAIN_EVENTS} events of {witness.platform}:{witness.shop_id}"
+        raise MonitorError(what, mend="explain from files, with --file", code="too_much")
 
 
 def kind_of(shard: Shard, platform: str, shop_id: str, measure: str, number: int) -> str:
@@ -116,30 +165,6 @@ def kind_of(shard: Shard, platform: str, shop_id: str, measure: str, number: int
     hint = closest(measure, known)
     mend = f"did you mean {hint}?" if hint else f"there are {', '.join(known) or 'none'}"
     raise MonitorError(f"no measure {measure!r} of {shop} on that day", mend=mend, code="not_found")
-
-
-def _arrivals(
-    reader: JournalReader, witness: Witness, from_ms: int, to_ms: int, pause: Callable[[], object]
-) -> Iterator[tuple[int, list[Event]]]:
-    """What came of the witness's shop. A body that does not even name the shop is not unpacked."""
-    name, found, position = witness.shop_id.encode(), 0, reader.position_at(from_ms)
-    while (rows := reader.batch(position, _ROWS_EVENTS)) and rows[0].arrival_ms <= to_ms:
-        for row in rows:
-            if row.kind is not Kind.EVENTS or name not in row.body:
-                continue
-            mine = [
-                event
-                for event in unpack_events(row.body)
-                if event.shop_id == witness.shop_id and event.platform == witness.platform
-            ]
-            found += len(mine)
-            if found > limits.EXPLAIN_EVENTS:
-                what = f"more than {limits.EXPLAIN_EVENTS} events of {witness.platform}:{witness.shop_id}"
-                raise MonitorError(what, mend="explain from files, with --file", code="too_much")
-            if mine:
-                yield row.arrival_ms, mine
-        position = rows[-1].position + 1
-        pause()
 
 
 def _before_ms(kind: str, lateness_ms: int) -> int:

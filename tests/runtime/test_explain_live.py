@@ -114,7 +114,7 @@ def test_what_there_is_not_is_told(tmp_path):
 def test_too_much_at_once_is_refused_and_ingest_goes_on(tmp_path, monkeypatch):
     """One is being made, as many as may wait do, one more is told to come again; events are taken."""
     made, go = threading.Event(), threading.Event()
-    real = evidence_module.evidence_in_journal
+    real = evidence_module.evidence_in
 
     def slow(*args, **kwargs):
         made.set()
@@ -127,7 +127,7 @@ def test_too_much_at_once_is_refused_and_ingest_goes_on(tmp_path, monkeypatch):
         arrived.append(1)
         return await explain(self, *args, **kwargs)
 
-    monkeypatch.setattr(evidence_module, "evidence_in_journal", slow)
+    monkeypatch.setattr(evidence_module, "evidence_in", slow)
     monkeypatch.setattr(evidence_module.Evidence, "explain", count)
 
     async def scene():

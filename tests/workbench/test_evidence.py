@@ -6,7 +6,7 @@ from monitor.rulebook import Plan
 from monitor.shard import Shard
 from monitor.sources.wire import pack_events
 from monitor.store.journal import Journal
-from monitor.workbench.evidence import KINDS, evidence_in_journal
+from monitor.workbench.evidence import KINDS, JournalHistory, evidence_in
 from monitor.workbench.explain import explain
 from monitor.workbench.witness import Witness
 from tests.properties.strategies import random_case
@@ -41,7 +41,7 @@ def test_what_lies_before_the_days_that_decide_is_not_needed(tmp_path):
             pack = whole.shard.book.pack_on(platform, f"{platform}:{shop_id}", number)
             for measure in (m.id for m in (pack.measures.values() if pack else ()) if m.kind in KINDS):
                 part = Witness(Shard(plan), platform, shop_id)
-                found = evidence_in_journal(reader, part, measure, number, str, at_ms=at_ms)
+                found = evidence_in(JournalHistory(reader), part, measure, number, str, at_ms=at_ms)
                 expected = explain(whole, measure, number)
                 assert found["figure"] == expected.figure, (seed, platform, shop_id, measure)
                 assert [unit["unit"] for unit in found["units"]] == [unit.unit for unit in expected.units]

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime.cluster.link import told
-from monitor.runtime.cluster.records import read
+from monitor.runtime.cluster.records import TICK_HEADER, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from monitor.engine.records import Record
     from monitor.runtime.cluster.link import Link
+    from monitor.runtime.cluster.records import Fetched
     from monitor.sources.found import Rejected
 
 POLL_MS = 10_000  # a topic that gives nothing for so long, though there is more, is given up
@@ -77,6 +78,7 @@ class Span:
     until_ms: int | None = None
     first: int | None = None
     end: int | None = None
+    key: bytes | None = None  # only events of this shop, and ticks; of other records no more than their time
 
 
 @dataclass(slots=True)
@@ -106,6 +108,14 @@ class Topic:
                 yield from self._merged(consumer)
             finally:
                 consumer.close()
+
+    def _wants(self, fetched: Fetched) -> bool:
+        key = self.span.key
+        return key is None or fetched.key == key or any(name == TICK_HEADER for name, _ in fetched.headers)
+
+    def left(self) -> int:
+        """How many records are still to be read, once the first one was."""
+        return sum(end - first for first, end in self._left.values())
 
     def _begin(self, consumer: KafkaConsumer) -> None:
         numbers = consumer.partitions_for_topic(self.name) or set()
@@ -162,8 +172,10 @@ class Topic:
                 code="kafka",
             )
         end = self._left[place][1]
-        found = read([one for one in fetched if one.offset < end], self.name)
+        asked = [one for one in fetched if one.offset < end]
+        found = read([one for one in asked if self._wants(one)], self.name)
         self._left[place] = (fetched[-1].offset + 1, end)
-        self._waiting[place].extend(found.records)
+        wanted = {record.position: record for record in found.records}
+        self._waiting[place].extend(wanted.get(o.offset) or Record(o.offset, o.timestamp) for o in asked)
         for record, bad in found.unread:
             self.refused(place.partition, record.position, bad)

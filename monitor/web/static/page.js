@@ -56,7 +56,7 @@ function listen() {
     heardAt = performance.now();
     tick(); // it comes after the parts of its moment, whose times are told by it
   });
-  for (const part of ["status", "waiting", "shops", "alerts"]) {
+  for (const part of ["status", "waiting", "shops", "sums", "alerts"]) {
     source.addEventListener(part, (event) => {
       place(part).innerHTML = event.data; // rendered and escaped by our own server
       count();
