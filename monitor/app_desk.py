@@ -147,15 +147,11 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         door, auditor, receivers = receivers_of(*given, Under(store, thread, clock, loop, health))
         plans = PlanBook()
         reload = await _reload(configured, plans, store, thread, health, receivers)
+        shards = settings.kafka.partitions
         ours = loop, sender, receipts, receivers, view, health, reload, auditor, store, thread, clock
         shards = settings.kafka.partitions
-        leading = LeadingDesk(loop, store, thread, clock, name)
-        over = AggregateLoop(
-            PlanBook(), store, thread, clock, range(shards), loop.wake, lambda: leading.leads
-        )
-        parts = Parts(name, *ours, leading, over, PublishedSums(PlanBook(), store, thread, shards))
-        books = lambda: loop.desk, lambda: over.shard
-        asked = onlooking_of(configured, plans, store, thread, clock, *books, stack)
+        parts = Parts(name, *ours, *_leading(loop, store, thread, clock, name, shards))
+        asked = _asked(configured, plans, parts, stack)
         web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, shards, metrics, charts))
@@ -228,6 +224,23 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _leading(
+    loop: DeskLoop, store: SqliteStore, thread: StoreThread, clock: SystemClock, name: str, shards: int
+) -> tuple[LeadingDesk, AggregateLoop, PublishedSums]:
+    """The lead, what whoever has it judges of sums over shops, and what everybody shows of them."""
+    desk = LeadingDesk(loop, store, thread, clock, name)
+    every = range(shards)
+    over = AggregateLoop(PlanBook(), store, thread, clock, every, loop.wake, lambda: desk.leads)
+    return desk, over, PublishedSums(PlanBook(), store, thread, shards)
+
+
+def _asked(configured: Configured, plans: PlanBook, parts: Parts, stack: AsyncExitStack) -> Onlooking:
+    """What it says of figures when somebody asks."""
+    loop, over = parts.loop, parts.over_shops
+    ours = plans, parts.store, parts.thread, parts.clock
+    return onlooking_of(configured, *ours, lambda: loop.desk, lambda: over.shard, stack)
 
 
 async def _measure(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:
