@@ -36,12 +36,11 @@ from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.shared_clock import SharedClock, shared_clock
-from monitor.runtime.status import SenderMetrics, account_failed, account_well, set_alerts
+from monitor.runtime.status import SenderMetrics, account_failed, account_well, desk_status, measure_desk
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
-from monitor.sinks.metrics import DeskMetrics, Metrics
+from monitor.sinks.metrics import Metrics
 from monitor.web.app import WebOptions, build_desk_app
-from monitor.web.ports import Status
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from alerting.auditor import Auditor
+    from alerting.channels.base import Channel
     from alerting.ports import TapReader
     from monitor.charting import Charts
     from monitor.onlooking import Onlooking
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from monitor.runtime.worker_thread import StoreThread
     from monitor.settings import Settings
     from monitor.store.sqlite import SqliteStore
-    from monitor.web.ports import SourceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +123,11 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
             tell_unrecorded=lambda intents: sender.tell_unrecorded(intents),  # noqa: PLW0108 - the same
             owner=name,
         )
-        status = partial(_status, health, clock.now_ms(), clock)
+        status = partial(desk_status, health, clock.now_ms(), clock, version("slawatch"))
         view = View(lambda: None, lambda: loop.desk, configured.names, status)
         charts = charts_of(configured, "desk", tuple, view.status, clock, stack)
-        sender = Sender(
-            store,
-            channels,
-            loop.policy,
-            configured.names,
-            clock,
-            owner=name,
-            worker=thread,
-            on_result=loop.wake,
-            metrics=SenderMetrics(metrics, charts),
-            on_error=partial(account_failed, health),
-            on_well=partial(account_well, health),
-            templates=configured.alerting.templates(),
-        )
+        told = SenderMetrics(metrics, charts)
+        sender = _sender(configured, channels, loop, told, store, thread, clock, name, health)
         readers = configured.alerting.receipt_readers(clock, configured.secret)
         receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
         given = configured, channels, callbacks, client, sender, receipts, metrics
@@ -149,13 +136,40 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         reload = await _reload(configured, plans, store, thread, health, receivers)
         shards = settings.kafka.partitions
         ours = loop, sender, receipts, receivers, view, health, reload, auditor, store, thread, clock
-        shards = settings.kafka.partitions
         parts = Parts(name, *ours, *_leading(loop, store, thread, clock, name, shards))
         asked = _asked(configured, plans, parts, stack)
         web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, shards, metrics, charts))
         yield url, reload
+
+
+def _sender(
+    configured: Configured,
+    channels: Mapping[str, Channel],
+    loop: DeskLoop,
+    told: SenderMetrics,
+    store: SqliteStore,
+    thread: StoreThread,
+    clock: SharedClock,
+    name: str,
+    health: Health,
+) -> Sender:
+    """The sender, which wakes the desk."""
+    return Sender(
+        store,
+        channels,
+        loop.policy,
+        configured.names,
+        clock,
+        owner=name,
+        worker=thread,
+        on_result=loop.wake,
+        metrics=told,
+        on_error=partial(account_failed, health),
+        on_well=partial(account_well, health),
+        templates=configured.alerting.templates(),
+    )
 
 
 def _tokens(configured: Configured) -> Tokens:
@@ -199,12 +213,12 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "sender": parts.sender.run,
         "receipts": parts.receipts.run,
         "look": partial(desk.look, parts.loop.wake, parts.sender.wake),
-        "housekeeping": partial(_keep_house, parts, desk),
+        "housekeeping": desk.keep_house,
         "rules": parts.reload.follow,
         PART: parts.auditor.run,
         "calendar": parts.receivers.run,
         "roll": roll.run,
-        "metrics": partial(_measure, desk, parts.loop, metrics),
+        "metrics": partial(measure_desk, desk, parts.loop, metrics),
         "clock": parts.clock.run,
         "files": files.run,
         "aggregate": parts.over_shops.run,
@@ -227,7 +241,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
 
 
 def _leading(
-    loop: DeskLoop, store: SqliteStore, thread: StoreThread, clock: SystemClock, name: str, shards: int
+    loop: DeskLoop, store: SqliteStore, thread: StoreThread, clock: SharedClock, name: str, shards: int
 ) -> tuple[LeadingDesk, AggregateLoop, PublishedSums]:
     """The lead, what whoever has it judges of sums over shops, and what everybody shows of them."""
     desk = LeadingDesk(loop, store, thread, clock, name)
@@ -241,41 +255,6 @@ def _asked(configured: Configured, plans: PlanBook, parts: Parts, stack: AsyncEx
     loop, over = parts.loop, parts.over_shops
     ours = plans, parts.store, parts.thread, parts.clock
     return onlooking_of(configured, *ours, lambda: loop.desk, lambda: over.shard, stack)
-
-
-async def _measure(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:
-    """Set the gauges of a desk each second: who leads, what fires, what is to be told."""
-    own = DeskMetrics(metrics)
-    while True:
-        own.leads.set(desk.leads)
-        set_alerts(metrics, loop.desk)
-        await asyncio.sleep(1.0)
-
-
-async def _keep_house(parts: Parts, desk: LeadingDesk) -> None:
-    """Delete from the store what is past its retention, while this desk leads."""
-    while True:
-        leads, now_ms = desk.leads, parts.clock.now_ms()
-        gone = await parts.thread.run(parts.store.prune, now_ms) if leads else 0
-        await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
-
-
-def _status(
-    health: Health, started_ms: int, clock: SharedClock, sources: tuple[SourceStatus, ...], shops: int
-) -> Status:
-    """A desk is ready when nothing of it fails, be it leading or waiting for the lead."""
-    problems = health.told
-    return Status(
-        ready=not problems,
-        now_ms=clock.now_ms(),
-        version=version("slawatch"),
-        started_ms=started_ms,
-        shops=shops,
-        lag_ms=0,
-        sources=sources,
-        problems=problems,
-        notices=tuple(health.notices.values()),
-    )
 
 
 def _web(

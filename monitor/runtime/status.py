@@ -11,6 +11,7 @@ import structlog
 
 from monitor.lines import tell_alerts, tell_delivery
 from monitor.runtime import limits
+from monitor.sinks.metrics import DeskMetrics
 from monitor.web.ports import Status
 from rules.pack import Text
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from alerting.desk import Desk
     from monitor.charting import Charts
+    from monitor.runtime.clock import Clock
+    from monitor.runtime.cluster.desk import LeadingDesk
+    from monitor.runtime.desk_loop import DeskLoop
     from monitor.runtime.embedded import Embedded
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
@@ -161,3 +165,43 @@ class SenderMetrics:
             self._metrics.delivery_seconds.labels(channel=account).observe(one_ms / 1000)
         if self._charts is not None:
             self._charts.delivered(number, account, kind, alerts, took_ms)
+
+
+def desk_status(
+    health: Health,
+    started_ms: int,
+    clock: Clock,
+    ours: str,
+    sources: tuple[SourceStatus, ...],
+    shops: int,
+) -> Status:
+    """How a desk is: ready when nothing of it fails, be it leading or waiting for the lead.
+
+    Args:
+        health: What fails.
+        started_ms: When it started.
+        clock: What it goes by.
+        ours: The version that runs.
+        sources: None, for it hears none.
+        shops: Likewise.
+    """
+    problems = health.told
+    return Status(
+        ready=not problems,
+        now_ms=clock.now_ms(),
+        version=ours,
+        started_ms=started_ms,
+        shops=shops,
+        sources=sources,
+        problems=problems,
+        notices=tuple(health.notices.values()),
+    )
+
+
+async def measure_desk(desk: LeadingDesk, loop: DeskLoop, metrics: Metrics) -> None:
+    """Set the gauges of a cluster's desk each second: who leads, what fires, what is to be told."""
+    own = DeskMetrics(metrics)
+    while True:
+        own.leads.set(desk.leads)
+        set_alerts(metrics, loop.desk)
+        await asyncio.sleep(1.0)

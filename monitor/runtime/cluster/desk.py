@@ -14,10 +14,10 @@ from monitor.runtime import limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from alerting.ports import DeskStore
     from monitor.runtime.clock import Clock
     from monitor.runtime.desk_loop import DeskLoop
     from monitor.runtime.worker_thread import StoreThread
+    from monitor.store.sqlite import SqliteStore
 
 log = structlog.get_logger(__name__)
 
@@ -27,14 +27,14 @@ class LeadingDesk:
 
     Args:
         loop: The desk's, which takes the desk under the same name.
-        store: Holds the lease; called only in ``thread``.
+        store: Holds the lease (or PostgreSQL's, with the same methods); called only in ``thread``.
         thread: Where that waits for the disk.
         clock: By which the lease runs.
         owner: A name that no other desk has.
     """
 
     def __init__(
-        self, loop: DeskLoop, store: DeskStore, thread: StoreThread, clock: Clock, owner: str
+        self, loop: DeskLoop, store: SqliteStore, thread: StoreThread, clock: Clock, owner: str
     ) -> None:
         self._loop, self._store, self._thread = loop, store, thread
         self._clock, self._owner = clock, owner
@@ -71,6 +71,12 @@ class LeadingDesk:
             await asyncio.sleep(limits.DESK_LOOK_S)
             for one in wake:
                 one()
+
+    async def keep_house(self) -> None:
+        """Delete from the store what is past its retention, while this desk leads, for ever."""
+        while True:
+            gone = await self._thread.run(self._store.prune, self._clock.now_ms()) if self.leads else 0
+            await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
 
     async def _lead(self) -> None:
         self.leads = True
