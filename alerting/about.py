@@ -12,7 +12,8 @@ from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from alerting.subjects import subject_name
 from alerting.template import OURS, Templates
-from alerting.texts import clean, clock, cut, duration, line_text, mask, percent, say
+from alerting.texts import clock, duration, line_text, percent, say
+from alerting.trimmed import clean, cut, mask
 from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:

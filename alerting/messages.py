@@ -16,8 +16,9 @@ from alerting import limits
 from alerting.about import About, Style
 from alerting.by_ids import ByIds
 from alerting.channels.base import Message
+from alerting.policy.records import OVER
 from alerting.template import OURS
-from alerting.texts import cut, mask
+from alerting.trimmed import cut, mask
 from alerting.words import COLOURS, badge, ranked, words
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ def _digest(items: Sequence[Ready], directory: Directory, style: Style) -> tuple
     sections = _sections(items, directory, style)
     order = [ready for section in sections.values() for ready in section]
     titles = {id(ready): section for section, found in sections.items() for ready in found}
-    head = style.strong(_heading(order, style), COLOURS["crit" if order[0].intent.urgent else "warn"])
+    over = all(ready.intent.kind in OVER for ready in order)
+    colour = COLOURS["over" if over else "crit" if order[0].intent.urgent else "warn"]
+    head = style.strong(_heading(order, style), colour)
     left = style.limit_bytes - len(head.encode()) - len(_rest(len(order), directory, style).encode()) - 2
     lines: list[str] = []
     taken = 0
@@ -117,8 +120,8 @@ def _digest(items: Sequence[Ready], directory: Directory, style: Style) -> tuple
             break
         section, left, taken = titles[id(ready)], left - size, taken + 1
         lines += rows
-    if taken < len(order):
-        lines.append(_rest(len(order) - taken, directory, style))
+    if last := _rest(len(order) - taken, directory, style):
+        lines.append(last)
     return "\n".join([head, *lines]), tuple(order[:taken])
 
 
@@ -160,7 +163,10 @@ def _heading(order: Sequence[Ready], style: Style) -> str:
 
 
 def _rest(n: int, directory: Directory, style: Style) -> str:
+    """How many are not in it, and where all are shown."""
     url = directory.alerts_url()
+    if not n:
+        return style.say("all_link" if style.markdown else "all_plain", url=url) if url else ""
     return style.say(("rest_link" if style.markdown else "rest_plain") if url else "rest", n=n, url=url)
 
 

@@ -61,6 +61,8 @@ _ZH = {
     "rest": "其余 {n} 条随后",
     "rest_link": "其余 {n} 条随后，见[全部告警]({url})",
     "rest_plain": "其余 {n} 条随后，见 {url}",
+    "all_link": "[全部告警]({url})",
+    "all_plain": "全部告警 {url}",
     "f_items": "{n} 个会话将超时，最快 {seconds} 秒",
     "f_items_past": "{n} 个会话已到时限",
     "f_today": "今日{left}",
@@ -160,6 +162,8 @@ _EN = {
     "rest": "{n} more to follow",
     "rest_link": "{n} more to follow, see [all alerts]({url})",
     "rest_plain": "{n} more to follow, see {url}",
+    "all_link": "[All alerts]({url})",
+    "all_plain": "All alerts: {url}",
     "f_items": "{n:conversation times|conversations time} out, the first in {seconds} s",
     "f_items_past": "{n:conversation at its limit|conversations at their limit}",
     "f_today": "{left} today",
@@ -262,39 +266,3 @@ def line_text(at_least: Share | None, at_most: Share | None) -> str:
     """A line as a comparison."""
     share = at_least or at_most
     return f"{'≥' if at_least else '≤'}{percent(share.of, share.per)}" if share else ""
-
-
-def mask(customer: str) -> str:
-    """A customer as people may see it: ``c***42``; a short id shows nothing."""
-    return f"{customer[0]}***{customer[-2:]}" if len(customer) > 4 else "***"
-
-
-def cut(text: str, size: int) -> str:
-    """``text`` in at most ``size`` bytes of UTF-8, whole characters, "…" where something is missing."""
-    raw = text.encode()
-    if len(raw) <= size:
-        return text
-    if size < 3:
-        return ""
-    return raw[: size - 3].decode(errors="ignore") + "…"
-
-
-def whole_lines(text: str, size: int) -> str:
-    """The first lines that fit in ``size`` bytes; of a first line that does not, what fits."""
-    kept: list[str] = []
-    for line in text.split("\n"):
-        if kept and len("\n".join([*kept, line]).encode()) > size:
-            break
-        kept.append(line)
-    return cut("\n".join(kept), size)
-
-
-# What a mention or WeCom's markdown could be made of; a shop may be named anything.
-_PLAIN = str.maketrans({"<": "＜", ">": "＞"})
-_NO_MARKUP = str.maketrans({"<": "＜", ">": "＞", "*": "＊", "`": "'", "[": "［", "]": "］", "#": "＃"})
-
-
-def clean(text: str, *, markdown: bool) -> str:
-    """Somebody else's text on one line, without markup of its own."""
-    line = "".join(char if char.isprintable() else " " for char in text).strip()
-    return line.translate(_NO_MARKUP if markdown else _PLAIN)

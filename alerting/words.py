@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from alerting import limits
 from alerting.policy.records import OVER, short_id
 from alerting.template import FACTS
-from alerting.texts import clock, cut
+from alerting.texts import clock
+from alerting.trimmed import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

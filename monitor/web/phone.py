@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from alerting.links import BadLink
 from alerting.policy.acts import closed_since, taken_by
-from alerting.texts import mask
+from alerting.trimmed import mask
 from monitor import limits
 from monitor.web.api import holds_ms
 from monitor.web.problems import ApiError

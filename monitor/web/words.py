@@ -90,7 +90,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "state_firing": ("告警中", "firing"),
     "state_holding": ("恢复中", "recovering"),
     "over": ("已结束", "Over"),
-    "take_for": ("确认多久", "For how long"),
+    "take_for": ("确认有效多久", "For how long"),
     "take_for_usual": ("默认时长", "the usual time"),
     "take_for_30m": ("30 分钟", "30 minutes"),
     "take_for_2h": ("2 小时", "2 hours"),

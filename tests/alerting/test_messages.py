@@ -11,7 +11,8 @@ from alerting.about import Style
 from alerting.messages import fit, render
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.records import Intent, alert_key
-from alerting.texts import TEXTS, cut, duration, mask, percent
+from alerting.texts import TEXTS, duration, percent
+from alerting.trimmed import cut, mask
 from rules.transition import Facts
 
 FACTS = Facts(
@@ -131,15 +132,18 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
         "**【已恢复】3分钟回复率逼近红线**\n"
         "s4 持续 12 分钟\n"
         "**【考核日结束】3分钟回复率逼近红线**\n"
-        "s6 未守住红线"
+        "s6 未守住红线\n"
+        "[全部告警](https://sla.example/alerts)"
     )
+    assert body(*items[3:]).startswith('**<font color="info">告警汇总 2 条：')
     assert body(*items[:3], language="en", markup="text") == (
         "3 alerts: 2 Critical, 1 Warning\n"
         "[Critical] 3-minute reply rate nears its line\n"
         "旗舰店A 2 misses left\n"
         "s5 Already 2 past the line\n"
         "[Warning] 3-minute reply rate nears its line\n"
-        "好再来旗舰店官… 0 misses left"
+        "好再来旗舰店官… 0 misses left\n"
+        "All alerts: https://sla.example/alerts"
     )
 
 

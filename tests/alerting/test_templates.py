@@ -45,7 +45,7 @@ line in {{ facts.breach_in_s }} s
 
 def test_the_row_of_a_digest(alert):
     rows = show(alert, alert, row="{{ name }}: {{ facts.late }} of {{ facts.asked }}\n!").splitlines()
-    assert rows[2:] == ["旗舰店A: 21 of 412 !"] * 2
+    assert rows[2:4] == ["旗舰店A: 21 of 412 !"] * 2
 
 
 def test_what_is_long_loses_whole_lines_the_least_important_first(alert):
