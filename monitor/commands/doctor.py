@@ -6,6 +6,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+import tempfile
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -200,9 +201,8 @@ def _data(configuration: Configuration, *, setup: bool) -> Finding:
         if not path.exists():
             parent = next(p for p in path.absolute().parents if p.exists())
             return Finding("ok", f"data directory {path}: not there yet, will be made in {parent}")
-        probe = path / ".doctor"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
         mend = "make it writable, or name another as `data`"
         return Finding("fail", f"data directory {path}: {error.strerror}", mend)

@@ -72,6 +72,11 @@ def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]
         yield lambda amount: bar.advance(task, amount)
 
 
+def plain(words: str) -> str:
+    """What another system said, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)
+
+
 def local_time(at_ms: int) -> str:
     """A time as the clock on the wall shows it."""
     return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%m-%d %H:%M:%S}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import load_configuration
-from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.commands.output import format_option, local_time, note, plain, print_json, print_table
 from monitor.errors import MonitorError
 from monitor.sinks.influx_limits import REFUSED_KEPT
 
@@ -69,7 +69,7 @@ def list_refused(ctx: click.Context, limit: int, form: str) -> None:
     if form == "json":
         print_json(found)
         return
-    rows = [(one.id, local_time(one.made_ms), one.status, len(one.lines), _plain(one.words)) for one in found]
+    rows = [(one.id, local_time(one.made_ms), one.status, len(one.lines), plain(one.words)) for one in found]
     print_table(("id", "refused", "status", "lines", "words"), rows, empty="nothing was refused")
 
 
@@ -104,8 +104,3 @@ def drop(ctx: click.Context, ids: tuple[int, ...], every: bool) -> None:
     """Forget what is kept as ID."""
     quarantine = _quarantine(ctx)
     note(f"{quarantine.drop(_ids(quarantine, ids, every=every))} lines dropped")
-
-
-def _plain(words: str) -> str:
-    """A server's words, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -81,7 +82,7 @@ def tasks(settings: InfluxSettings) -> tuple[Task, Task]:
     """What thins figures out: each half-hour, and each day as far back as something may have waited."""
     whole, thin = buckets(settings)
     days = -(-settings.spool_age // 86_400_000) + 1
-    names = {"bucket": whole.name, "into": thin.name, "org": settings.org}
+    names = {"bucket": _text(whole.name), "into": _text(thin.name), "org": _text(settings.org)}
     return (
         Task(TASK, _THIN.format(name=TASK, every="30m", back="2h", **names)),
         Task(LATE_TASK, _THIN.format(name=LATE_TASK, every="1d", back=f"{days}d", **names)),
@@ -107,35 +108,51 @@ def set_up(settings: InfluxSettings, token: str, base: Path, *, make: bool) -> I
         make: Whether to.
 
     Raises:
-        MonitorError: The server cannot be asked, or refuses.
+        MonitorError: The server cannot be asked (``down``), or refuses (``refused``).
     """
-    try:
+    with _told(settings.url):
         client_of: Any = import_module("influxdb_client")  # an extra, and untyped
+        link: dict[str, Any] = {"timeout": _ASK_MS, "retries": False}
+        if settings.ca_file is not None:
+            link["ssl_ca_cert"] = _readable(base / settings.ca_file)
+        with client_of.InfluxDBClient(settings.url, token, **link) as client:
+            # By its id in all that follows: the client asks for things of all organisations else.
+            found = client.organizations_api().find_organizations(org=settings.org)
+            if not found:
+                what = f"{settings.url}: the token sees no organisation {settings.org!r}"
+                raise MonitorError(what, code="refused")
+            for bucket in buckets(settings):
+                yield _bucket(client, settings, bucket, found[0].id, make=make)
+            for task in tasks(settings):
+                yield _task(client, settings, task, found[0].id, make=make)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Whatever the client raises is one line with the mend."""
+    try:
+        from influxdb_client.client.exceptions import InfluxDBError  # noqa: PLC0415
         from influxdb_client.rest import ApiException  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
     except ImportError as error:
         mend = "install slawatch with its extra: pip install 'slawatch[influx]'"
         raise MonitorError("influxdb-client is not installed", mend=mend, code="influx") from error
-    link: dict[str, Any] = {"org": settings.org, "timeout": _ASK_MS, "retries": False}
-    if settings.ca_file is not None:
-        link["ssl_ca_cert"] = _readable(base / settings.ca_file)
-    with client_of.InfluxDBClient(settings.url, token, **link) as client:
-        try:
-            for bucket in buckets(settings):
-                yield _bucket(client, settings, bucket, make=make)
-            for task in tasks(settings):
-                yield _task(client, settings, task, make=make)
-        except ApiException as error:
-            if not error.status:  # its way to say that TLS failed
-                what = f"{settings.url}: {' '.join(str(error.reason).split())}"
-                raise MonitorError(
-                    what, mend="name its authority as `influx.ca_file`", code="down"
-                ) from error
-            words = str(error.message or error.reason).strip()
-            raise MonitorError(f"{settings.url}: {error.status} {words}", code="refused") from error
-        except HTTPError as error:
-            what = f"{settings.url}: {type(error).__name__}"
-            raise MonitorError(what, mend="see that InfluxDB runs and can be reached", code="down") from error
+    try:
+        yield
+    except ApiException as error:
+        if not error.status:  # its way to say that TLS failed
+            what = f"{url}: {error.reason}"
+            raise MonitorError(what, mend="name its authority as `influx.ca_file`", code="down") from error
+        words = str(error.message or error.reason).strip()
+        raise MonitorError(f"{url}: {error.status} {words}", code="refused") from error
+    except InfluxDBError as error:
+        raise MonitorError(f"{url}: {error}", code="refused") from error
+    except HTTPError as error:
+        what = f"{url}: {type(error).__name__}"
+        raise MonitorError(what, mend="see that InfluxDB runs and can be reached", code="down") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of what it cannot make sense
+        mend = "see that `influx.url` leads to InfluxDB, and to no proxy's page"
+        raise MonitorError(f"{url}: not InfluxDB's answer", mend=mend, code="down") from error
 
 
 def _readable(authority: Path) -> str:
@@ -147,10 +164,10 @@ def _readable(authority: Path) -> str:
     return str(authority)
 
 
-def _bucket(client: Any, settings: InfluxSettings, bucket: Bucket, *, make: bool) -> Step:
+def _bucket(client: Any, settings: InfluxSettings, bucket: Bucket, org_id: str, *, make: bool) -> Step:
     client_of: Any = import_module("influxdb_client")
     by_hand = command(settings, bucket)
-    found = client.buckets_api().find_bucket_by_name(bucket.name)
+    found = _found(client, bucket.name, org_id)
     if found is not None:
         kept_s = next((rule.every_seconds for rule in found.retention_rules), 0)
         if kept_s == bucket.keep_s:
@@ -166,17 +183,43 @@ def _bucket(client: Any, settings: InfluxSettings, bucket: Bucket, *, make: bool
     return Step("made", f"bucket {bucket.name}", "")
 
 
-def _task(client: Any, settings: InfluxSettings, task: Task, *, make: bool) -> Step:
+def _found(client: Any, name: str, org_id: str) -> Any:
+    from influxdb_client.rest import ApiException  # noqa: PLC0415
+
+    try:
+        return client.buckets_api().find_buckets(name=name, org_id=org_id).buckets[0]
+    except ApiException as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+def _task(client: Any, settings: InfluxSettings, task: Task, org_id: str, *, make: bool) -> Step:
     client_of: Any = import_module("influxdb_client")
-    by_hand = command(settings, task)
-    found = client.tasks_api().find_tasks(name=task.name)
-    if found and found[0].flux == task.flux:
+    found = client.tasks_api().find_tasks(name=task.name, org_id=org_id)
+    same = bool(found) and found[0].flux == task.flux
+    if same and found[0].status != "active":  # paused by somebody, who may have had a reason
+        return Step(
+            "other", f"task {task.name!r} is paused", f"influx task update --id {found[0].id} --status active"
+        )
+    if same and found[0].last_run_status == "failed":
+        why = found[0].last_run_error or "it does not say why"
+        return Step(
+            "other", f"task {task.name!r} failed: {why}", f"influx task log list --task-id {found[0].id}"
+        )
+    if same:
         return Step("there", f"task {task.name!r}", "")
     if not make:
-        return Step("missing" if not found else "other", f"no task {task.name!r} as it should be", by_hand)
+        state = "other" if found else "missing"
+        return Step(state, f"no task {task.name!r} as it should be", command(settings, task))
     if found:
         client.tasks_api().update_task_request(found[0].id, client_of.TaskUpdateRequest(flux=task.flux))
     else:
-        request = client_of.TaskCreateRequest(org=settings.org, flux=task.flux, status="active")
+        request = client_of.TaskCreateRequest(org_id=org_id, flux=task.flux, status="active")
         client.tasks_api().create_task(task_create_request=request)
     return Step("made", f"task {task.name!r}", "")
+
+
+def _text(name: str) -> str:
+    """A name within a text of Flux, which would work out what stands in ``${}``."""
+    return name.replace("${", r"\${")
