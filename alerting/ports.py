@@ -53,6 +53,10 @@ class Tapped(Protocol):
     def key(self) -> str:
         """What the button says to do."""
 
+    @property
+    def task_id(self) -> str:
+        """On which card."""
+
 
 class TapReader(Protocol):
     """The callback address of an app."""

@@ -1,4 +1,4 @@
-"""What will go wrong some night, said by day: hours nobody is on call, and people who cannot be told."""
+"""What will go wrong some night, said by day: hours nobody is on call, people who cannot be told, twins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from alerting.duty import contact_notices, gap_notices
+from alerting.twins import twin_notices
 from monitor.configuration import read_yaml
 from rules.pack import Text
 from rules.problems import Problem
@@ -34,7 +35,7 @@ def on_call_notices(alerting: Alerting, people: Mapping[str, Person], path: Path
         now_ms: From when on gaps are looked for.
     """
     contacts = {name: person.contacts() for name, person in people.items()}
-    found = [*gap_notices(alerting, now_ms), *contact_notices(alerting, contacts)]
+    found = [*gap_notices(alerting, now_ms), *contact_notices(alerting, contacts), *twin_notices(alerting)]
     if not found or not path.exists():
         return []
     _, places = read_yaml(path)

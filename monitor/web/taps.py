@@ -20,6 +20,11 @@ OVER, LATER = "已结束", "请稍后再试"
 _DONE = {"acknowledge": "已确认", "silence": "已静默1小时", "false_alarm": "已标为误报"}
 
 
+def done(said: str) -> bool:
+    """Whether an answer says that what a button asks for was done."""
+    return said in _DONE.values()
+
+
 def hear_taps(channels: Mapping[str, Channel], desk: Acting) -> Acting:
     """Let taps that come in over the channels' own connections act on the desk, which is given back."""
     for channel in channels.values():

@@ -49,3 +49,23 @@ def test_nothing_is_said_where_nothing_will_go_wrong(tmp_path):
     )
     assert notices(tmp_path, whole, people) == []
     assert notices(tmp_path, ALERTING.replace("rotations", "fallback: xiaoli\n    rotations"), people) == []
+
+
+TWINS = """accounts:
+  group: {type: wecom_bot, key_file: secrets/bot}
+  loud: {type: wecom_bot, key_file: secrets/bot, format: text}
+  other: {type: wecom_bot, key_file: secrets/other}
+  smart: {type: wecom_smart_bot, bot_id: b1, secret: s, chats: [wrA]}
+  smarter: {type: wecom_smart_bot, bot_id: b1, secret: s, chats: [wrB]}
+receivers: {managers: {accounts: [group, loud, other, smart, smarter]}}
+default: managers
+"""
+
+
+def test_accounts_that_are_one_bot_are_named(tmp_path):
+    both = "whose limit is counted for each of them: together they may be refused; "
+    both += "tell both receivers over one account"
+    assert notices(tmp_path, TWINS) == [
+        f"alerting.yaml:3:3: loud and group are one bot, {both}",
+        f"alerting.yaml:6:3: smarter and smart are one bot, {both}",
+    ]

@@ -61,6 +61,15 @@ def test_who_taps_acknowledges_and_sees_it(client, house, wecom, callback):
     assert "<ReplaceName>已确认</ReplaceName>" in said(callback, answer)
 
 
+def test_a_tap_that_comes_again_counts_once_and_gets_the_same_answer(client, house, wecom, callback):
+    """As WeCom repeats it where our answer was slow, or who overheard it plays it again."""
+    house.behind.shown_alerts = [alert(1)]
+    query, body = tapped(wecom, f"acknowledge {alert(1).id}@{alert(1).since_ms}")
+    answers = [client.post(PATH, params=query, content=body) for _ in range(3)]
+    assert [said(callback, answer).count("已确认") for answer in answers] == [1, 1, 1]
+    assert len(house.behind.acknowledged) == 1
+
+
 def test_what_is_over_says_so(client, house, wecom, callback):
     query, body = tapped(wecom, "acknowledge gone@1")
     assert "<ReplaceName>已结束</ReplaceName>" in said(
