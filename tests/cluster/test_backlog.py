@@ -49,20 +49,18 @@ def test_an_hours_backlog_fires_what_would_have_been_fired_then_and_nobody_false
 
     async def scene():
         async with working(settings, tmp_path) as it:
-            began = time.monotonic()
-            await until(lambda: caught_up(it, 1) and folded(it)[0] >= 2 * HOUR_S - HOUR_S // 10 - 1)
-            took_s = time.monotonic() - began
+            all_of = 2 * HOUR_S - HOUR_S // 10 - 1
+            await until(lambda: caught_up(it, 1) and folded(it)[0] >= all_of, what="an hour in seconds")
             found = await it.parts.thread.run(it.parts.store.transitions_after, Cursor({}))
             while fresh := await it.parts.thread.run(
                 it.parts.store.transitions_after, Cursor({0: found[-1].position})
             ):
                 found += fresh
-        return took_s, [t for t in found if t.to_state == "firing"]
+        return [t for t in found if t.to_state == "firing"]
 
-    took_s, fired = asyncio.run(scene())
+    fired = asyncio.run(scene())
     late_ms = {t.subject["shop"]: t.at_ms - begin_ms for t in fired}
     unanswered = {f"mall:s{n}": 1_000 * n + 2_000 for n in range(0, HOUR_S, 10)}
     assert set(late_ms) == set(unanswered), "those nobody answered, and no other"
     assert len(fired) == len(unanswered), "each once"
     assert all(0 < late_ms[shop] - deadline_ms <= 1_000 for shop, deadline_ms in unanswered.items())
-    assert took_s < 40, "an hour in seconds"

@@ -56,11 +56,15 @@ def test_a_miss_in_a_cluster_is_in_the_charts(
             )
             assert (sent["result"], sent["_value"]) == ("ok", "1")
             eventually(lambda: late_of(influx_server, bucket) == {"s1": "1"}, what="the miss in the charts")
-            alerts = found(influx_server, bucket, "sla_alert", "severity")
-            assert [(one["shop"], one["_value"]) for one in alerts if one["rule"] == "a-miss"] == [
-                ("s1", "2")
-            ]
-            roles = {one["role"] for one in found(influx_server, bucket, "sla_self", "ready")}
-            assert roles == {"worker", "desk"}
-            assert worker.metric("slawatch_influx_up") == "1.0"
+
+            def alerts():
+                all_of = found(influx_server, bucket, "sla_alert", "severity")
+                return [(one["shop"], one["_value"]) for one in all_of if one["rule"] == "a-miss"]
+
+            def roles():
+                return {one["role"] for one in found(influx_server, bucket, "sla_self", "ready")}
+
+            eventually(lambda: alerts() == [("s1", "2")], what="the alert in the charts")
+            eventually(lambda: roles() == {"worker", "desk"}, what="both processes in the charts")
+            eventually(lambda: worker.metric("slawatch_influx_up") == "1.0", what="that it says so")
             assert b"a-token-of-tests" not in (worker.folder / "log").read_bytes()

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, TopicPartition
@@ -32,6 +32,9 @@ from monitor.shard import Shard
 from monitor.store.postgres import PostgresStore
 from tests.runtime.live import RULES, Live
 from tests.waiting import PATIENCE_S, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUICK = Path(__file__).with_name("quick_worker.py")
 SHOPS, PARTITIONS = 200, 4
@@ -100,6 +103,13 @@ class Worker(Live):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=PATIENCE_S) as answer:
             lines = answer.read().decode().splitlines()
         return next(line.removeprefix(name).strip() for line in lines if line.startswith(name))
+
+    def position(self, shard: int) -> int:
+        """The last record that a shard of this worker has folded and stored; -1: it is not here."""
+        try:
+            return int(float(self.metric(f'slawatch_shard_position{{shard="{shard}"}}')))
+        except (OSError, StopIteration):
+            return -1
 
     def ready(self) -> bool:
         """Whether it says that all its shards are judged in time."""
@@ -181,6 +191,22 @@ class Traffic(threading.Thread):
 
     async def _write(self, shop: str, value: bytes) -> None:
         self._taken.append(await self._producer.send(self.topic, value, key=f"mall:{shop}".encode()))
+
+
+def wait_until_judged(workers: Sequence[Worker], after_ms: int = 3_000) -> None:
+    """Return once every shard has folded a tick of so long after now; a question is late after 2 s."""
+    at_ms = time.time_ns() // 1_000_000 + after_ms
+    consumer = KafkaConsumer(bootstrap_servers=workers[0].kafka)
+    times = {TopicPartition(workers[0].topic, partition): at_ms for partition in range(PARTITIONS)}
+    found: dict = eventually(
+        lambda: all((ticks := consumer.offsets_for_times(times)).values()) and ticks, what="such ticks"
+    )
+    consumer.close()
+    for place, tick in found.items():
+        eventually(
+            lambda place=place, tick=tick: max(w.position(place.partition) for w in workers) >= tick.offset,
+            what=f"shard {place.partition} judged to the end",
+        )
 
 
 def message(name: str, at_ms: int, shop: str, n: int, actor: str) -> dict:

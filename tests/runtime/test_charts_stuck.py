@@ -77,7 +77,7 @@ def stopped():
         bucket = server.new_bucket("figures")
 
         def stick():
-            eventually(lambda: server.points(bucket), within_s=30, what="figures before it is stopped")
+            eventually(lambda: server.points(bucket), what="figures before it is stopped")
             server.pause()
 
         yield server.url, stick
