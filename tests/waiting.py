@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Found = TypeVar("Found")
 
@@ -16,11 +17,14 @@ Found = TypeVar("Found")
 PATIENCE_S = 120.0
 
 
-def eventually(look: Callable[[], Found], within_s: float = PATIENCE_S, what: str = "it") -> Found:
-    """Look again until the answer is true and return it; fail once ``within_s`` has passed."""
+def eventually(
+    look: Callable[[], Found], within_s: float = PATIENCE_S, what: str = "it", log: Path | None = None
+) -> Found:
+    """Look again until the answer is true and return it; fail after ``within_s``, with the end of the log."""
     end = time.monotonic() + within_s
     while not (found := look()):
-        assert time.monotonic() < end, f"{what} did not come true within {within_s} s"
+        late = f"{what} did not come true within {within_s} s"
+        assert time.monotonic() < end, late if log is None else f"{late}:\n{end_of(log)}"
         time.sleep(0.01)
     return found
 
@@ -32,6 +36,11 @@ async def until(look: Callable[[], Found], within_s: float = PATIENCE_S, what: s
         assert time.monotonic() < end, f"{what} did not come true within {within_s} s"
         await asyncio.sleep(0.01)
     return found
+
+
+def end_of(log: Path) -> str:
+    """What a process wrote last."""
+    return log.read_text("utf-8", "replace")[-3_000:]
 
 
 def pass_real_time(seconds: float) -> None:

@@ -88,7 +88,7 @@ class Worker(Live):
             env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         if wait:
-            eventually(self.answers, what="the worker's answer")
+            eventually(self.answers, what="the worker's answer", log=self.folder / "log")
 
     def pause(self) -> None:
         """Stop it in the middle of whatever it does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
@@ -31,9 +30,9 @@ def shown(panel):
 def test_a_query_answers_at_once_with_what_is_shown(ask, name):
     question = QUESTIONS[name]
     ask(question.query)  # what is asked for the first time is compiled and read from the disk
-    began_s = time.perf_counter()
+    began_s = ask.server.worked_s
     rows = ask(question.query)
-    took_s = time.perf_counter() - began_s
+    took_s = ask.server.worked_s - began_s
     assert rows, "no row: the panel would be blank"
     assert took_s < WITHIN_S
     columns = {column for row in rows for column in row} - ALWAYS_OF_INFLUX
@@ -67,6 +66,6 @@ def test_a_board_over_nothing_shows_nothing_and_no_zero(ask):
 def test_every_query_over_many_days_of_many_shops_answers_within_a_second(influx_server):
     """``TEST_DASHBOARDS=30d`` asks over 30 days of 1,000 shops, which takes ten minutes to write."""
     shops, days = (1_000, 30) if os.environ.get("TEST_DASHBOARDS") == "30d" else (20, 1)
-    found = ask_all(influx_server, shops, days)
+    found = ask_all(influx_server, shops, days, lambda: influx_server.worked_s)
     assert len(found.slowest) == 5
     assert max(found.slowest.values()) < (WITHIN_S, ""), found.slowest

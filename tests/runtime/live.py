@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from waiting import PATIENCE_S, eventually
+from waiting import PATIENCE_S, end_of, eventually
 
 PACK = """
 pack: mall
@@ -98,12 +98,12 @@ class Live:
         command = [sys.executable, "-m", "monitor", "--config", str(self.folder / "slawatch.yaml"), "run"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-        eventually(self.answers, what="the daemon's answer")
+        eventually(self.answers, what="the daemon's answer", log=self.folder / "log")
 
     def answers(self) -> bool:
         """Whether it takes connections; fails at once when the process has ended."""
         assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log").read_text("utf-8")[-3_000:]
+        assert self.process.poll() is None, end_of(self.folder / "log")
         try:
             return self.get("/healthz") is not None
         except OSError:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from tests.waiting import PATIENCE_S, eventually
+from tests.waiting import PATIENCE_S, end_of, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ class InfluxServer:
                 env={**os.environ, "INFLUXD_CONFIG_PATH": "/nonexistent"},
                 start_new_session=True,
             )
-        eventually(self._ready, what=f"InfluxDB in {self.folder}")
+        eventually(self._ready, what=f"InfluxDB in {self.folder}", log=self.folder / "log")
         if not self._set_up:
             first = {"username": "admin", "password": "adminpass1", "org": ORG, "bucket": "first"}
             self.ask("POST", "/api/v2/setup", json=first | {"token": TOKEN, "retentionPeriodSeconds": 0})
@@ -117,6 +117,12 @@ class InfluxServer:
         """Of its process, while it runs."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds of processor time since its start: what it costs, however busy the machine is."""
+        times = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """Kill -9, as a machine that loses its power."""
@@ -227,7 +233,7 @@ class InfluxServer:
 
     def _ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.folder / "log").read_text()[-2_000:]
+        assert self._process.poll() is None, end_of(self.folder / "log")
         try:
             return json.loads(self._client.get("/health", timeout=2).text)["status"] == "pass"
         except (httpx.HTTPError, json.JSONDecodeError):

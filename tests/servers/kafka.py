@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.shared import shared
-from tests.waiting import PATIENCE_S, eventually
+from tests.waiting import PATIENCE_S, end_of, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -201,7 +201,7 @@ class Kafka:
         command = ["java", *self._java, log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        eventually(self._answers, what="the broker's answer")
+        eventually(self._answers, what="the broker's answer", log=self._folder / "log")
 
     def stop(self) -> None:
         """Let it end in order."""
@@ -219,7 +219,7 @@ class Kafka:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self._folder / "log").read_text()[-3_000:]
+        assert self._process.poll() is None, end_of(self._folder / "log")
         for port in (self._port, self._secure):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.waiting import PATIENCE_S, eventually
+from tests.waiting import PATIENCE_S, end_of, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ class PostgresServer:
                 stderr=log,
                 start_new_session=True,
             )
-        eventually(self._ready, what=f"PostgreSQL in {self.folder}")
+        eventually(self._ready, what=f"PostgreSQL in {self.folder}", log=self.folder / "log")
 
     @property
     def pid(self) -> int:
@@ -120,7 +120,7 @@ class PostgresServer:
 
     def _ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        assert self._process.poll() is None, end_of(self.folder / "log")
         try:
             psycopg.connect(self.url()).close()
         except psycopg.OperationalError:
