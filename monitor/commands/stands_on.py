@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from alerting.errors import StoreError
 from monitor.commands.cluster import needs
 from monitor.commands.output import Finding
+from monitor.configured import configure
 from monitor.errors import MonitorError
 from monitor.store.database import migrations
 from monitor.store.journal_file import SCHEMA_VERSION
+from rules.problems import RulesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,6 +152,19 @@ def _postgres(configuration: Configuration) -> Iterator[Finding]:
     else:
         empty = "" if found.version else ", still empty: the first start makes its tables"
         yield Finding("ok", f"PostgreSQL {found.where} answers{empty}")
+    if found.desk:
+        yield from _desk_files(configuration, *found.desk)
     if found.apart_ms > APART_MS:
         what = f"this machine's clock and the database's are {found.apart_ms / 1_000:.1f} s apart"
         yield Finding("warn", what, "have a time service keep both: leases are told by the database's")
+
+
+def _desk_files(configuration: Configuration, digest: str, owner: str) -> Iterator[Finding]:
+    """Whether the files here are those by which the desk that leads decides who is told."""
+    try:
+        ours = configure(configuration.settings, configuration.base).desk_digest
+    except (MonitorError, RulesError):
+        return  # told elsewhere, each mistake at its place
+    if ours != digest:
+        what = f"alerting.yaml, people.yaml or shops.yaml here are not those of the {owner}, which leads"
+        yield Finding("warn", what, "make them the same, and send SIGHUP to the desks")

@@ -16,6 +16,7 @@ import structlog
 
 from alerting.errors import StoreBusy
 from monitor.runtime import limits
+from monitor.store.database import DESK_FILES
 from rules.pack import Text
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from monitor.store.port import ShardStore
 
 log = structlog.get_logger(__name__)
-KEY = "desk files"
 NOTICE = "desk files"
 
 
@@ -72,12 +72,12 @@ class DeskFiles:
     async def look(self) -> None:
         """Look once; of a desk that leads, note its files."""
         leads, digest = self._leads(), self._digest()
-        body = await self._thread.run(self._store.get_meta, KEY)
+        body = await self._thread.run(self._store.get_meta, DESK_FILES)
         noted = msgspec.msgpack.decode(body, type=Noted) if body else None
         other = noted if noted and noted.digest != digest else None
         if leads and (noted is None or other or noted.owner != self._owner):
             ours = msgspec.msgpack.encode(Noted(digest, self._owner))
-            await self._thread.run(self._store.put_meta, KEY, ours)
+            await self._thread.run(self._store.put_meta, DESK_FILES, ours)
         if not leads:
             self._say(other, "leads", "为主的")
         elif digest != self._before:

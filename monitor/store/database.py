@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Values: TypeAlias = "Sequence[Any] | Mapping[str, Any]"  # by place or by name
 
 STATE_ROW_BYTES = 1 << 20  # of a shop's part in one row; a larger part is cut into rows of this size
+DESK_FILES = "desk files"  # in `meta`: the digest of the leading desk's files, and its name
 PAGE_ROWS = 1_000  # rows read at once where all of a table is wanted, so that no read is long
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from alerting.errors import StoreDown, StoreError
+from monitor.store.database import DESK_FILES
 from monitor.store.postgres_database import LINK
 
 
@@ -18,6 +20,7 @@ class Look(NamedTuple):
     where: str
     version: int  # of its schema; 0: there is none yet
     apart_ms: int  # its clock and ours
+    desk: tuple[str, str] | None = None  # the digest of the leading desk's files, and its name
 
 
 def look_at(address: str, answer_s: int) -> Look:
@@ -36,7 +39,12 @@ def look_at(address: str, answer_s: int) -> Look:
         with psycopg.connect(make_conninfo(**given), autocommit=True) as link:
             there = link.execute("select to_regclass('schema_version')").fetchone() != (None,)
             asked = link.execute("select version from schema_version").fetchone() if there else None
+            metas = link.execute("select to_regclass('meta')").fetchone() != (None,)
+            query = "select value from meta where key = %s"
+            noted = link.execute(query, (DESK_FILES,)).fetchone() if metas else None
             (theirs,) = link.execute("select extract(epoch from clock_timestamp()) * 1000").fetchone() or (0,)
     except psycopg.Error as error:
         raise StoreDown(f"{where}: {str(error).splitlines()[0]}") from error
-    return Look(where, asked[0] if asked else 0, abs(int(theirs) - time.time_ns() // 1_000_000))
+    apart_ms = abs(int(theirs) - time.time_ns() // 1_000_000)
+    desk = msgspec.msgpack.decode(noted[0], type=tuple[str, str]) if noted else None
+    return Look(where, asked[0] if asked else 0, apart_ms, desk)

@@ -9,11 +9,16 @@ import socket
 import sqlite3
 import time
 
+import msgspec
 import psycopg
 import pytest
 
 from monitor.commands import stands_on
+from monitor.configured import configure
+from monitor.settings import Settings
+from monitor.store.database import DESK_FILES
 from monitor.store.journal_file import open_journal
+from monitor.store.postgres import PostgresStore
 from monitor.store.sqlite import SqliteStore
 from tests.commands.test_cli import slawatch
 from tests.servers.postgres import PASSWORD
@@ -128,3 +133,19 @@ def test_a_database_is_looked_at_and_left_as_it_is(folder, postgres_server):
     status, findings = doctor(folder)
     ((state, what, mend),) = about(findings, "schema 99")
     assert (status, state, "newer slawatch" in mend) == (1, "fail", True)
+
+
+@pytest.mark.live
+def test_files_that_are_not_those_of_the_leading_desk_are_named(folder, postgres_server):
+    address = postgres_server.new_database()
+    (folder / "password").write_text(PASSWORD)
+    add(folder, f"\npostgres: {{url: '{address.replace(f':{PASSWORD}', '')}', password_file: password}}\n")
+    store = PostgresStore(address, "desk")
+    found = []
+    for digest in (configure(Settings(), folder).desk_digest, "another"):
+        store.put_meta(DESK_FILES, msgspec.msgpack.encode((digest, "desk a")))
+        found.append(about(doctor(folder)[1], "those of the desk a, which leads"))
+    store.close()
+    assert found[0] == []
+    (((state, _, mend),),) = found[1:]
+    assert (state, "SIGHUP" in mend) == ("warn", True)
