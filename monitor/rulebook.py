@@ -148,8 +148,14 @@ class Rulebook:
         chosen = self._chosen.setdefault((pack.id, pack.version, *(w.rule.id for w in watched)), watched)
         if shop.lines:
             chosen = watched
-        sums = self._sums.setdefault(pack.profile, prefix_sums(pack.profile))
-        return chosen, sums
+        return chosen, self.sums(pack)
+
+    def sums(self, pack: Pack) -> Sequence[int]:
+        """The sums of a pack's half-hour profile."""
+        found = self._sums.get(pack.profile)
+        if found is None:
+            found = self._sums[pack.profile] = prefix_sums(pack.profile)
+        return found
 
     def of_sources(self) -> tuple[Watched, ...]:
         """The rules on sources."""

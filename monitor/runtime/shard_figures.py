@@ -9,7 +9,7 @@ from monitor.readings import PageReading
 from monitor.runtime.ports import SourceHeard, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from monitor.engine.shop import Shop
     from monitor.shard import Shard
@@ -43,7 +43,7 @@ class ShardFigures:
         if pack is None:
             return []
         since_ms = self._shard.complete_from(found)
-        read = self._reader(found, second_ms, day)
+        read = self._reader(found, second_ms, day, self._shard.book.sums(pack))
         lines = [
             Watched(m, line.period, line, read(m, line.period), since_ms)
             for line in pack.lines.values()
@@ -65,12 +65,14 @@ class ShardFigures:
         self, shop: Shop, measure: Measure | None, period: str, second_ms: int, day: int
     ) -> PageReading:
         """A shop's measure over a period at a whole second of a service day; None: only who is there."""
-        return self._reader(shop, second_ms, day)(measure, period)
+        _, sums = self._shard.book.of_shop(shop.platform, shop.shop_id, day)
+        return self._reader(shop, second_ms, day, sums)(measure, period)
 
-    def _reader(self, shop: Shop, second_ms: int, day: int) -> Callable[[Measure | None, str], PageReading]:
+    def _reader(
+        self, shop: Shop, second_ms: int, day: int, sums: Sequence[int]
+    ) -> Callable[[Measure | None, str], PageReading]:
         """Reads a shop's measures; what they have in common is looked up once."""
         shard = self._shard
-        _, sums = shard.book.of_shop(shop.platform, shop.shop_id, day)
         since_ms, blind = shard.complete_from(shop), shard.is_dark(shop)
         midnights = {days: shop.zone.midnight(day - days + 1) for days in {1, *SPANS.values()}}
 
