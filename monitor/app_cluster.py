@@ -245,3 +245,19 @@ def migrate(settings: Settings, base: Path) -> None:
             "postgres.url: no database is named", mend="name the one of the cluster", code="postgres"
         )
     PostgresStore(settings.postgres.address(base), "migrate", migrate=True).close()
+
+
+def split_topic(settings: Settings, base: Path, partitions: int) -> int:
+    """Give topic and database more partitions, while nothing runs; how many shops went to another shard.
+
+    Raises:
+        MonitorError, AlertingError: It cannot be done, and why.
+    """
+    from monitor.runtime.cluster.split import split  # noqa: PLC0415 - only this wants it
+
+    configured = configure(settings, base)
+    store = _store(configured, "split")
+    try:
+        return split(link_of(settings.kafka, base), settings.kafka, store, partitions, SystemClock().now_ms())
+    finally:
+        store.close()

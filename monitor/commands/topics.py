@@ -46,6 +46,28 @@ def check(ctx: click.Context) -> None:
     _tell(ctx, *_link(ctx))
 
 
+@command.command()
+@click.argument("partitions", type=click.IntRange(2, 100_000))
+@click.option("--stopped", is_flag=True, help="Nothing sends events, and no worker and no desk runs.")
+@click.pass_context
+def split(ctx: click.Context, partitions: int, stopped: bool) -> None:
+    """Give a topic in use more PARTITIONS, a multiple of what it has, and the database as many shards.
+
+    Stop what sends events; once all workers have caught up (/readyz), stop them and the desks. Copy the
+    database. Afterwards set kafka.partitions everywhere and start again: figures and alerts are as they
+    were. Partitions are for good.
+    """
+    if not stopped:
+        raise click.UsageError(
+            "stop what sends, then workers and desks; copy the database; say --stopped", ctx
+        )
+    with needs("kafka", "postgres"):
+        from monitor.app_cluster import split_topic  # noqa: PLC0415 - an extra
+    found = load_configuration(ctx)
+    moved = split_topic(found.settings, found.base, partitions)
+    note(f"{partitions} partitions, {moved} shops moved; set kafka.partitions to {partitions} everywhere")
+
+
 def _link(ctx: click.Context) -> tuple[Link, KafkaSettings]:
     from monitor.runtime.cluster.link import link_of  # noqa: PLC0415 - with the settings, which are slow
 

@@ -66,6 +66,7 @@ FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; lo
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
 
 # cluster
+SHARDS_MAX = 1_000_000  # partitions; numbers from here on are shards of another kind
 POLL_RECORDS = 4_000  # records of one fetch, over all partitions
 PARTITION_BYTES = 1 << 20  # of one partition in a fetch: about 4,000 events, 40 ms of work
 BUFFERED_BATCHES = 16  # fetched and not yet folded; then no more is fetched

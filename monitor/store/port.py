@@ -49,6 +49,16 @@ class ShopState:
     rows: list[tuple[str, str, int, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What goes from a shard to a new one: ``own`` rows of its own (part, data), and shops by their keys."""
+
+    parent: int
+    child: int
+    own: list[tuple[str, bytes]]
+    keys: list[str]
+
+
 class ShardStore(Protocol):
     """Shards: positions, epochs, transitions, state. Sync, called from one thread."""
 
@@ -99,6 +109,12 @@ class ShardStore(Protocol):
 
     def load_state(self, shard: int) -> Iterator[tuple[str, str, int, bytes]]:
         """All state rows of the shard, by key and part."""
+
+    def shards(self) -> list[int]:
+        """Every shard that anybody ever took."""
+
+    def split(self, splits: Sequence[Split]) -> None:
+        """Make new shards, whose logs begin at 0, and move shops to them, in one transaction."""
 
     def shard_of(self, key: str) -> int | None:
         """The shard that a shop, ``platform:shop_id``, is in; None: nothing of it is stored."""

@@ -14,10 +14,10 @@ from monitor.store import database
 from monitor.store.port import ShardLease, ShopState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from monitor.store.database import Database
-    from monitor.store.port import PartRow, StateRow
+    from monitor.store.port import PartRow, Split, StateRow
     from rules.transition import Transition
 
 _TAKE = (
@@ -36,6 +36,8 @@ _SHOP = (
     " where exists (select 1 from shard_state k where k.shard = s.shard and k.key = ?)"
     " order by s.shard desc, t.key, t.part, t.chunk"
 )
+_BEGIN = "insert into shard select ?, 1, -1, 0, floor_clock_ms from shard where shard = ?"
+_MOVE = "update shard_state set shard = ?, applied = -1 where shard = ? and key = ?"
 _SHARD_OF = (
     "select max(s.shard) from shard s"
     " where exists (select 1 from shard_state k where k.shard = s.shard and k.key = ?)"
@@ -153,6 +155,24 @@ class ShardTables:
         for (key, part), chunks in groupby(self._chunks(shard), itemgetter(0, 1)):
             of_part = list(chunks)
             yield key, part, of_part[0][3], b"".join([chunk[4] for chunk in of_part])
+
+    def shards(self) -> list[int]:
+        """Every shard that anybody ever took."""
+        return [row[0] for row in self._db.read("select shard from shard order by shard")]
+
+    def split(self, splits: Sequence[Split]) -> None:
+        """Make new shards and move shops to them; see ``ShardStore``."""
+        size = database.STATE_ROW_BYTES
+        with self._db.transaction() as run:
+            for one in splits:
+                run.execute(_BEGIN, (one.child, one.parent))
+                rows = [
+                    (one.child, "", part, place, -1, data[at : at + size])
+                    for part, data in one.own
+                    for place, at in enumerate(range(0, max(len(data), 1), size))
+                ]
+                run.executemany("insert into shard_state values (?, ?, ?, ?, ?, ?)", rows)
+                run.executemany(_MOVE, [(one.child, one.parent, key) for key in one.keys])
 
     def shard_of(self, key: str) -> int | None:
         """The shard that a shop is in; None: nothing of it is stored."""

@@ -41,7 +41,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: list[str] = []
 
 
-_call = msgspec.json.Decoder(Call).decode
+decode_call = msgspec.json.Decoder(Call).decode
 
 
 def unjudged(calls: Iterable[Call], partitions: int, now_ms: int) -> list[int]:
@@ -128,7 +128,7 @@ class Roll:
         """Call it once, and write what is to be told."""
         now_ms = self._clock.now_ms()
         rows = await self._thread.run(self._store.metas, KEY)
-        calls = {name: _call(row) for name, row in rows.items()}
+        calls = {name: decode_call(row) for name, row in rows.items()}
         self.missing = unjudged(calls.values(), self._partitions, now_ms)
         self._since_ms = (self._since_ms or now_ms) if self.missing else 0
         fires = self._fires
