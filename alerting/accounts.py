@@ -183,6 +183,8 @@ class _SmsAccount(WithSecret, Account):
     """The approved signature, without 【】."""
     template: str = Field(min_length=1, max_length=64)
     """The approved template's id."""
+    daily_messages: int | None = Field(default=None, ge=1, le=10_000)
+    """Messages (1 to 10,000) in any 24 h to all phones together; unless given, as many as to one phone."""
 
     @property
     def tells_ends(self) -> bool:

@@ -212,6 +212,7 @@ class Ways:
             params=account.params,
             budget=self._budget,
             daily=account.daily_per_phone,
+            total=account.daily_messages,
             chars=account.param_chars,
             base_url=account.base_url,
         )
@@ -229,6 +230,7 @@ class Ways:
             params=account.params,
             budget=self._budget,
             daily=account.daily_per_phone,
+            total=account.daily_messages,
             chars=account.param_chars,
             region=account.region,
             base_url=account.base_url,

@@ -101,13 +101,14 @@ class AliyunSms(Sms):
         params: Mapping[str, str],
         budget: PhoneBudget | None = None,
         daily: int = 50,
+        total: int | None = None,
         chars: int = CHARS,
         base_url: str = BASE_URL,
     ) -> None:
         """``params`` names, for each variable of the template, the word it takes."""
         super().__init__(
             client, access_id, secret, clock, phones,
-            budget=budget, daily=daily, chars=chars, base_url=base_url,
+            budget=budget, daily=daily, total=total, chars=chars, base_url=base_url,
         )  # fmt: skip
         self._sign_name, self._template, self._params = sign_name, template, dict(params)
 

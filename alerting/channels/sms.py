@@ -59,7 +59,8 @@ class PhoneBudget:
     """Messages that each phone was sent in the last 24 h, over all accounts of this process.
 
     Counted as carriers do: by what was submitted. What an account has sent is also in the store, so a
-    restart does not open the budget anew.
+    restart does not open the budget anew, unless the account may send more than one phone may get: then the
+    carrier's own count is what is left.
     """
 
     _sent: dict[str, list[int]] = field(default_factory=dict)
@@ -91,11 +92,13 @@ class Sms(ABC):
         *,
         budget: PhoneBudget | None,
         daily: int,
+        total: int | None,
         chars: int,
         base_url: str,
     ) -> None:
-        """``daily`` messages a phone; ``chars`` of a template's variable."""
-        self.allowance = Allowance(daily, DAY_MS + limits.COLLECT_MS, reserve=min(1, daily - 1))
+        """``daily`` messages a phone, ``total`` in a day to all (None: as many); ``chars`` of a variable."""
+        most = total or daily
+        self.allowance = Allowance(most, DAY_MS + limits.COLLECT_MS, reserve=min(1, most - 1))
         self._client, self._clock = client, clock
         self._access_id, self._secret = access_id, secret
         self._base = base_url.rstrip("/")
@@ -129,7 +132,9 @@ class Sms(ABC):
             wait_ms = self._budget.next_ms(phone, self._daily, now_ms) - now_ms
             if wait_ms and phone not in found:
                 detail = f"the phone has had its {self._daily} messages of the day"
-                found[phone] = DeliveryResult("rate_limited", retry_after_ms=wait_ms, detail=detail)
+                # One person of several who share the account: who comes next is told now, and others go on.
+                kind: Kind = "no_recipient" if order.to else "rate_limited"
+                found[phone] = DeliveryResult(kind, retry_after_ms=wait_ms, detail=detail)
         left = [phone for phone in phones if phone not in found]
         sent = await self._send(order, left) if left else {}
         for phone, result in sent.items():

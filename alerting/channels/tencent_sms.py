@@ -103,6 +103,7 @@ class TencentSms(Sms):
         params: Sequence[str],
         budget: PhoneBudget | None = None,
         daily: int = 2,
+        total: int | None = None,
         chars: int = CHARS,
         region: str = REGION,
         base_url: str = BASE_URL,
@@ -110,7 +111,7 @@ class TencentSms(Sms):
         """``params`` names the words of the template's variables, in their order."""
         super().__init__(
             client, access_id, secret, clock, phones,
-            budget=budget, daily=daily, chars=chars, base_url=base_url,
+            budget=budget, daily=daily, total=total, chars=chars, base_url=base_url,
         )  # fmt: skip
         self._app_id, self._sign_name, self._template = app_id, sign_name, template
         self._params, self._region = tuple(params), region

@@ -125,6 +125,21 @@ def test_each_phone_has_its_budget_of_the_day_whoever_asks(vendor):
 
 
 @both
+def test_who_has_had_their_messages_holds_up_nobody_else_on_call(vendor):
+    """One of a schedule has had theirs: known at once, so that the next is told; the account goes on."""
+
+    async def scene(channel, fake, clock):
+        told = [(await send(channel, f"k{n}", named(f"s{n}"), to=(PHONES[0],))) for n in range(3)]
+        other = await send(channel, "k3", named("d"), to=(PHONES[1],))
+        return [one.kind for one in told], told[-1].detail, other.kind, channel.allowance.messages
+
+    kinds, detail, other, most = talk(vendor, scene, fake={"daily": 10}, daily=2, total=40)
+    assert kinds == ["ok", "ok", "no_recipient"]
+    assert detail == "the phone has had its 2 messages of the day"
+    assert (other, most) == ("ok", 40)
+
+
+@both
 def test_a_phone_that_had_too_many_elsewhere_is_left_alone_for_a_while(vendor):
     async def scene(channel, fake, clock):
         await send(channel, "k1", named("a"))
