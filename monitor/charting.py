@@ -223,6 +223,7 @@ class ChartsWatch:
         self._counted: dict[str, int] = {}
         self._sent = 0
         self._dropped_ms = 0  # when points were last found dropped
+        self._behind_ms = now_ms()  # until when figures were not behind
         self._told = False
 
     async def run(self) -> None:
@@ -258,9 +259,11 @@ class ChartsWatch:
     def _notice(self) -> tuple[str, bool]:
         """One line about it, and whether somebody should be told."""
         sink, state, now_ms = self._sink, self._sink.state, self._now_ms()
-        self._dropped_ms = min(self._dropped_ms, now_ms)  # a clock may be set back
+        self._dropped_ms, self._behind_ms = min(self._dropped_ms, now_ms), min(self._behind_ms, now_ms)
         dropped = bool(self._dropped_ms) and now_ms - self._dropped_ms < limits.DROPPED_TOLD_MS
-        behind = sink.age_ms >= limits.BEHIND_TOLD_MS
+        if sink.age_ms < limits.BEHIND_TOLD_MS:
+            self._behind_ms = now_ms  # not yet; what an earlier run left is sent in a moment
+        behind = now_ms - self._behind_ms >= limits.TOLD_MS
         lasts = state.way != OK and now_ms - state.since_ms >= limits.TOLD_MS
         said = []
         if lasts:

@@ -184,9 +184,10 @@ class Link:
         if late is not None:
             late.set()
         connection = self._connection
-        if connection is not None and connection.sock is not None:
+        wire = None if connection is None else connection.sock  # once: the sender may close it meanwhile
+        if wire is not None:
             try:
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)  # below TLS, which would wait
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)  # below TLS, which would wait
             except OSError:  # it is gone already
                 return
 

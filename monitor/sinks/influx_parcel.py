@@ -121,7 +121,7 @@ def _named(words: str, lines: Collection[bytes]) -> dict[str, list[bytes]]:
     for row in told.split("\n"):
         text = row.removeprefix(_WRONG)
         for end in re.finditer("': ", text):
-            if (line := text[: end.start()].encode()) in ours:
+            if (line := text[: end.start()].encode("utf-8", "replace")) in ours:
                 found[f"unable to parse: {text[end.end() :]}"].append(line)
                 break
     return found

@@ -100,7 +100,11 @@ def test_who_has_no_prometheus_is_told_as_well_once_charts_are_ten_minutes_behin
         heard.append(one)
 
     charts = type("Charts", (), {"sink": sink, "instance": ("host", "run")})()
-    watch = ChartsWatch(charts, health, Metrics(), hear, lambda: TEN_MS)
+    clock = ManualClock(TEN_MS)
+    watch = ChartsWatch(charts, health, Metrics(), hear, clock.now_ms)
+    asyncio.run(watch.look())
+    assert not heard, "what an earlier run left is sent in a moment"
+    clock.move_to(TEN_MS + influx_limits.TOLD_MS)
     asyncio.run(watch.look())
     assert bool(heard) == told
     notice = health.notices["influx"].en

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. ``drips``: its body comes for ever, a byte at a time; ``status`` 0: none comes."""
+    """An answer. ``drips``: its body comes for ever, a byte at a time.
+
+    ``status`` 0: none comes, and the connection stays; below 0: the connection ends.
+    """
 
     status: int = 204
     body: str = ""
@@ -25,7 +28,7 @@ class Reply:
     drips: bool = False
 
 
-STORED, NONE, DRIPS = Reply(), Reply(0), Reply(400, "x", drips=True)
+STORED, NONE, LOST, DRIPS = Reply(), Reply(0), Reply(-1), Reply(400, "x", drips=True)
 WRONG = Reply(400, '{"code":"invalid","message":"something is wrong"}')  # as of a mistake it does not place
 
 
@@ -74,8 +77,10 @@ class Standin:
 
     def reply(self, handler: http.server.BaseHTTPRequestHandler, reply: Reply) -> None:
         """Give an answer, or what is less."""
-        if not reply.status:
-            self.over.wait()
+        if reply.status <= 0:
+            if not reply.status:
+                self.over.wait()
+            handler.close_connection = True
             return
         body = reply.body.encode()
         handler.send_response(reply.status)

@@ -13,7 +13,7 @@ from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_refused import Quarantine
 from monitor.sinks.influx_spool import Spool
 from tests.servers.influx import Bucket
-from tests.servers.influx_standin import DRIPS, NONE, STORED, WRONG, Reply, Standin
+from tests.servers.influx_standin import DRIPS, LOST, NONE, STORED, WRONG, Reply, Standin
 from tests.waiting import PATIENCE_S, eventually
 
 NOW_MS = 1_795_000_000_000
@@ -99,8 +99,9 @@ def test_an_answer_that_drips_for_ever_is_given_up_in_time_and_told(sinks, monke
     assert sink.state.sent == 100
 
 
-def test_a_failure_in_the_middle_of_a_search_loses_no_step_of_it(sinks):
-    """Two wrong lines in eight, and every third answer a 503: what is answered is never asked again."""
+@pytest.mark.parametrize("failure", [Reply(503), Reply(429), LOST], ids=["503", "429", "lost"])
+def test_a_failure_in_the_middle_of_a_search_loses_no_step_of_it(sinks, failure):
+    """Two wrong lines in eight, and every third answer a failure: what is answered is never asked again."""
     wrong, turn = {"wrong 3", "wrong 6"}, [0]
     given = [f"wrong {n}" if f"wrong {n}" in wrong else f"good,a=1 b={n}i {n}" for n in range(8)]
     settled: list[str] = []
@@ -108,7 +109,7 @@ def test_a_failure_in_the_middle_of_a_search_loses_no_step_of_it(sinks):
     def answer(found: list[str]) -> Reply:
         turn[0] += 1
         if turn[0] % 3 == 0:
-            return Reply(503)
+            return failure
         if wrong & set(found):
             settled.extend(found if len(found) == 1 else [])
             return WRONG
@@ -120,7 +121,9 @@ def test_a_failure_in_the_middle_of_a_search_loses_no_step_of_it(sinks):
         sink.put(given)
         drained(sink)
     assert Counter(settled) == Counter(given), "each was taken or condemned once"
-    assert len(server.asked) == len(set(map(tuple, server.asked))) + turn[0] // 3, "only after a 503 again"
+    assert len(server.asked) == len(set(map(tuple, server.asked))) + turn[0] // 3, (
+        "only after a failure again"
+    )
     assert sink.dropped == {"refused": 2}
     assert sink.state.sent == 6
 
