@@ -150,7 +150,10 @@ class Fold(Timed):
             r.later.append(at)
             for position, tally in enumerate(r.track.tallies):
                 tally.joined(r, position, now_ms)
-            self.shop.arm(r, now_ms)
+            if 0 < r.deadline_ms < now_ms:  # past since the last whole second: the next judges it
+                self.shop.touched()
+            else:
+                self.shop.arm(r, now_ms)
             if track.marked:
                 self.shop.arm_marks(r, now_ms)
 

@@ -26,6 +26,7 @@ SEEDS = int(os.environ.get("TEST_SEEDS", "120"))
 FOUND = (
     100241,  # an answer hours late, past one measure's limit and not past its twin's
     100456,  # a day begun after it would have settled, then the clock 26 years ahead
+    100806,  # a message in an open round, between a deadline of it and the whole second that judges it
 )
 
 
