@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def begin(books: Ledger, item: Silence) -> None:
     """Hold what the silence matches from now on."""
     name = f"silence {item.id}"
-    if item.id not in books.silences and len(books.silences) >= limits.SILENCES_MAX:
+    in_force = sum(item.at_ms < silence.until_ms for silence in books.silences.values())
+    if item.id not in books.silences and in_force >= limits.SILENCES_MAX:
         books.trace(name, item.at_ms, "silence", "refused", f"{limits.SILENCES_MAX} silences already")
         return
     matched = matched_by(books, item.matcher)

@@ -215,6 +215,13 @@ def test_silences_are_bounded_in_number_and_length(desk, shard, monkeypatch):
     assert desk.traces[-1].verdict == "refused"
 
 
+def test_a_silence_that_is_over_keeps_no_place(desk, monkeypatch):
+    monkeypatch.setattr(limits, "SILENCES_MAX", 1)
+    desk.hear(Silence(T0, "s1", {}, T0 + HOUR, "李"))
+    desk.hear(Silence(T0 + HOUR, "s2", {}, T0 + 2 * HOUR, "李"))
+    assert list(desk.desk().books.silences) == ["s1", "s2"]
+
+
 def test_a_blind_source_mutes_its_shops_until_it_is_heard(desk, shard):
     blind = {"rule": "source-silent", "subject": {"source": "erp"}, "severity": "crit"}
     desk.fold(
