@@ -53,7 +53,7 @@ def test_a_file_drives_the_clock(tmp_path):
             task = asyncio.create_task(follow(file, clock, it.settled))
             await it.entrance.accept("erp", events(0, 3), START_MS)
             file.write_text("2026-02-02T10:41:30.500+08:00")
-            await until(lambda: it.shard_loop.shard and len(it.shard_loop.shard.ticks) == 90)
+            await until(lambda: clock.now_ms() == START_MS + 90_500 and len(it.shard_loop.shard.ticks) == 90)
             file.write_text(str(clock.now_ms() + 9_500))
             await until(lambda: len(it.shard_loop.shard.ticks) == 100)
             task.cancel()

@@ -15,6 +15,7 @@ from monitor.web.app import WebOptions, build_desk_app
 from monitor.web.ports import Headline, UnknownError
 from monitor.web.tokens import Tokens
 from tests.servers.browser import MISSING, browser
+from tests.waiting import PATIENCE_S
 
 
 def sums(each, subject, **more):
@@ -54,7 +55,7 @@ def desk(tmp_path):
         rules=behind, tokens=tokens, metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS,
         options=WebOptions(stream_interval_s=0.05),
     )  # fmt: skip
-    with served(app) as behind.url, httpx.Client(base_url=behind.url, timeout=30) as behind.client:
+    with served(app) as behind.url, httpx.Client(base_url=behind.url, timeout=PATIENCE_S) as behind.client:
         yield behind
     letters.close()
 
