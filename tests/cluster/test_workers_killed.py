@@ -10,7 +10,7 @@ from functools import partial
 from operator import ge
 
 import pytest
-from waiting import eventually, pass_real_time
+from waiting import PATIENCE_S, eventually, pass_real_time
 
 from tests.cluster.over_shops import PEOPLE_YAML, SHOPS_YAML, compare_sums, judged_ms, rules_over_shops
 from tests.cluster.workers import (
@@ -71,7 +71,8 @@ def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
         with Traffic(kafka.bootstrap, topic_name, RATE) as traffic:
             kills, desks_killed = disturb(chance, kafka, workers, third, desks, change)
             eventually(lambda: traffic.sent >= 20 * SHOPS, what="some ten questions to each shop")
-        eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready again")
+        patience_s = PATIENCE_S + 60 * MINUTES  # a backlog is folded first
+        eventually(lambda: all(worker.ready() for worker in workers), patience_s, "both workers ready again")
         wait_until_judged(workers)
         assert [worker.stop() for worker in workers] == [0, 0]
         eventually(lambda: ge(*judged_ms(postgres_server, database)), what="all sums judged")
