@@ -71,7 +71,7 @@ def a_month(now_ms: int) -> Iterator[tuple[int, Event]]:
                 if customer % 3 == 0:
                     found.append((at_ms + 2 * MINUTE_MS, shop, "order", day, customer))
             for place in range(OPEN if day == 0 else 0):  # over the last ten minutes: some are late by now
-                at_ms = end_ms - 10 * MINUTE_MS + place * MINUTE_MS + shop * 100
+                at_ms = end_ms - (OPEN - place) * MINUTE_MS + shop * MINUTE_MS // TEMPLATES
                 found.append((at_ms, shop, "question", day, answered + place))
         for at_ms, shop, what, of_day, customer in sorted(found):
             yield at_ms, event(what, shop, of_day * 1_000 + customer, at_ms)
@@ -99,7 +99,9 @@ def templates(at: Stage, now_ms: int) -> tuple[list[list[Part]], list[Part]]:
         position += 1
         if position % 100_000 < 2:
             save()
-    shard.step([Record(position, now_ms, heard={"erp": now_ms})])
+    for tick_ms in range(second * 1_000, now_ms + 1, TICK_S * 1_000):  # no time down before the end
+        shard.step([Record(position, tick_ms, heard={"erp": tick_ms})])
+        position += 1
     save()
     kept = sorted((key, part, data) for (key, part), data in rows.items() if data is not None)
     shops = sorted({key for key, _, _ in kept if key})

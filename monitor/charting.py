@@ -164,7 +164,8 @@ class Charts:
         reader = ShardFigures(shard)
         lines = [self._points.source(source, second_ms) for source in reader.sources()]
         for count, shop in enumerate(list(shard.engine.shops.values()), 1):
-            lines += self.shop_points(shard, reader, shop, with_agents=with_agents)
+            awake = shard.slumber.read(shop)
+            lines += self.shop_points(shard, reader, awake, with_agents=with_agents)
             if count % limits.SLICE_SHOPS == 0:
                 await asyncio.sleep(0)
             if len(lines) >= limits.BATCH_POINTS:

@@ -16,7 +16,7 @@ import msgspec
 import xxhash
 
 from monitor.engine.rows import IdRow, SourceRow
-from monitor.engine.state import FORMAT, pack_shop
+from monitor.engine.state import FORMAT
 from rules.transition import RuleState
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MARK_MS = 1_000  # the least time of the log between two marks
 SHARD_ROW = ("", "mark")
+PARTS = ("shop", "rest")  # the rows of a shop
 IDS_PART = "seen "  # and the floor, in digits that sort, after the mark: ids of the records up to it
 
 
@@ -148,18 +149,14 @@ class Checkpoints:
 
     def _rows(self, shard: Shard, key: str) -> Iterable[tuple[str, str, int, bytes | None]]:
         platform, _, shop_id = key.partition(":")
-        shop = shard.engine.shops[platform, shop_id]
-        parts = dict(pack_shop(shop))
-        parts["watch"] = _encode(_pack_watch(shard, key))
+        parts = dict(zip(PARTS, shard.slumber.rows(shard.engine.shops[platform, shop_id]), strict=True))
         # After a restore a shop may hold more of the log than the shard has come to.
         applied = max(shard.position, shard.engine.skips.get(key, -1))
         before = _hashes(self.stored.get(key, NOTHING_STORED))
         after = self.keep(key, parts)
-        for part in before.keys() - after.keys():
-            yield key, part, applied, None
         for part, data in parts.items():
-            # The watch is always written: it carries up to which record the shop's rows hold.
-            if before.get(part) != after[part] or part == "watch":
+            # The first is always written: it carries up to which record the shop's rows hold.
+            if before.get(part) != after[part] or part == PARTS[0]:
                 yield key, part, applied, data
 
     def keep(self, key: str, parts: Mapping[str, bytes]) -> dict[str, int]:
@@ -184,14 +181,3 @@ def _pack_mark(shard: Shard, position: int) -> MarkRow:
     ]
     clocks = (engine.now_ms, engine.judged_ms, shard.since_ms)
     return MarkRow(FORMAT, position, *clocks, shard.plan_name, engine.ids.oldest_ms, sources)
-
-
-def _pack_watch(shard: Shard, key: str) -> WatchRow:
-    platform, _, shop_id = key.partition(":")
-    shop = shard.engine.shops[platform, shop_id]
-    watch = shard.watches.get(key)
-    if watch is None:
-        return WatchRow(-1, 0, shop.changed, shop.retracted, {})
-    states = {rule: (shard.book.meaning_of(rule), state) for rule, state in watch.states.items()}
-    states |= watch.removed
-    return WatchRow(watch.day, watch.next_ms, shop.changed, shop.retracted, states)

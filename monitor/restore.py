@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.checkpoint import IDS_PART, SHARD_ROW, MarkRow, WatchRow
+from monitor.checkpoint import IDS_PART, PARTS, SHARD_ROW, MarkRow
 from monitor.engine.rows import IdRow
-from monitor.engine.state import FORMAT, unpack_shop
+from monitor.engine.state import FORMAT
 from monitor.errors import MonitorError
-from monitor.turnover import sort_states
-from monitor.watch import ShopWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +29,6 @@ class Head(msgspec.Struct, array_like=True):
 
 _head = msgspec.msgpack.Decoder(Head).decode
 _ids = msgspec.msgpack.Decoder(list[IdRow]).decode
-_watch = msgspec.msgpack.Decoder(WatchRow).decode
 
 
 class OtherFormatError(MonitorError):
@@ -61,10 +58,12 @@ def restore(
             row = _restore_mark(shard, parts[SHARD_ROW[1]])
             _restore_ids(shard, parts, max(row.ids_from_ms, floor_clock_ms - engine.ids.horizon_ms))
             continue
-        unpack_shop(engine.add_shop(*key.split(":", 1)), parts, engine.judged_ms)
-        _restore_watch(shard, key, parts["watch"], ahead=applied >= floor)
+        shop = engine.add_shop(*key.split(":", 1))
+        shard.slumber.lay(shop, *(parts[part] for part in PARTS))
         shard.checkpoints.keep(key, parts)
         if applied >= floor:
+            shop.wake()
+            shop.touched()
             engine.skips[key] = applied
             engine.skips_until = max(engine.skips_until, applied)
     engine.now_ms = max(engine.now_ms, floor_clock_ms)
@@ -124,27 +123,3 @@ def _restore_ids(shard: Shard, parts: Mapping[str, bytes], from_ms: int) -> None
         for one in rows:
             ids.remember(one, from_ms)
         shard.checkpoints.ids.append((part, rows[-1].arrivals[-1]))
-
-
-def _restore_watch(shard: Shard, key: str, data: bytes, *, ahead: bool) -> None:
-    row = _watch(data)
-    platform, _, shop_id = key.partition(":")
-    shop = shard.engine.shops[platform, shop_id]
-    shop.retracted = row.retracted
-    watch = shard.watches[key] = ShopWatch(shop, shard)
-    if row.day >= 0:
-        watch.begin(row.day)
-        sort_states(watch, row.states, shard.book)
-    judged_ms = shard.engine.judged_ms
-    for state in watch.states.values():
-        if state.due_ms:
-            watch.at(max(state.due_ms, judged_ms + 1))
-    if watch.states:
-        watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
-    if row.next_ms:
-        watch.next_ms = row.next_ms
-        watch.at(max(row.next_ms, judged_ms + 1))
-    if row.changed or watch.removed or any(lookout.watched.judge.timed for lookout in watch.lookouts):
-        shop.touched()
-    if ahead:
-        shop.touched()

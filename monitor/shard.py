@@ -17,9 +17,10 @@ from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
 from monitor.restore import restore
 from monitor.rulebook import Plan, Rulebook
+from monitor.slumber import Slumber
 from monitor.source_watch import SourceWatch
 from monitor.turnover import turn_to
-from monitor.watch import Host, ShopWatch
+from monitor.watch import Host
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.engine.records import Record
     from monitor.engine.shop import Shop
     from monitor.lookout import Watched
+    from monitor.watch import ShopWatch
     from rules.transition import Transition
 
 DOWN_MS: Final = 5_000  # a longer gap between records is time down
@@ -62,9 +64,17 @@ class Shard(Host):
     """The engine of some shops, and the rules on them."""
 
     def __init__(
-        self, plan: Plan, shard: int = 0, plans: Mapping[str, Plan] | None = None, name: str = ""
+        self,
+        plan: Plan,
+        shard: int = 0,
+        plans: Mapping[str, Plan] | None = None,
+        name: str = "",
+        rest_ms: int = 0,
     ) -> None:
-        """Begin with ``plan``, which the log calls ``name``; ``plans`` has those that records of it name."""
+        """Begin with ``plan``, which the log calls ``name``; ``plans`` has those that records of it name.
+
+        Shops in which nothing happens for ``rest_ms`` are packed (0: none are).
+        """
         self.number = shard
         self.plans = plans if plans is not None else {}
         self.plan_name = name
@@ -80,6 +90,7 @@ class Shard(Host):
         self._told: list[Transition] = []
         self._n = 0
         self.publisher = publisher_of(self.book)
+        self.slumber = Slumber(self, rest_ms)
         self._parts: list[tuple[int, Part]] = []
 
     @property
@@ -114,6 +125,7 @@ class Shard(Host):
             return self._take(record)
         self.checkpoints.before(self, record.position)
         refused = self._take(record)
+        self.slumber.sweep(self.engine.now_ms)
         self.checkpoints.after(self, record.position)
         if engine.skips and record.position >= engine.skips_until:
             engine.skips.clear()
@@ -172,7 +184,7 @@ class Shard(Host):
             before_ms = engine.now_ms
             self.advance(second_ms)
             if not engine.skips:  # what was stored beyond the floor was read before it was stored
-                part = publisher.publish(second_ms, before_ms, engine.shops.values, self, self.plan_name)
+                part = publisher.publish(second_ms, before_ms, self.slumber.every_shop, self, self.plan_name)
                 self._parts.append((self.position, part))
 
     def _first_midnight(self, event: Event) -> int:
@@ -199,11 +211,7 @@ class Shard(Host):
             if skips and skips.get(key, -1) >= self.position:
                 shop.touched()  # it was judged here already; look when its own records begin
                 continue
-            watch = self.watches.get(key)
-            if watch is None:
-                watch = self.watches[key] = ShopWatch(shop, self)
-            watch.look(now_ms)
-            shop.retracted = False
+            self.slumber.look(shop, now_ms)
 
     # storing
 
@@ -253,9 +261,7 @@ class Shard(Host):
         return watch
 
     def _source_changed(self, source: Source) -> None:
-        for shop in self.engine.shops.values():
-            if source.name in shop.sources:
-                shop.touched()
+        self.slumber.stir(source)
         self.sources[source.name].look_soon(self.engine.now_ms)
 
     # what watches ask for

@@ -66,6 +66,7 @@ class ShopWatch(Timed):
         "lookouts",
         "moved_on",
         "next_ms",
+        "over",
         "removed",
         "seconds",
         "shop",
@@ -89,6 +90,7 @@ class ShopWatch(Timed):
         self.moved_on = False  # a timer is due: figures may have moved by time alone
         self.next_ms = 0  # when time alone next moves a figure; 0: no timer is set
         self.seconds: list[int] = []  # those of the wheel on which it is set: a handful
+        self.over = False  # the shop sleeps: another one watches it when it wakes
 
     def at(self, at_ms: int) -> None:
         """Have the shop judged at the first whole second not before ``at_ms``, once."""
@@ -99,11 +101,17 @@ class ShopWatch(Timed):
 
     def due(self, now_ms: int) -> None:
         """Have the shop judged at this second."""
+        if self.over:
+            return
         self.seconds.remove(now_ms // 1000)
         if now_ms >= self.next_ms:
             self.next_ms = 0
         self.moved_on = True
         self.shop.touched()
+
+    def is_set(self) -> bool:
+        """Whether it still watches the shop."""
+        return not self.over
 
     def look(self, now_ms: int) -> None:
         """Judge every rule at a whole second."""
@@ -112,10 +120,10 @@ class ShopWatch(Timed):
         if self.removed:
             self._resolve_removed(now_ms)
         entered = day != self.day
-        self._turn()  # also before a day is left: its final figure is read
+        self.turn()  # also before a day is left: its final figure is read
         if entered:
             self._enter(day, now_ms)
-            self._turn()
+            self.turn()
         dark, complete_from = host.is_dark(shop), host.complete_from(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
@@ -162,7 +170,7 @@ class ShopWatch(Timed):
         if after is not state:
             self._keep(rule, after, now_ms)
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Tell the lookouts what to read, when a day was begun or closed since."""
         if self.turns != self.shop.turns:
             self.turns = self.shop.turns

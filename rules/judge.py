@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import budget
-from rules.conditions import Terms, compile_condition, compile_level, decided, horizon_ms, limits_of
+from rules.bounds import OF_DAYS, bound_of
+from rules.conditions import Terms, Test, compile_condition, compile_level, decided, horizon_ms, limits_of
 from rules.pack import Limit
 from rules.transition import Facts, Item
 from rules.values import duration_text
@@ -64,6 +65,7 @@ class Judge:
         self._warn = compile_level(rule.warn, self._terms) if rule.warn else None
         self._clear = compile_level(rule.clear, self._terms, absent=True) if rule.clear else None
         self._only_if = compile_condition(rule.only_if, self._terms) if rule.only_if else None
+        self._bounds = self._bounds_of(rule, measure)
         self._line_min = line.min_count if line else 0
         self._rule_min = rule.min_count
         self._fewest = max(self._line_min, self._rule_min)
@@ -102,6 +104,10 @@ class Judge:
         if reading.complete:
             return OK if clear else NOT_CLEAR
         return PARTIAL if clear else PARTIAL_NOT_CLEAR
+
+    def could_hold(self, reading: Reading) -> bool:
+        """Whether a level could hold until the day ends, by the worst of its figures (``rules.bounds``)."""
+        return self._bounds is None or any(test.holds(reading, None) for test in self._bounds)
 
     def marks_ms(self, within_ms: int) -> tuple[int, ...]:
         """How long before a deadline, ``within_ms`` after its ask, an item's comparisons may turn."""
@@ -164,6 +170,14 @@ class Judge:
         if self.rule.clear and judgement.clear:
             return ", ".join(decided(self.rule.clear.condition, self._terms, reading, item))
         return ""
+
+    def _bounds_of(self, rule: Rule, measure: Measure | None) -> tuple[Test, ...] | None:
+        """Tests of which one holds if a level could hold until the day ends; None: nothing is known."""
+        levels = [level.condition for level in (rule.crit, rule.warn) if level]
+        bounds = [bound for level in levels if (bound := bound_of(level)) is not None]
+        if len(bounds) < len(levels) or rule.no_data or (measure is not None and self.period not in OF_DAYS):
+            return None
+        return tuple(compile_condition(bound, self._terms) for bound in bounds)
 
     # judging
 

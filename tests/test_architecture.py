@@ -35,6 +35,8 @@ PURE = (
     "monitor/watch.py",
     "monitor/source_watch.py",
     "monitor/checkpoint.py",
+    "monitor/calm.py",
+    "monitor/slumber.py",
     "monitor/restore.py",
     "monitor/turnover.py",
     "monitor/plan_text.py",
@@ -48,7 +50,7 @@ IMPURE = {"rules/load.py"}  # reads the files that hold packs and rules
 PURE_IMPORTS = {
     *("__future__", "abc", "collections", "copy", "dataclasses", "enum", "types", "typing"),
     *("array", "bisect", "fractions", "functools", "heapq", "itertools", "math", "operator", "struct"),
-    *("msgspec", "xxhash", "zlib"),
+    *("msgspec", "xxhash", "zstandard"),
     *("datetime", "difflib", "hashlib", "json", "re", "string", "unicodedata"),
 }
 ALSO_IMPORTS = {("rules/yaml_marks.py", "yaml")}  # parses a text it is given; reads nothing

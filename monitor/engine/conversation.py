@@ -145,6 +145,16 @@ class Conversation(Fold):
         self.rounds = tuple([r for r in self.rounds if r.day is not day])
         self.open = tuple([r for r in self.open if r.day is not day])
 
+    def leave(self) -> None:
+        """Let go of its rounds: the shop has them packed."""
+        for r in self.rounds:
+            r.conversation = None
+        self.rounds = self.open = ()
+
+    def is_set(self) -> bool:
+        """Whether the shop still holds it."""
+        return self.shop.conversations.get(self.id) is self
+
     def due(self, now_ms: int) -> None:
         """Rest if nothing can change; else look again when it might."""
         shop = self.shop

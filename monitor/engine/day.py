@@ -78,7 +78,20 @@ class Day(Timed):
             tracks.append(replace(known, meters=meters, marked=track.marked))
             for tally, meter in zip(track.tallies, meters, strict=True):
                 tally.spec = meter
-        self.spec = replace(self.spec, tracks=tuple(tracks))
+        packer = self.shop.packer
+        self.spec = packer.spec(packer.spec_row(replace(self.spec, tracks=tuple(tracks))))
+
+    def forget(self) -> None:
+        """Let go of all it holds: the shop has it packed."""
+        for track in self.tracks:
+            track.tallies = []
+            track.responses = []
+            track.waiting = None
+        self.tracks = []
+
+    def is_set(self) -> bool:
+        """Whether the shop still keeps it."""
+        return self.shop.days.get(self.number) is self
 
     # settling
 

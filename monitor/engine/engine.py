@@ -25,11 +25,14 @@ from monitor.engine.fields import (
 )
 from monitor.engine.ids import DUPLICATE, NEW, Ids
 from monitor.engine.orders import take_order
+from monitor.engine.packer import Packer
 from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, EXCLUDES, HANDOVER, OTHER
 from monitor.engine.shop import Shop
+from monitor.engine.sleeper import NEVER_MS, Sleeper
 from monitor.engine.wheel import Wheel
 
 if TYPE_CHECKING:
+    from monitor.engine.day import Day
     from monitor.engine.events import Event
     from monitor.engine.rows import Entry
     from monitor.engine.spec import EngineSpec
@@ -44,6 +47,7 @@ OPERATIONS: Final[dict[str, dict[str, int]]] = {
 OF_ORDER: Final = frozenset({"order", "refund", "dispute"})
 
 Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
+LEFT_MAX: Final = 50_000  # timers of what was packed since that may lie about on the wheel
 
 
 class Refused(NamedTuple):
@@ -82,6 +86,9 @@ class Engine:
         self.shops: dict[tuple[str, str], Shop] = {}
         self.ids = Ids(spec.lateness_ms)
         self.wheel = Wheel()
+        self.packer = Packer()
+        self.on_wake: Callable[[Shop], None] | None = None  # unpacks a shop: there may be rules on it
+        self.left = 0  # timers on the wheel of what was packed since
         self.called = False  # a timer wants the shard to look at its sources
         self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
         self.dirty: dict[str, Shop] = {}  # state changed since the shard last looked
@@ -118,8 +125,11 @@ class Engine:
                     break
                 second = next_due
             now_ms = second * 1000
-            for what in self.wheel.take(second) or ():
-                what.due(now_ms)
+            self.judged_ms = now_ms - 1000
+            while due := self.wheel.take(second):  # what is woken may be due at once
+                for what in due:
+                    what.due(now_ms)
+            self.judged_ms = now_ms
             if self.called:
                 self.called = False
                 if look is not None:
@@ -210,6 +220,8 @@ class Engine:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
             shop = self.add_shop(fields[PLATFORM], fields[SHOP_ID])
+        elif shop.packed:
+            self.wake(shop)
         seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
@@ -228,6 +240,7 @@ class Engine:
         if name not in shop.sources:
             shop.sources[name] = now_ms
             self.linked.append((name, shop))
+        shop.active_ms = now_ms
         shop.moved()
         return None
 
@@ -260,6 +273,28 @@ class Engine:
     def add_shop(self, platform: str, shop_id: str) -> Shop:
         """A shop that is new here."""
         shop = self.shops[platform, shop_id] = Shop(
-            platform, shop_id, self.spec, self.wheel, self.changed, self.dirty
+            platform, shop_id, self.spec, self.wheel, self.changed, self.dirty, self.packer, self.wake
         )
         return shop
+
+    def wake(self, shop: Sleeper) -> None:
+        """Unpack a shop; days that ended while it slept are closed first."""
+        assert self.on_wake is not None
+        assert isinstance(shop, Shop)
+        self.on_wake(shop)
+        for day in sorted(shop.days.values(), key=_number):
+            if self.judged_ms >= day.end_ms + limits.DAY_KEPT_MS:
+                shop.close(day)
+
+    def lay_down(self, shop: Shop, timers: int) -> None:
+        """Have a shop that sleeps woken when it is due; it left so many timers on the wheel."""
+        if shop.due_ms < NEVER_MS:
+            self.wheel.at(max(shop.due_ms, self.judged_ms + 1), shop)
+        self.left += timers
+        if self.left > LEFT_MAX:
+            self.left = 0
+            self.wheel.sweep()
+
+
+def _number(day: Day) -> int:
+    return day.number

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from monitor.engine.history import totals_of
 from monitor.engine.responses import Responses
-from monitor.engine.shop import decode_totals
 from monitor.engine.windows import edges_ms
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
-    from monitor.engine.rows import Totals
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
     from monitor.engine.tracks import Answers
@@ -41,14 +40,14 @@ class Waiting(NamedTuple):
 
 
 class Past:
-    """Sums of closed days, by measure."""
+    """Sums of closed days, by measure. Response times are summed when somebody asks for them."""
 
     __slots__ = ("orders", "rates", "responses")
 
-    def __init__(self) -> None:
-        self.rates: dict[str, tuple[int, int]] = {}  # asked, late
-        self.orders: dict[str, tuple[int, int]] = {}  # orders with the event, orders formed
-        self.responses: dict[str, Responses] = {}
+    def __init__(self, rates: dict[str, tuple[int, int]], orders: dict[str, tuple[int, int]]) -> None:
+        self.rates = rates  # asked, late
+        self.orders = orders  # orders with the event, orders formed
+        self.responses: dict[str, Responses] | None = None
 
 
 def window_ms(period: str) -> int | None:
@@ -85,7 +84,7 @@ def _kept(shop: Shop, today: int, span: int) -> list[Day]:
     return [day for number, day in shop.days.items() if today - span < number <= today]
 
 
-NOTHING_PAST: Final = Past()  # of every shop whose first day has not ended
+NOTHING_PAST: Final = Past({}, {})  # of every shop whose first day has not ended
 
 
 def _past(shop: Shop, today: int, span: int) -> Past:
@@ -94,22 +93,25 @@ def _past(shop: Shop, today: int, span: int) -> Past:
         return NOTHING_PAST
     found = shop.past.get((today, span))
     if found is None:
-        found = shop.past[today, span] = Past()
-        for number, packed in shop.closed.items():
-            if today - span < number <= today:
-                _add(found, decode_totals(packed))
+        found = shop.past[today, span] = Past({}, {})
+        for day in totals_of(shop.closed, shop.packer, today - span + 1, today):
+            for measure, (asked, late) in day.rates.items():
+                known = found.rates.get(measure, (0, 0))
+                found.rates[measure] = (known[0] + asked, known[1] + late)
+            for measure, (count, of) in day.orders.items():
+                known = found.orders.get(measure, (0, 0))
+                found.orders[measure] = (known[0] + count, known[1] + of)
     return found
 
 
-def _add(into: Past, day: Totals) -> None:
-    for measure, (asked, late) in day.rates.items():
-        known = into.rates.get(measure, (0, 0))
-        into.rates[measure] = (known[0] + asked, known[1] + late)
-    for measure, (count, of) in day.orders.items():
-        known = into.orders.get(measure, (0, 0))
-        into.orders[measure] = (known[0] + count, known[1] + of)
-    for measure, row in day.responses.items():
-        into.responses.setdefault(measure, Responses()).merge(Responses(row))
+def _past_responses(shop: Shop, today: int, span: int) -> dict[str, Responses]:
+    past = _past(shop, today, span)
+    if past.responses is None:
+        past.responses = {}
+        for day in totals_of(shop.closed, shop.packer, today - span + 1, today):
+            for measure, row in day.responses.items():
+                past.responses.setdefault(measure, Responses()).merge(Responses(row))
+    return past.responses
 
 
 class Counted:
@@ -180,7 +182,7 @@ def responses(shop: Shop, measure: str, period: str, now_ms: int) -> Responses:
         if answers is not None:
             total.merge(day.responses_of(answers))
     if span > 1:
-        past = _past(shop, today, span).responses.get(measure)
+        past = _past_responses(shop, today, span).get(measure)
         if past is not None:
             total.merge(past)
     return total

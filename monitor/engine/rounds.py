@@ -120,6 +120,10 @@ class Round(Timed):
         """Whether it is counted, and neither answered nor served by the robot."""
         return self.conversation is not None and self.ask_ms >= 0 > self.answer_ms and self.served_ms < 0
 
+    def is_set(self) -> bool:
+        """Whether a deadline of it still means anything."""
+        return self.is_open()
+
     def is_forgotten(self, arrival_ms: int) -> bool:
         """Whether it is settled for what arrives now, unanswered."""
         day = self.day

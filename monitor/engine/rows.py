@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import msgspec
 
-from monitor.engine.spec import DaySpec
-
 # What a fold takes: at, seq, id, arrival, operation (with ``EXCLUDES`` where it excludes the conversation),
 # agent, customer.
 Entry = tuple[int, int, str, int, int, str, str]
@@ -81,7 +79,7 @@ class TallyRow(msgspec.Struct, array_like=True):
 class DayRow(msgspec.Struct, array_like=True):
     """A day that still takes events."""
 
-    spec: DaySpec
+    spec: msgspec.Raw  # DaySpec
     tallies: list[list[TallyRow]]
     responses: list[list[ResponsesRow]]
     waiting: dict[str, int]
@@ -100,17 +98,38 @@ class LiveRow(msgspec.Struct, array_like=True):
 
 
 class ShopRow(msgspec.Struct, array_like=True):
-    """What belongs to no day and no conversation."""
+    """What moves of a shop: all but what a ``RestRow`` has."""
 
-    format: int
     agents: dict[str, tuple[int, int, str, str]]
     sources: dict[str, int]
-    closed: dict[int, bytes]
-    formed: dict[int, bytes]
-    states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
-    waits: list[tuple[str, int, int, dict[int, list[int]]]]
     orders_changed: bool
     agents_changed: bool
+    states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
+    waits: list[tuple[str, int, int, dict[int, list[int]]]]
+    past: list[tuple[int, int, dict[str, tuple[int, int]], dict[str, tuple[int, int]]]]  # see ``Past``
+    keys: bytes  # of conversations at rest
+    last: list[bytes]  # those of them that fill no block yet
+    live: list[LiveRow]
+    days: list[tuple[int, DayRow]]
+    watch: bytes  # the rules on it, which the engine does not read
+
+
+class RestRow(msgspec.Struct, array_like=True):
+    """What seldom moves of a shop."""
+
+    closed: bytes  # day → Totals, compressed
+    formed: dict[int, bytes]
+    counts: list[int]  # rows of each block
+    blocks: list[bytes]
+
+
+class BedRow(msgspec.Struct, array_like=True):
+    """A shop asleep: what must be known of it, and a compressed ``ShopRow`` that is read when it wakes."""
+
+    due_ms: int  # when time alone must wake it; 0: at once
+    calm_until_ms: int  # until then no rule can say anything unless a figure moves; 0: not known
+    sources: list[str]
+    shop: bytes
 
 
 class SourceRow(msgspec.Struct, array_like=True):

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from monitor.engine.conversation import Conversation
 from monitor.engine.day import Day
 from monitor.engine.fields import order_of
-from monitor.engine.limits import DAY_KEPT_MS, DAYS_KEPT, ORDER_DAYS
+from monitor.engine.history import with_day
+from monitor.engine.limits import DAY_KEPT_MS, ORDER_DAYS
 from monitor.engine.rest import decode_row
-from monitor.engine.rows import Totals
+from monitor.engine.sleeper import NEVER_MS, Sleeper
 from monitor.engine.table import Keys, Shelf
 from monitor.engine.units import UnitTally
 from monitor.engine.windows import StateLog, WaitLog
 from monitor.engine.zone import DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from monitor.engine.events import Event
     from monitor.engine.figures import Past
+    from monitor.engine.packer import Packer
     from monitor.engine.rounds import Round
     from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec
     from monitor.engine.wheel import Wheel
     from monitor.engine.zone import Zone
 
-encode_totals: Final = msgspec.msgpack.Encoder().encode
-decode_totals: Final = msgspec.msgpack.Decoder(Totals).decode
-NEVER_MS: Final = 1 << 60
 
-
-class Shop:
-    """The state of one shop."""
+class Shop(Sleeper):
+    """The state of one shop. While it sleeps only its key, its pack and the names of its sources are here."""
 
     __slots__ = (
         "agents",
@@ -74,7 +70,10 @@ class Shop:
         wheel: Wheel,
         touched_shops: dict[str, Shop],
         moved_shops: dict[str, Shop],
+        packer: Packer,
+        rouse: Callable[[Sleeper], None],
     ) -> None:
+        super().__init__(packer, rouse)
         self.platform = platform
         self.shop_id = shop_id
         self.key = f"{platform}:{shop_id}"
@@ -82,11 +81,18 @@ class Shop:
         self.touched_shops = touched_shops
         self.moved_shops = moved_shops
         self.use(spec)
-        self.conversations: dict[str, Conversation] = {}  # those in which something may still change
-        self.quiet = Shelf()  # the others, packed
-        self.days: dict[int, Day] = {}
         self.turns = 0  # how often a day was begun or closed
-        self.closed: dict[int, bytes] = {}  # day → Totals
+        self.changed = False
+        self.retracted = False  # a miss was taken back since the rules last looked
+        self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Nothing is known of it."""
+        self.conversations: dict[str, Conversation] = {}  # those in which something may still change
+        self.quiet: Shelf | None = Shelf(self.packer)  # the others, packed
+        self.days: dict[int, Day] = {}
+        self.closed = b""  # day → Totals, compressed
         self.past: dict[tuple[int, int], Past] = {}  # (today, days) → sums, made when asked for
         self.formed: dict[int, Keys] = {}  # closed day → orders first formed on it
         self.agents: dict[
@@ -97,11 +103,8 @@ class Shop:
         self.near_moved = True  # what such a rule says of them may be other than at its last look
         self.orders_changed = False
         self.agents_changed = False
-        self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
-        self.changed = False
-        self.retracted = False  # a miss was taken back since the rules last looked
 
     def use(self, spec: EngineSpec) -> None:
         """Take a plan: days that have begun keep what they count."""
@@ -157,8 +160,7 @@ class Shop:
     def close(self, day: Day) -> None:
         """Keep only the totals of a day, and forget the conversations that were last heard of on it."""
         self.moved()
-        self.closed[day.number] = encode_totals(day.totals())
-        self.closed = {number: self.closed[number] for number in sorted(self.closed)[-DAYS_KEPT:]}
+        self.closed = with_day(self.closed, self.packer, day.number, day.totals())
         if len(day.formed):
             self.formed[day.number] = day.formed
         self.formed = {n: keys for n, keys in self.formed.items() if n > day.number - ORDER_DAYS}
@@ -166,7 +168,8 @@ class Shop:
         self.turns += 1
         for conversation in self.conversations.values():
             conversation.forget(day)
-        self.quiet.keep([decode_row(packed).day > day.number for packed in self.quiet.values()])
+        quiet = self.shelf()
+        quiet.keep([decode_row(packed).day > day.number for packed in quiet.values()])
         oldest_ms = day.end_ms + DAY_KEPT_MS - self.spec.lateness_ms
         for states in self.state_windows.values():
             states.prune(oldest_ms)
@@ -176,11 +179,16 @@ class Shop:
 
     # conversations
 
+    def shelf(self) -> Shelf:
+        """Its conversations at rest."""
+        assert self.quiet is not None
+        return self.quiet
+
     def conversation(self, conversation_id: str, at_ms: int) -> Conversation:
         """A conversation, woken up if it rests, begun if it is new."""
         found = self.conversations.get(conversation_id)
         if found is None:
-            packed = self.quiet.pop(conversation_id)
+            packed = self.shelf().pop(conversation_id)
             if packed is None:
                 found = Conversation(self, conversation_id)
             else:
@@ -195,7 +203,7 @@ class Shop:
         del self.conversations[conversation.id]
         if conversation.day is None:
             return
-        self.quiet.put(conversation.id, conversation.pack())
+        self.shelf().put(conversation.id, conversation.pack())
         for r in conversation.rounds:
             for tally in r.track.tallies:
                 if isinstance(tally, UnitTally) and r.ask_ms >= 0:
@@ -205,7 +213,7 @@ class Shop:
     def every_conversation(self) -> Iterator[Conversation]:
         """All that are kept; those at rest as copies to be read only."""
         yield from self.conversations.values()
-        for packed in self.quiet.values():
+        for packed in self.shelf().values():
             yield Conversation.woken(self, packed)
 
     # timers

@@ -1,6 +1,7 @@
 """A shop as rows of bytes, and back: everything its figures follow from, and nothing that can be derived.
 
-Timers are not stored: they are set again from open rounds, days and conversations. A row is
+Two rows: ``shop`` is what moves, compressed, after what must be known without reading it; ``rest`` is what
+seldom moves. Timers are not stored: they are set again from open rounds, days and conversations. A row is
 versioned by ``FORMAT``; the state of another format is not read but folded again from the log.
 """
 
@@ -12,52 +13,81 @@ import msgspec
 
 from monitor.engine.conversation import Conversation
 from monitor.engine.fields import order_of
+from monitor.engine.figures import Past
+from monitor.engine.limits import DAY_KEPT_MS
 from monitor.engine.responses import Responses
-from monitor.engine.rows import DayRow, LiveRow, ShopRow, TallyRow
+from monitor.engine.rows import BedRow, DayRow, LiveRow, RestRow, ShopRow, TallyRow
 from monitor.engine.table import Keys, Shelf, UnitTable
 from monitor.engine.units import FirstTally, Unit, UnitTally
 from monitor.engine.windows import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from monitor.engine.day import Day
+    from monitor.engine.rounds import Round
     from monitor.engine.shop import Shop
     from monitor.engine.tallies import Tally
+    from monitor.engine.windows import StateLog, WaitLog
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
+
+# What a shop that sleeps has of everything: one for all, never written to.
+NO_CONVERSATIONS: Final[dict[str, Conversation]] = {}
+NO_DAYS: Final[dict[int, Day]] = {}
+NO_PAST: Final[dict[tuple[int, int], Past]] = {}
+NO_FORMED: Final[dict[int, Keys]] = {}
+NO_AGENTS: Final[dict[str, tuple[int, int, str, str]]] = {}
+NO_ROUNDS: Final[dict[Round, None]] = {}
+NO_STATES: Final[dict[tuple[str, int], StateLog]] = {}
+NO_WAITS: Final[dict[tuple[str, int], WaitLog]] = {}
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+_bed: Final = msgspec.msgpack.Decoder(BedRow).decode
 _shop: Final = msgspec.msgpack.Decoder(ShopRow).decode
-_day: Final = msgspec.msgpack.Decoder(DayRow).decode
-_live: Final = msgspec.msgpack.Decoder(list[LiveRow]).decode
-_quiet: Final = msgspec.msgpack.Decoder(tuple[bytes, bytes]).decode
+_rest: Final = msgspec.msgpack.Decoder(RestRow).decode
 
 
-def pack_shop(shop: Shop) -> Iterator[tuple[str, bytes]]:
-    """The rows of a shop: ``(part, bytes)``."""
-    states = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())]
-    waits = [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())]
-    formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
+def pack_shop(shop: Shop, watch: bytes, due_ms: int, calm_until_ms: int) -> tuple[bytes, bytes]:
+    """The rows ``shop`` and ``rest`` of a shop that is awake.
+
+    Args:
+        shop: Which.
+        watch: The rules on it.
+        due_ms: When time alone must wake it.
+        calm_until_ms: Until when no rule says anything of it unless a figure moves.
+    """
+    shelf = shop.shelf()
     row = ShopRow(
-        FORMAT,
         shop.agents,
         shop.sources,
-        shop.closed,
-        formed,
-        states,
-        waits,
         shop.orders_changed,
         shop.agents_changed,
+        [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())],
+        [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())],
+        [(day, span, past.rates, past.orders) for (day, span), past in shop.past.items()],
+        bytes(shelf.keys),
+        shelf.last,
+        [_pack_live(conversation) for conversation in shop.conversations.values()],
+        [(number, _pack_day(day)) for number, day in sorted(shop.days.items())],
+        watch,
     )
-    yield "shop", _encode(row)
-    live = [_pack_live(conversation) for conversation in shop.conversations.values()]
-    yield "live", _encode(live)
-    for place, block in enumerate(shop.quiet.cut()):
-        yield f"quiet {place}", _encode(block)
-    for number, day in sorted(shop.days.items()):
-        yield f"day {number}", _encode(_pack_day(day))
+    bed = BedRow(due_ms, calm_until_ms, list(shop.sources), shop.packer.fast(_encode(row)))
+    formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
+    return _encode(bed), _encode(RestRow(shop.closed, formed, shelf.counts, shelf.blocks))
+
+
+def lay(shop: Shop, row: bytes, rest: bytes) -> None:
+    """Have a shop sleep as what its rows say: what they were made of is let go."""
+    bed = _bed(row)
+    shop.due_ms, shop.calm_until_ms = bed.due_ms, bed.calm_until_ms
+    shop.packed, shop.packed_rest, shop.sources = row, rest, shop.packer.names(bed.sources)
+    for day in shop.days.values():
+        day.forget()
+    for conversation in shop.conversations.values():
+        conversation.leave()
+    shop.conversations, shop.days, shop.past, shop.formed = NO_CONVERSATIONS, NO_DAYS, NO_PAST, NO_FORMED
+    shop.agents, shop.near, shop.closed, shop.quiet = NO_AGENTS, NO_ROUNDS, b"", None
+    shop.state_windows, shop.wait_windows = NO_STATES, NO_WAITS
 
 
 def _pack_live(conversation: Conversation) -> LiveRow:
@@ -72,7 +102,7 @@ def _pack_live(conversation: Conversation) -> LiveRow:
 
 def _pack_day(day: Day) -> DayRow:
     return DayRow(
-        day.spec,
+        msgspec.Raw(day.shop.packer.spec_row(day.spec)),
         [[_pack_tally(tally) for tally in track.tallies] for track in day.tracks],
         [[answers.day.row() for answers in track.responses] for track in day.tracks],
         day.waiting,
@@ -95,30 +125,34 @@ def _pack_tally(tally: Tally) -> TallyRow:
     return row
 
 
-def unpack_shop(shop: Shop, rows: Mapping[str, bytes], now_ms: int) -> None:
-    """Take a fresh shop back to what its rows say, and set its timers for a clock at ``now_ms``."""
-    row = _shop(rows["shop"])
-    shop.agents, shop.sources, shop.closed = row.agents, row.sources, row.closed
+def unpack_shop(shop: Shop, now_ms: int) -> bytes:
+    """Wake a shop, and set its timers for a clock at ``now_ms``; the rules on it."""
+    packer = shop.packer
+    row, rest = _shop(packer.unzip(_bed(shop.packed).shop)), _rest(shop.packed_rest)
+    shop.packed = shop.packed_rest = b""
+    shop.begin_anew()
+    shop.agents, shop.sources, shop.closed = row.agents, row.sources, rest.closed
     shop.online_agents = sum(agent[3] == "online" for agent in row.agents.values())
-    shop.formed = {number: Keys(keys) for number, keys in row.formed.items()}
+    shop.formed = {number: Keys(keys) for number, keys in rest.formed.items()}
     shop.orders_changed, shop.agents_changed = row.orders_changed, row.agents_changed
-    for part in sorted(rows):
-        if part.startswith("day "):
-            _unpack_day(shop, int(part[4:]), _day(rows[part]))
+    for day, span, rates, orders in row.past:
+        shop.past[day, span] = Past(rates, orders)
+    for number, of_day in row.days:
+        _unpack_day(shop, number, of_day, now_ms)
     for measure, width, floor_ms, buckets in row.states:
         if (states := shop.state_windows.get((measure, width))) is not None:
             states.floor_ms, states.buckets = floor_ms, buckets
     for measure, width, floor_ms, buckets in row.waits:
         if (waits := shop.wait_windows.get((measure, width))) is not None:
             waits.floor_ms, waits.buckets = floor_ms, buckets
-    places = sorted(int(part[6:]) for part in rows if part.startswith("quiet "))
-    shop.quiet = Shelf.of([_quiet(rows[f"quiet {place}"]) for place in places])
-    for live in _live(rows["live"]):
+    shop.quiet = Shelf.of(packer, row.keys, rest.blocks, rest.counts, row.last)
+    for live in row.live:
         _unpack_live(shop, live, now_ms)
+    return row.watch
 
 
-def _unpack_day(shop: Shop, number: int, row: DayRow) -> None:
-    day = shop.begin(number, row.spec)
+def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
+    day = shop.begin(number, shop.packer.spec(bytes(row.spec)))
     for track, packed in zip(day.tracks, row.tallies, strict=True):
         for tally, kept in zip(track.tallies, packed, strict=True):
             _unpack_tally(tally, kept)
@@ -128,7 +162,8 @@ def _unpack_day(shop: Shop, number: int, row: DayRow) -> None:
     day.waiting = row.waiting
     day.formed = Keys(row.formed)
     day.disputed = tuple(Keys(keys) for keys in row.disputed)
-    shop.wheel.after(day.settles_ms, day)
+    settled = not day.waiting and day.settles_ms < now_ms  # then only its end is left
+    shop.wheel.after(day.end_ms + DAY_KEPT_MS - 1 if settled else day.settles_ms, day)
 
 
 def _unpack_tally(tally: Tally, row: TallyRow) -> None:
@@ -150,9 +185,9 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     conversation.base, conversation.entries, conversation.checkpoint = row.base, row.entries, row.checkpoint
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
-    shop.wheel.after(row.latest_ms + shop.spec.lateness_ms, conversation)
-    for r in conversation.open:
+    for r in conversation.open:  # before the conversation may rest: a deadline is then told of
         deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
         shop.set_deadline(r, deadline_ms)
         if deadline_ms is not None:
             shop.arm_marks(r, now_ms)
+    shop.wheel.after(row.latest_ms + shop.spec.lateness_ms, conversation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
@@ -13,8 +12,12 @@ import xxhash
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from monitor.engine.packer import Packer
+
 
 BLOCK_ROWS: Final = 16
+MERGED: Final = 8
+SMALL_ONES: Final = [BLOCK_ROWS] * MERGED
 KEY_BYTES: Final = 8
 GONE: Final = bytes(KEY_BYTES)  # the key of a row that was taken out
 
@@ -63,34 +66,33 @@ class Keys:
 
 
 class Shelf:
-    """Packed rows by the key of a name, for some 65 bytes a row in place of 200 in a dict.
+    """Packed rows by the key of a name, for some 35 bytes a row in place of 200 in a dict.
 
-    Rows come to lie in blocks of ``BLOCK_ROWS``, compressed when full; what is taken out leaves a hole in its
-    block until half is holes. Two names of one shop and day with the same 64-bit hash would be taken for
-    one: at 10 000 rows, 3 in a million million.
+    Rows come to lie in blocks of ``BLOCK_ROWS``, compressed when full, and ``MERGED`` such blocks become one;
+    what is taken out leaves a hole in its block until half is holes. Two names of one shop and day with the
+    same 64-bit hash would be taken for one: at 10 000 rows, 3 in a million million.
     """
 
-    __slots__ = ("blocks", "holes", "keys", "last")
+    __slots__ = ("blocks", "counts", "holes", "keys", "last", "packer")
 
-    def __init__(self) -> None:
+    def __init__(self, packer: Packer) -> None:
+        self.packer = packer
         # By place; looked through for a name, which at 1,000 rows costs what the fold of one event does.
         self.keys = bytearray()
         self.blocks: list[bytes] = []
-        self.last: list[bytes] = []  # the rows of the block that is not full
+        self.counts: list[int] = []  # rows of each block
+        self.last: list[bytes] = []  # the rows that fill no block yet
         self.holes = 0
 
     @classmethod
-    def of(cls, blocks: list[tuple[bytes, bytes]]) -> Shelf:
-        """A shelf of what ``cut`` gave out."""
-        shelf = cls()
-        for keys, data in blocks:
-            shelf.keys += keys
-            if len(keys) == BLOCK_ROWS * KEY_BYTES:
-                shelf.blocks.append(data)
-            else:
-                shelf.last = _decode(zlib.decompress(data))
-        every = range(0, len(shelf.keys), KEY_BYTES)
-        shelf.holes = sum(shelf.keys.startswith(GONE, at) for at in every)
+    def of(
+        cls, packer: Packer, keys: bytes, blocks: list[bytes], counts: list[int], last: list[bytes]
+    ) -> Shelf:
+        """A shelf of what one had."""
+        shelf = cls(packer)
+        shelf.keys, shelf.blocks, shelf.counts, shelf.last = bytearray(keys), blocks, counts, last
+        if GONE in keys:
+            shelf.holes = sum(keys.startswith(GONE, at) for at in range(0, len(keys), KEY_BYTES))
         return shelf
 
     def __len__(self) -> int:
@@ -101,12 +103,15 @@ class Shelf:
         place = self._place(_key(name))
         if place < 0:
             return None
-        block = place // BLOCK_ROWS
-        found = self._rows(block)[place % BLOCK_ROWS]
+        block, at = 0, place
+        while block < len(self.blocks) and at >= self.counts[block]:
+            at -= self.counts[block]
+            block += 1
+        found = self._rows(block)[at]
         self.keys[place * KEY_BYTES : (place + 1) * KEY_BYTES] = GONE
         self.holes += 1
         if block == len(self.blocks):
-            self.last[place % BLOCK_ROWS] = b""
+            self.last[at] = b""
         if self.holes > BLOCK_ROWS and self.holes > len(self):
             self._fill(list(self._live()))
         return found
@@ -123,13 +128,6 @@ class Shelf:
         """Leave out those of ``values`` that are not to be kept."""
         self._fill([row for row, wanted in zip(self._live(), kept, strict=True) if wanted])
 
-    def cut(self) -> list[tuple[bytes, bytes]]:
-        """All of it as blocks of ``(keys, data)``; one in which nothing changed stays the same."""
-        size = BLOCK_ROWS * KEY_BYTES
-        found = [(bytes(self.keys[n * size : (n + 1) * size]), data) for n, data in enumerate(self.blocks)]
-        found.append((bytes(self.keys[len(self.blocks) * size :]), _packed(self.last)))
-        return found
-
     def _place(self, key: bytes) -> int:
         at = self.keys.find(key)
         while at % KEY_BYTES and at > 0:
@@ -137,7 +135,7 @@ class Shelf:
         return at // KEY_BYTES
 
     def _rows(self, block: int) -> list[bytes]:
-        return _decode(zlib.decompress(self.blocks[block])) if block < len(self.blocks) else self.last
+        return _decode(self.packer.unzip(self.blocks[block])) if block < len(self.blocks) else self.last
 
     def _live(self) -> list[tuple[bytes, bytes]]:
         keys = bytes(self.keys)
@@ -146,7 +144,7 @@ class Shelf:
         return [(key, row) for key, row in zip(cut, rows, strict=True) if key != GONE]
 
     def _fill(self, rows: list[tuple[bytes, bytes]]) -> None:
-        self.keys, self.blocks, self.last, self.holes = bytearray(), [], [], 0
+        self.keys, self.blocks, self.counts, self.last, self.holes = bytearray(), [], [], [], 0
         for key, row in rows:
             self._append(key, row)
 
@@ -154,16 +152,18 @@ class Shelf:
         self.keys += key
         self.last.append(row)
         if len(self.last) == BLOCK_ROWS:
-            self.blocks.append(_packed(self.last))
+            self.blocks.append(self.packer.small(_encode(self.last)))
+            self.counts.append(BLOCK_ROWS)
             self.last = []
+            if self.counts[-MERGED:] == SMALL_ONES:
+                first = len(self.blocks) - MERGED
+                rows = [row for block in range(first, first + MERGED) for row in self._rows(block)]
+                self.blocks[first:] = [self.packer.small(_encode(rows))]
+                self.counts[first:] = [len(rows)]
 
 
 def _key(name: str) -> bytes:
     return (key_of(name) or 1).to_bytes(KEY_BYTES, "little")  # 0 is that of a hole
-
-
-def _packed(rows: list[bytes]) -> bytes:
-    return zlib.compress(_encode(rows), 1)
 
 
 class UnitTable:

@@ -12,6 +12,10 @@ class Timed:
         """Do what is due at the whole second ``now_ms``."""
         raise NotImplementedError
 
+    def is_set(self) -> bool:
+        """Whether it still means anything."""
+        return True
+
 
 class Wheel:
     """Second → what is due then, in the order in which it was set.
@@ -49,6 +53,15 @@ class Wheel:
     def has(self, second: int) -> bool:
         """Whether anything is due at a second."""
         return second in self._seconds
+
+    def sweep(self) -> None:
+        """Take off what means nothing any more."""
+        for second, due in list(self._seconds.items()):
+            left = [what for what in due if what.is_set()]
+            if left:
+                self._seconds[second] = left
+            else:
+                del self._seconds[second]
 
     def next_second(self) -> int | None:
         """The soonest second with anything set."""

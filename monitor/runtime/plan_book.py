@@ -24,9 +24,14 @@ BEGAN = "plan of shard {}"  # in the store: the plan at the beginning of a shard
 
 
 class PlanBook:
-    """The plans that are known here. What has a ``store`` is called in that store's thread."""
+    """The plans that are known here. What has a ``store`` is called in that store's thread.
 
-    def __init__(self) -> None:
+    Args:
+        rest_ms: When shops in which nothing happens are packed, in the shards made here; 0: never.
+    """
+
+    def __init__(self, rest_ms: int = 0) -> None:
+        self._rest_ms = rest_ms
         self.known: dict[str, Plan] = {}  # shared with the shards
         self.in_force = ""  # the name of the last plan put in force by anybody, as far as is known
 
@@ -81,7 +86,7 @@ class PlanBook:
             if not began:
                 store.put_meta(BEGAN.format(number), name.encode())
         self.fetch(store, name)
-        return Shard(self.known[name], number, self.known, name)
+        return Shard(self.known[name], number, self.known, name, self._rest_ms)
 
     @property
     def plan(self) -> Plan:

@@ -37,6 +37,7 @@ class ShardFigures:
         found = self._shard.engine.shops.get((platform, shop_id))
         if found is None:
             return []
+        found = self._shard.slumber.read(found)
         second_ms = self._shard.now_ms // 1000 * 1000
         day = found.day_number(second_ms)
         pack = self._shard.book.pack_on(platform, shop, day)

@@ -63,6 +63,7 @@ def _of_shop(shard: Shard, rule: Rule, key: str, now_ms: int) -> Verdict:
     watched = next((one for one in rules if one.rule.id == rule.id), None)
     if watched is None:
         return Verdict(now_ms, "not_watched", _why_not(rule))
+    shop = shard.slumber.read(shop)
     watch = shard.watches.get(key)
     state = watch.states.get(rule.id) if watch is not None else None
     reading = ShardFigures(shard).reading(shop, watched.measure, watched.period, now_ms, day)

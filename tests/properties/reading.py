@@ -23,6 +23,7 @@ def read(engine: Engine, packs: Mapping[str, Sequence[Pack]], now_ms: int) -> di
 
 
 def _shop(shop: Shop, versions: Sequence[Pack], now_ms: int) -> dict[str, Any]:
+    shop.wake()
     found: dict[str, Any] = {
         "platform": shop.platform,
         "shop_id": shop.shop_id,

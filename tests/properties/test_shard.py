@@ -22,6 +22,7 @@ from tests.properties.test_engine import ENTRANCE
 # A case here is six of those of test_engine.py; TEST_SEEDS=360 is the run before a change of the checkpoint.
 SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 6)
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
+RESTS_MS = (0, 1_000, 5_000, 30_000, 120_000)  # shops in which nothing happens for so long are packed
 FOUND = (190,)  # what the robot served after midnight was still said to run out
 
 
@@ -150,10 +151,10 @@ class Disk:
                 self.rows[key, part] = (applied, data)
         self.floor, self.floor_clock_ms = taken.floor, taken.floor_clock_ms
 
-    def restore(self, plans: dict[str, Plan]) -> Shard:
+    def restore(self, plans: dict[str, Plan], rest_ms: int) -> Shard:
         rows = [(key, part, applied, data) for (key, part), (applied, data) in sorted(self.rows.items())]
         name = plan_in(rows)
-        shard = Shard(plans[name], 0, plans, name)
+        shard = Shard(plans[name], 0, plans, name, rest_ms)
         shard.restore(rows, self.floor, self.floor_clock_ms)
         return shard
 
@@ -168,7 +169,7 @@ def test_any_split_into_steps_gives_the_same_bytes(seed, live):
     case = random_case(seed)
     records = log_of(case, random.Random(f"log {seed}"), live=live)
     plan = plan_for(case, live=live)
-    one, many = Shard(plan), Shard(plan)
+    one, many = Shard(plan), Shard(plan, rest_ms=random.Random(f"rest {seed}").choice(RESTS_MS))
     wanted = list(one.step(records).transitions)
     assert wanted == told(many, records, random.Random(f"split {seed}"))
     assert figures(one, case) == figures(many, case)
@@ -186,7 +187,8 @@ def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, li
     straight = Shard(plan, 0, plans)
     wanted = list(straight.step(records).transitions)
 
-    disk, shard = Disk(), Shard(plan, 0, plans)
+    rest_ms = rng.choice(RESTS_MS)
+    disk, shard = Disk(), Shard(plan, 0, plans, rest_ms=rest_ms)
     found: dict[tuple[int, int], object] = {}
     position = -1  # up to which transitions are stored
     start = 0
@@ -201,7 +203,7 @@ def test_killed_and_restored_anywhere_nothing_is_lost_or_told_otherwise(seed, li
         if rng.random() < 0.3:
             disk.save(shard, rng.choice([1, 1, 100]), rng)
         if rng.random() < 0.08:
-            shard = disk.restore(plans)
+            shard = disk.restore(plans, rest_ms)
             start = disk.floor
     assert wanted == list(found.values()), (seed, live)
     assert not differences(figures(straight, case), figures(shard, case))

@@ -6,12 +6,13 @@ import random
 
 import pytest
 
-from monitor.engine.table import BLOCK_ROWS, Shelf, UnitTable
+from monitor.engine.packer import Packer
+from monitor.engine.table import BLOCK_ROWS, MERGED, Shelf, UnitTable
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_shelf_gives_back_what_was_put_under_a_name_whatever_came_and_went(seed):
-    chance, shelf, known = random.Random(seed), Shelf(), dict[str, bytes]()
+    chance, shelf, known = random.Random(seed), Shelf(Packer()), dict[str, bytes]()
     for _ in range(2_000):
         name = f"c{chance.randrange(60)}"
         if name in known:
@@ -25,39 +26,49 @@ def test_a_shelf_gives_back_what_was_put_under_a_name_whatever_came_and_went(see
         assert len(shelf.keys) <= 8 * (2 * len(known) + BLOCK_ROWS + 1), "holes are closed"
 
 
-@pytest.mark.parametrize("count", [0, 5, 16, 100])
-def test_a_shelf_is_cut_in_blocks_and_put_together_again(count):
-    shelf = Shelf()
+def cut(shelf: Shelf) -> tuple:
+    """What is stored of a shelf."""
+    return bytes(shelf.keys), list(shelf.blocks), list(shelf.counts), list(shelf.last)
+
+
+def filled(count: int) -> Shelf:
+    shelf = Shelf(Packer())
     for number in range(count):
         shelf.put(f"c{number}", b"%d" % number)
+    return shelf
+
+
+@pytest.mark.parametrize("count", [0, 5, 16, 100, 127, 128, 300])
+def test_a_shelf_is_cut_in_blocks_and_put_together_again(count):
+    shelf = filled(count)
     shelf.pop("c3")
-    again = Shelf.of(shelf.cut())
-    assert again.cut() == shelf.cut()
+    again = Shelf.of(shelf.packer, *cut(shelf))
+    assert cut(again) == cut(shelf)
     assert again.values() == shelf.values()
     for one in (again, shelf):
         assert one.pop("c3") is None
         assert one.pop("c4") == (b"4" if count else None)
         one.put("more", b"x")
-    assert again.cut() == shelf.cut()
+    assert cut(again) == cut(shelf)
     assert len(again) == len(shelf) == max(1, count - 1) if count else 1
 
 
-def test_one_more_conversation_changes_one_block():
-    shelf = Shelf()
-    for number in range(100):
-        shelf.put(f"c{number}", b"%d" % number)
-    before = shelf.cut()
+def test_what_fills_no_block_changes_no_block():
+    shelf = filled(100)
+    before = cut(shelf)
     shelf.put("one more", b"x")
-    assert [a == b for a, b in zip(before, shelf.cut(), strict=True)] == [True] * 6 + [False]
-
-
-def test_one_that_is_taken_out_changes_the_keys_of_one_block():
-    shelf = Shelf()
-    for number in range(100):
-        shelf.put(f"c{number}", b"%d" % number)
-    before = shelf.cut()
     shelf.pop("c20")
-    assert [a == b for a, b in zip(before, shelf.cut(), strict=True)] == [True, False] + [True] * 5
+    after = cut(shelf)
+    assert after[1:3] == before[1:3]
+    assert after[0] != before[0]
+
+
+def test_full_blocks_become_one():
+    shelf = filled(2 * MERGED * BLOCK_ROWS + BLOCK_ROWS + 1)
+    assert shelf.counts == [MERGED * BLOCK_ROWS] * 2 + [BLOCK_ROWS]
+    assert [shelf.pop(f"c{n}") for n in (0, 127, 128, 255, 256, 272)] == [
+        b"%d" % n for n in (0, 127, 128, 255, 256, 272)
+    ]
 
 
 def test_units_at_rest_come_back_once():

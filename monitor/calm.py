@@ -1,0 +1,90 @@
+"""Whether a shop can be left alone: what its rules could say at most while nothing happens in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from monitor.engine.sleeper import NEVER_MS
+from monitor.lookout import LATE, NEAR
+from monitor.readings import ShopReading
+
+if TYPE_CHECKING:
+    from monitor.engine.shop import Shop
+    from monitor.watch import ShopWatch
+
+AT_ONCE: Final = 0
+
+
+class CalmReading(ShopReading):
+    """A shop's figures at the worst that time alone can make of them on this service day.
+
+    Nobody else asks, and all misses of the last half hour stay in it: then no less is left of a budget at any
+    second to come, and the line is no nearer.
+    """
+
+    __slots__ = ()
+
+    @property
+    def expected(self) -> int:
+        """The least that the forecast can come to."""
+        return 0
+
+    @property
+    def newly_asked(self) -> int:
+        """The least that the pace can come to."""
+        return 0
+
+    @property
+    def in_service(self) -> bool:
+        """Some second of the day is."""
+        return True
+
+
+def calm_until_ms(shop: Shop, watch: ShopWatch, now_ms: int) -> int:
+    """Until when no rule says anything of a shop unless a figure moves; 0: that is not known.
+
+    Until then a look at it changes nothing, whether time, a blind source or its return asks for it.
+    """
+    day = shop.day_number(now_ms)
+    if watch.states or watch.removed or watch.day != day:
+        return 0
+    watch.turn()
+    for lookout in watch.lookouts:
+        watched = lookout.watched
+        if watched.gate == LATE and (lookout.counted is None or not lookout.counted.late()):
+            continue
+        if watched.gate == NEAR and not shop.near and not any_marks(shop, now_ms):
+            continue
+        reading = CalmReading(
+            shop, watched.measure, watched.period, watch.sums, now_ms, day, counted=lookout.counted
+        )
+        if watched.judge.could_hold(reading):
+            return 0
+    return shop.zone.midnight(day + 1)
+
+
+def any_marks(shop: Shop, now_ms: int) -> bool:
+    """Whether rules on conversations are still to look at one as it is."""
+    return any(r.mark_ms > now_ms and r.is_open() for one in shop.conversations.values() for r in one.open)
+
+
+def due_ms(shop: Shop, watch: ShopWatch | None, calm_ms: int, now_ms: int) -> int:
+    """When time alone next does something to a shop: a deadline, a wait that ends, a look of its rules."""
+    if shop.changed:
+        return AT_ONCE
+    found = NEVER_MS
+    for conversation in shop.conversations.values():
+        for r in conversation.open:
+            if r.is_open():
+                if 0 < r.deadline_ms < NEVER_MS:
+                    found = min(found, r.deadline_ms + 1)
+                if r.mark_ms > now_ms and not calm_ms:
+                    found = min(found, r.mark_ms)
+    for day in shop.days.values():
+        if day.waiting:
+            found = min(found, day.settles_ms + 1)
+    if watch is None:
+        return found
+    if not calm_ms:
+        return min(found, min(watch.seconds) * 1000) if watch.seconds else found
+    return min(found, calm_ms) if watch.next_ms else found

@@ -1,0 +1,184 @@
+"""Which shops sleep: those in which nothing happens are kept as the bytes they are stored as.
+
+A shop is woken by an event, by time, and by a source that goes blind or returns, unless none of its rules
+could say anything about that (``monitor.calm``). Whether one sleeps changes nothing that a shard gives out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from monitor.calm import calm_until_ms, due_ms
+from monitor.checkpoint import WatchRow
+from monitor.engine.shop import Shop
+from monitor.engine.state import lay, pack_shop, unpack_shop
+from monitor.engine.wheel import Wheel
+from monitor.turnover import sort_states
+from monitor.watch import ShopWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from monitor.engine.sources import Source
+    from monitor.shard import Shard
+
+LAID_DOWN: Final = 200  # shops in one second of the log: 40 ms
+STEP_MS: Final = 30_000  # of the pace; the forecast moves by minutes
+AGAIN_MS: Final = 5_000  # a shop that is due sooner stays awake
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_watch = msgspec.msgpack.Decoder(WatchRow).decode
+
+
+class Slumber:
+    """The sleep of one shard's shops.
+
+    Args:
+        shard: Whose.
+        rest_ms: Shops in which nothing happens for so long sleep again; 0: what is awake stays awake.
+    """
+
+    def __init__(self, shard: Shard, rest_ms: int) -> None:
+        self._shard, self.rest_ms = shard, rest_ms
+        self._looked_ms = 0
+        self._awake: list[Shop] = []  # still to be looked at
+        shard.engine.on_wake = self.wake
+
+    def rows(self, shop: Shop) -> tuple[bytes, bytes]:
+        """The rows of a shop, awake or not."""
+        if shop.packed:
+            return shop.packed, shop.packed_rest
+        return self._pack(shop, *self._when(shop))
+
+    def _pack(self, shop: Shop, wakes_ms: int, calm_ms: int) -> tuple[bytes, bytes]:
+        watch = self._shard.watches.get(shop.key)
+        return pack_shop(shop, self._pack_watch(shop, watch), wakes_ms, calm_ms)
+
+    def _when(self, shop: Shop) -> tuple[int, int]:
+        """When a shop must be woken, and until when it is calm."""
+        watch, now_ms = self._shard.watches.get(shop.key), self._shard.engine.judged_ms
+        calm_ms = calm_until_ms(shop, watch, now_ms) if watch is not None and not shop.changed else 0
+        return due_ms(shop, watch, calm_ms, now_ms), calm_ms
+
+    def _pack_watch(self, shop: Shop, watch: ShopWatch | None) -> bytes:
+        if watch is None:
+            return _encode(WatchRow(-1, 0, shop.changed, shop.retracted, {}))
+        book = self._shard.book
+        states = {rule: (book.meaning_of(rule), state) for rule, state in watch.states.items()}
+        states |= watch.removed
+        return _encode(WatchRow(watch.day, watch.next_ms, shop.changed, shop.retracted, states))
+
+    # sleep
+
+    @property
+    def _may_lie_down(self) -> bool:
+        """Whether any shop may: figures over shops are read of all every few seconds."""
+        return self.rest_ms > 0 and self._shard.publisher is None
+
+    def lay(self, shop: Shop, row: bytes, rest: bytes) -> None:
+        """Have a shop that was restored sleep."""
+        lay(shop, row, rest)
+        self._shard.engine.lay_down(shop, 0)
+
+    def sweep(self, now_ms: int) -> None:
+        """Once a second, lay some of those down in which nothing happens."""
+        if now_ms - self._looked_ms < 1_000 or not self._may_lie_down:
+            return
+        self._looked_ms = now_ms
+        if not self._awake:
+            self._awake = [shop for shop in self._shard.engine.shops.values() if not shop.packed]
+        laid = 0
+        while self._awake and laid < LAID_DOWN:
+            shop = self._awake.pop()
+            if not shop.packed and shop.active_ms + self.rest_ms <= now_ms:
+                if self.lie_down(shop):
+                    laid += 1
+                else:
+                    shop.active_ms = now_ms  # look again as much later
+
+    def lie_down(self, shop: Shop) -> bool:
+        """Have a shop sleep, unless it would soon be woken."""
+        shard = self._shard
+        engine = shard.engine
+        watch = shard.watches.get(shop.key)
+        if shop.changed or (watch is not None and (watch.states or watch.removed)):
+            return False
+        wakes_ms, calm_ms = self._when(shop)
+        if wakes_ms < engine.judged_ms + AGAIN_MS:
+            return False
+        row, rest = self._pack(shop, wakes_ms, calm_ms)
+        timers = 2 * len(shop.conversations) + len(shop.days) + 1
+        lay(shop, row, rest)
+        if watch is not None:
+            watch.over, watch.lookouts = True, []
+            del shard.watches[shop.key]
+        engine.lay_down(shop, timers)
+        return True
+
+    # waking
+
+    def wake(self, shop: Shop) -> None:
+        """Unpack a shop, and have its rules look when they wanted to."""
+        shard = self._shard
+        judged_ms, calm_ms = shard.engine.judged_ms, shop.calm_until_ms
+        row = _watch(unpack_shop(shop, judged_ms))
+        shop.active_ms = judged_ms
+        shop.retracted = row.retracted
+        watch = shard.watches[shop.key] = ShopWatch(shop, shard)
+        if row.day >= 0:
+            watch.begin(row.day)
+            sort_states(watch, row.states, shard.book)
+        for state in watch.states.values():
+            if state.due_ms:
+                watch.at(max(state.due_ms, judged_ms + 1))
+        if watch.states:
+            watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
+        if row.next_ms:
+            # What it slept through moved nothing, and figures that time moves move at multiples of this.
+            slept_to_ms = (judged_ms // STEP_MS + 1) * STEP_MS if judged_ms < calm_ms else judged_ms + 1
+            watch.next_ms = max(row.next_ms, min(slept_to_ms, calm_ms or slept_to_ms))
+            watch.at(watch.next_ms)
+        if row.changed or watch.removed or any(lookout.watched.timed for lookout in watch.lookouts):
+            shop.touched()
+
+    def look(self, shop: Shop, now_ms: int) -> None:
+        """Have the rules look at a shop; one that was woken only for that lies down again."""
+        slept = bool(shop.packed)
+        shop.wake()
+        watch = self._shard.watches.get(shop.key)
+        if watch is None:
+            watch = self._shard.watches[shop.key] = ShopWatch(shop, self._shard)
+        watch.look(now_ms)
+        shop.retracted = False
+        if slept and self._may_lie_down:
+            self.lie_down(shop)
+
+    def every_shop(self) -> Iterator[Shop]:
+        """All shops, awake."""
+        for shop in self._shard.engine.shops.values():
+            shop.wake()
+            yield shop
+
+    def read(self, shop: Shop) -> Shop:
+        """A shop to be read from: where shops lie down again, a copy of one that sleeps."""
+        if not shop.packed:
+            return shop
+        if not self.rest_ms:
+            shop.wake()
+            return shop
+        engine = self._shard.engine
+        copy = Shop(shop.platform, shop.shop_id, engine.spec, Wheel(), {}, {}, engine.packer, engine.wake)
+        lay(copy, shop.packed, shop.packed_rest)
+        unpack_shop(copy, engine.judged_ms)
+        return copy
+
+    def stir(self, source: Source) -> None:
+        """A source went blind, or is heard again: its shops are looked at, where that can say anything."""
+        engine = self._shard.engine
+        until_ms = engine.now_ms + 1_000  # they are looked at in the next second at the latest
+        for shop in engine.shops.values():
+            if source.name in shop.sources and not (shop.packed and until_ms < shop.calm_until_ms):
+                shop.touched()

@@ -1,0 +1,121 @@
+"""Shops in which nothing happens sleep as bytes, and nothing that a shard gives out shows it.
+
+The same log goes through a shard whose shops never sleep, and through one whose shops do so early, with rules
+on every figure, sources that go blind, midnights. TEST_SEEDS=1000 asks for more than the usual logs.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from monitor.engine.records import Record
+from monitor.rulebook import Plan, SourcePlan
+from monitor.shard import Shard
+from monitor.slumber import Slumber
+from rules.load import load_rules
+from rules.rule import RuleSet
+from tests.shard.test_when_judged import FIRST_SEED, RULES, SECONDS, SEEDS, random_events, random_pack
+
+STARTS = (1_794_355_200_000, 1_794_362_100_000, 1_794_411_000_000)  # 08:00, 09:55, 23:30 in Shanghai
+SHOPS = ("A", "B", "C")
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory) -> RuleSet:
+    path = tmp_path_factory.mktemp("rules") / "rules.yaml"
+    path.write_text(RULES)
+    return load_rules([path], {"pdd": (random_pack(random.Random(0)),)})
+
+
+def a_log(rng: random.Random, start_ms: int) -> list[Record]:
+    """A tick a second, now and then none for a while; shops with much, little and next to nothing."""
+    events = []
+    for shop in SHOPS:
+        share = rng.choice([1.0, 0.2, 0.05])
+        for arrival_ms, event in random_events(rng, start_ms):
+            if rng.random() < share:
+                event.shop_id, event.id = shop, f"{shop}{event.id}"
+                events.append((arrival_ms, event))
+    events.sort(key=lambda pair: pair[0])
+    records: list[Record] = []
+    down_until = 0
+    for second in range(SECONDS + 400):
+        now_ms = start_ms + second * 1000
+        if second >= down_until and rng.random() < 0.001:
+            down_until = second + rng.choice([4, 20])
+        if second >= down_until:
+            records.append(Record(len(records), now_ms, heard={"erp": now_ms}))
+        while events and events[0][0] < now_ms + 1000:
+            arrival_ms, event = events.pop(0)
+            if second >= down_until:
+                records.append(Record(len(records), arrival_ms, [event], "erp"))
+    return records
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+def test_what_is_told_is_what_shops_tell_that_never_sleep(rules, seed, monkeypatch):
+    rng = random.Random(f"slumber {seed}")
+    some = rng.sample(sorted(rules.rules), rng.choice([1, 2, 8]))
+    alone = RuleSet({name: rules.rules[name] for name in some})
+    silent_after = SourcePlan(silent_after_ms=rng.choice([0, 60_000]))
+    plan = Plan({"pdd": (random_pack(rng),)}, alone, other_sources=silent_after, lateness_ms=60_000)
+    records = a_log(rng, rng.choice(STARTS))
+    monkeypatch.setattr("monitor.slumber.AGAIN_MS", 1_000)
+    straight, resting = Shard(plan), Shard(plan, rest_ms=rng.choice([1_000, 5_000, 20_000]))
+    assert straight.step(records).transitions == resting.step(records).transitions
+
+
+def quiet_shard(rules: RuleSet, *names: str) -> tuple[Shard, int]:
+    """A shard with one shop that asked and was answered at 09:55, a minute later."""
+    rng, start_ms = random.Random(0), STARTS[1]
+    plan = Plan({"pdd": (random_pack(rng),)}, RuleSet({name: rules.rules[name] for name in names}))
+    shard = Shard(plan, rest_ms=10_000)
+    question = random_events(random.Random(1), start_ms)[0][1]
+    question.type, question.action, question.actor, question.exclude = "message", "", "customer", ""
+    question.conversation_id, question.customer_id, question.at = "c", "u", start_ms
+    shard.step([Record(0, start_ms, [question], "erp")])
+    for second in range(1, 60):
+        now_ms = start_ms + second * 1_000
+        shard.step([Record(second, now_ms, heard={"erp": now_ms})])
+    return shard, start_ms + 60_000
+
+
+def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rules):
+    shard, _ = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    assert shop.packed
+    assert not shard.watches
+    taken = shard.checkpoint(10)
+    assert taken is not None
+    rows = {part: data for key, part, _, data in taken.rows if key}
+    assert rows == {"shop": shop.packed, "rest": shop.packed_rest}
+
+
+def test_an_event_wakes_a_shop_and_who_reads_it_gets_a_copy(rules):
+    shard, now_ms = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    copy = shard.slumber.read(shop)
+    assert shop.packed
+    assert len(copy.days) == 1
+    answer = random_events(random.Random(1), now_ms)[0][1]
+    answer.type, answer.action, answer.at, answer.id, answer.exclude = "message", "", now_ms, "answer", ""
+    answer.conversation_id, answer.actor, answer.agent_id = "c", "agent", "x"
+    shard.step([Record(60, now_ms, [answer], "erp")])
+    assert not shop.packed
+    assert shard.slumber.read(shop) is shop
+
+
+def test_a_blind_source_does_not_wake_shops_of_which_no_rule_could_say_anything(rules, monkeypatch):
+    woken = []
+    wake = Slumber.wake
+    monkeypatch.setattr(Slumber, "wake", lambda self, shop: (woken.append(shop.key), wake(self, shop)))
+    for rule, wanted in (("drift", 0), ("slow", 1)):  # of a window time says what nobody can foresee
+        shard, now_ms = quiet_shard(rules, rule)
+        before = len(woken)
+        shard.step([Record(60, now_ms + 20_000, heard={"erp": now_ms + 20_000})])  # time down
+        for second in range(21, 40):
+            shard.step([Record(40 + second, now_ms + second * 1_000, heard={"erp": now_ms + second * 1_000})])
+        assert len(woken) - before >= wanted
+        assert bool(len(woken) - before) == bool(wanted), rule
