@@ -38,9 +38,10 @@ class Sleeper(Timed):
             self.rouse(self)
 
     def due(self, now_ms: int) -> None:
-        """Wake, if it sleeps and this is the time."""
+        """Wake, if it sleeps and this is the time; for no longer than that takes."""
         if self.packed and self.due_ms <= now_ms:
             self.rouse(self)
+            self.active_ms = 0
 
     def is_set(self) -> bool:
         """Whether it sleeps, and is to be woken."""

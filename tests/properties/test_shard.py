@@ -151,7 +151,7 @@ class Disk:
                 self.rows[key, part] = (applied, data)
         self.floor, self.floor_clock_ms = taken.floor, taken.floor_clock_ms
 
-    def restore(self, plans: dict[str, Plan], rest_ms: int) -> Shard:
+    def restore(self, plans: dict[str, Plan], rest_ms: int = 0) -> Shard:
         rows = [(key, part, applied, data) for (key, part), (applied, data) in sorted(self.rows.items())]
         name = plan_in(rows)
         shard = Shard(plans[name], 0, plans, name, rest_ms)
