@@ -110,7 +110,7 @@ class Slumber:
         if wakes_ms < engine.judged_ms + AGAIN_MS:
             return False
         row, rest = self._pack(shop, wakes_ms, calm_ms)
-        timers = 2 * len(shop.conversations) + len(shop.days) + 1
+        timers = 2 * len(shop.conversations) + len(shop.days) + 2
         lay(shop, row, rest)
         if watch is not None:
             watch.over, watch.lookouts = True, []
@@ -163,7 +163,7 @@ class Slumber:
             yield shop
 
     def read(self, shop: Shop) -> Shop:
-        """A shop to be read from: where shops lie down again, a copy of one that sleeps."""
+        """A shop to be read from: where shops lie down again, a copy of one that sleeps without an alert."""
         if not shop.packed:
             return shop
         if not self.rest_ms:
@@ -172,7 +172,9 @@ class Slumber:
         engine = self._shard.engine
         copy = Shop(shop.platform, shop.shop_id, engine.spec, Wheel(), {}, {}, engine.packer, engine.wake)
         lay(copy, shop.packed, shop.packed_rest)
-        unpack_shop(copy, engine.judged_ms)
+        if _watch(unpack_shop(copy, engine.judged_ms)).states:
+            shop.wake()
+            return shop
         return copy
 
     def stir(self, source: Source) -> None:

@@ -55,9 +55,9 @@ class Wheel:
         return second in self._seconds
 
     def sweep(self) -> None:
-        """Take off what means nothing any more."""
+        """Take off what means nothing any more, and what is set twice for one second."""
         for second, due in list(self._seconds.items()):
-            left = [what for what in due if what.is_set()]
+            left = [what for what in dict.fromkeys(due) if what.is_set()]
             if left:
                 self._seconds[second] = left
             else:
