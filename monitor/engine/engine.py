@@ -32,7 +32,6 @@ from monitor.engine.sleeper import NEVER_MS, Sleeper
 from monitor.engine.wheel import Wheel
 
 if TYPE_CHECKING:
-    from monitor.engine.day import Day
     from monitor.engine.events import Event
     from monitor.engine.rows import Entry
     from monitor.engine.spec import EngineSpec
@@ -281,8 +280,10 @@ class Engine:
         """Unpack a shop; days that ended while it slept are closed first."""
         assert self.on_wake is not None
         assert isinstance(shop, Shop)
-        self.on_wake(shop)
-        for day in sorted(shop.days.values(), key=_number):
+        passed, self.wheel.passed = self.wheel.passed, self.judged_ms // 1000
+        self.on_wake(shop)  # what is due in the very second that wakes it is set for that second
+        self.wheel.passed = passed
+        for day in [shop.days[number] for number in sorted(shop.days)]:
             if self.judged_ms >= day.end_ms + limits.DAY_KEPT_MS:
                 shop.close(day)
 
@@ -294,7 +295,3 @@ class Engine:
         if self.left > LEFT_MAX:
             self.left = 0
             self.wheel.sweep()
-
-
-def _number(day: Day) -> int:
-    return day.number
