@@ -14,7 +14,7 @@ from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_spool import Spool
 from tests.servers.certificates import own_certificate
-from tests.servers.influx import ORG, TOKEN, InfluxServer
+from tests.servers.influx import ORG, TOKEN, InfluxServer, missing
 from tests.servers.influx_standin import DRIPS, STORED, Standin
 from tests.waiting import eventually
 
@@ -49,6 +49,7 @@ def sink_to(tmp_path):
         sink.close()
 
 
+@pytest.mark.skipif(bool(missing()), reason=missing())
 def test_points_go_to_a_real_influxdb_over_tls_and_the_doctor_looks_at_it(certificate, sink_to, tmp_path):
     with InfluxServer(tls=certificate) as server:
         bucket = server.new_bucket("figures")
