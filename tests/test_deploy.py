@@ -193,6 +193,54 @@ def test_pods_have_no_rights_and_their_mounts_are_there():
             assert paths == ["/healthz", "/healthz", "/readyz"]
 
 
+def commands():
+    """What containers of our image are told to do, by place."""
+    for name, service in compose()["services"].items():
+        if service["image"] == "slawatch":
+            yield f"compose {name}", service["command"]
+    for name, pod in pods().items():
+        yield f"kubernetes {name}", pod["containers"][0]["args"]
+    image = (DEPLOY / "Dockerfile").read_text("utf-8")
+    assert json.loads(re.search(r"^ENTRYPOINT (.*)$", image, re.MULTILINE)[1]) == ["slawatch"]
+    yield "image", json.loads(re.search(r"^CMD (.*)$", image, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize(
+    ("place", "told"), [*commands()], ids=lambda one: one if isinstance(one, str) else ""
+)
+def test_what_a_container_is_told_to_do_is_a_command_of_ours(place, told):
+    done = slawatch(*told, "--help")
+    assert done.returncode == 0, f"{place}: {done.stderr}"
+    assert done.stdout.startswith(f"Usage: slawatch {' '.join(told)}"), place
+
+
+def test_ports_that_are_named_are_the_one_that_is_listened_on():
+    """By the pods, what finds them, the image, and who scrapes them."""
+    listen = (
+        of_kind("ConfigMap")[0]["data"].get("SLAWATCH_LISTEN")
+        or load_settings(DEPLOY / "slawatch.yaml").listen
+    )
+    port = int(listen.rpartition(":")[2])
+    for name, pod in pods().items():
+        named = {one["name"]: one["containerPort"] for one in pod["containers"][0].get("ports", [])}
+        assert set(named.values()) <= {port}, name
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if probe := pod["containers"][0].get(kind):
+                asked = probe["httpGet"]["port"]
+                assert named.get(asked, asked) == port, f"{name}: {kind}"
+    for service in of_kind("Service"):
+        names = {
+            name: port
+            for pod in pods().values()
+            for name in [p["name"] for p in pod["containers"][0].get("ports", [])]
+        }
+        for one in service["spec"]["ports"]:
+            target = one.get("targetPort", one["port"])
+            assert names.get(target, target) == port, service["metadata"]["name"]
+    image = (DEPLOY / "Dockerfile").read_text("utf-8")
+    assert re.findall(r"^EXPOSE (.*)$", image, re.MULTILINE) == [str(port)]
+
+
 def test_selectors_choose_the_pods_they_are_for_and_no_others():
     labels = {
         one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"] for one in of_kind(*WITH_PODS)

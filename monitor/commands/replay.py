@@ -19,6 +19,7 @@ from monitor.commands.offline import (
 from monitor.commands.output import note, print_json, print_table
 from monitor.workbench.report import report
 from monitor.workbench.summary import AlertRow, FigureRow, alert_rows, events_line, figure_rows, page
+from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
     from monitor.runtime.cluster.tools import Span
@@ -76,6 +77,8 @@ def command(
         raise click.UsageError("name files, or say --kafka", ctx)
     span = _span(ctx, kafka, since_ms, at_ms, partition, offsets)
     shard = configured_shard(ctx, pack, rules, quiet_gaps=not kafka)
+    if skipped := [rule.id for rule in shard.plan.rules.rules.values() if rule.each in OVER_SHOPS]:
+        note(f"not judged here, since they are on sums over shops: {', '.join(skipped)}")
     found = run_files(shard, files, at_ms) if span is None else run_topic(ctx, shard, span, at_ms)
     result = report(found)
     if form == "json":

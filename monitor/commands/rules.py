@@ -16,7 +16,7 @@ from rules.problems import Problem, RulesError
 from rules.rule import level_text, no_data_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from monitor.commands.context import Configuration
     from rules.rule import Rule, RuleSet
@@ -122,7 +122,25 @@ def _load(
         return {}, _told(error.problems, chosen)
     if not found.rules:
         raise MonitorError(f"{chosen[0]}: no rules there", mend="name files or directories with *.yaml")
-    return found.rules, _told(found.warnings, chosen)
+    return found.rules, _told([*found.warnings, *_teamless(found.rules, configuration)], chosen)
+
+
+def _teamless(rules: Mapping[str, Rule], configuration: Configuration | None) -> Iterator[Problem]:
+    """Rules on teams where no shop has one: they look at nothing."""
+    of_teams = [rule for rule in rules.values() if rule.each == "team"]
+    if configuration is None or not of_teams:
+        return
+    from monitor.directory import load_shops  # noqa: PLC0415 - pydantic is slow to import
+
+    path = configuration.place(configuration.settings.shops)
+    try:
+        shops = load_shops(path)
+    except MonitorError:  # `slawatch doctor` and `run` say what is wrong with it
+        return
+    if not any(shop.team for shop in shops.values()):
+        for rule in of_teams:
+            what = f"rule '{rule.id}' looks at teams, and no shop of {path.name} has a `team`"
+            yield Problem(rule.file, *rule.place, what, severity="warning")
 
 
 def _receivers(configuration: Configuration | None) -> frozenset[str] | None:

@@ -96,3 +96,31 @@ def test_a_broken_pack_hides_no_mistake_of_a_rule(conf):
         done = slawatch(command, cwd=conf)
         assert "mine.yaml:1:1: " in done.stdout + done.stderr
         assert "one.yaml:6:13: unknown receiver" in done.stdout + done.stderr
+
+
+ON_TEAMS = """
+rules:
+  - id: team-misses
+    each: team
+    measure: reply_rate_3m
+    warn: {late: ">= 3"}
+"""
+
+
+def test_a_rule_on_teams_is_doubted_while_no_shop_has_one(conf):
+    (conf / "rules" / "teams.yaml").write_text(ON_TEAMS)
+    doubt = "rules/teams.yaml:3:5: rule 'team-misses' looks at teams, "
+    doubt += "and no shop of shops.yaml has a `team` (doubt)"
+    (conf / "shops.yaml").write_text("shops:\n  pinduoduo:s1: {name: one}\n")
+    assert check(cwd=conf) == (0, [doubt])
+    (conf / "shops.yaml").write_text("shops:\n  pinduoduo:s1: {name: one, team: red}\n")
+    assert check(cwd=conf) == (0, [])
+
+
+def test_a_replay_says_that_it_judges_no_sums(conf):
+    (conf / "rules" / "teams.yaml").write_text(ON_TEAMS)
+    event = '{"type": "message", "id": "1", "at": 1794362400000, "platform": "pinduoduo", "shop_id": "s1",'
+    (conf / "day.ndjson").write_text(f'{event} "conversation_id": "c1", "actor": "customer"}}\n')
+    done = slawatch("replay", "day.ndjson", cwd=conf)
+    assert done.returncode == 0, done.stderr
+    assert "not judged here, since they are on sums over shops: team-misses" in done.stderr
