@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
+from live import PACK
 from scenes import TEN_MS, living, message, post
 
-from monitor.charting import ChartsWatch
+from monitor.charting import Charts, ChartsWatch
+from monitor.engine.events import Event
+from monitor.engine.records import Record
+from monitor.rulebook import Plan
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.health import Health
+from monitor.runtime.names import Names
 from monitor.runtime.passing import pass_time
+from monitor.shard import Shard
 from monitor.sinks import influx_limits
 from monitor.sinks.influx_sender import State
 from monitor.sinks.metrics import Metrics
+from monitor.web.ports import Status
+from rules.load import load_packs
+from rules.rule import RuleSet
 from tests.servers.influx import ORG, TOKEN
 from tests.waiting import until
 
@@ -117,6 +127,38 @@ class Sink:
 
     waiting, age_ms, dropped = 70, 61_000, {}
     state = State("refused", "401 unauthorized access", TEN_MS)
+
+
+class Given(Sink):
+    """A sink that notes what it is given."""
+
+    def __init__(self):
+        self.lines, self.dropped = [], {}
+
+    def put(self, lines, *, lasting=False):
+        self.lines += lines
+
+
+def test_agents_are_written_on_when_the_machines_clock_is_set_back_an_hour(tmp_path):
+    (tmp_path / "mall.yaml").write_text(PACK, "utf-8")
+    packs, sink = load_packs(tmp_path), Given()
+    shard = Shard(Plan(packs, RuleSet(), quiet_gaps=True))
+    talk = [message(1, TEN_MS), message(1, TEN_MS + 1_000, "agent") | {"agent_id": "a1"}]
+    shard.step([Record(1, TEN_MS + 1_000, [msgspec.convert(one, Event) for one in talk])])
+    ready = Status(ready=True, now_ms=0, version="", started_ms=0, shops=0, lag_ms=0)
+
+    def sampled_at(clock_ms, shard_ms):
+        shard.advance(shard_ms)
+        sink.lines.clear()
+        charts._clock = ManualClock(clock_ms)
+        asyncio.run(charts.sample())
+        return sum(line.startswith("sla_agent,") for line in sink.lines)
+
+    names = Names(packs, RuleSet(), {}, {})
+    charts = Charts(sink, 10_000, lambda: [shard], names, lambda: ready, ManualClock(0), ("host", "run"))
+    assert sampled_at(TEN_MS + 2_000, TEN_MS + 2_000) == 1
+    assert sampled_at(TEN_MS + 12_000, TEN_MS + 12_000) == 0, "each minute"
+    assert sampled_at(TEN_MS - 3_588_000, TEN_MS + 22_000) == 1
 
 
 def test_who_can_mend_it_is_told_once_that_influxdb_refuses_and_once_that_it_is_over(tmp_path):
