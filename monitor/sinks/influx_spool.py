@@ -30,8 +30,8 @@ MEMORY = ":memory:"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE batch (
-    id INTEGER PRIMARY KEY, made_ms INTEGER NOT NULL, lasting INTEGER NOT NULL, points INTEGER NOT NULL,
-    body BLOB NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, made_ms INTEGER NOT NULL, lasting INTEGER NOT NULL,
+    points INTEGER NOT NULL, body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX batch_lasting ON batch (lasting, id);
 """
@@ -39,7 +39,7 @@ CREATE INDEX batch_lasting ON batch (lasting, id);
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that are sent as one. ``body``: gzipped lines."""
+    """Rows that are sent as one. ``body``: gzipped lines; ``ids`` are never given again."""
 
     ids: tuple[int, ...]
     points: int

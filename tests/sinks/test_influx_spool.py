@@ -97,6 +97,18 @@ def test_a_folder_that_is_removed_while_it_runs_is_told_and_nothing_that_waits_i
     assert spool.dropped == {"disk": 10}
 
 
+def test_what_another_process_has_sent_already_takes_nothing_new_with_it(path, spool):
+    """Both took the same rows; one is done, and something new is put before the other is."""
+    spool.put(lines(10), NOW_MS)
+    other = Spool(path, 1 << 30, 7 * DAY_MS)
+    both = spool.take(), other.take()
+    other.done(both[1], NOW_MS)
+    spool.put(lines(5, 10), NOW_MS)
+    spool.done(both[0], NOW_MS)
+    assert spool.points == 5
+    other.close()
+
+
 def test_a_clock_that_is_set_back_makes_nothing_old_and_gives_no_negative_age(spool):
     spool.put(lines(10), NOW_MS)
     spool.put(lines(10, 10), NOW_MS - 30 * DAY_MS)
