@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from kafka import KafkaProducer
 
-from alerting.errors import StoreBusy
+from alerting.errors import StoreBusy, StoreFull
 from alerting.policy.records import Cursor, alert_key
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
@@ -179,6 +179,43 @@ def test_what_cannot_be_stored_is_bounded_and_a_checkpoint_that_fails_grows_old(
             down.clear()
             await until(lambda: folded(it)[0] == 3_000, what="all of them")
             await until(lambda: it.parts.health.problems == {})
+
+    asyncio.run(scene())
+
+
+@pytest.mark.live
+def test_a_database_that_is_full_holds_a_shard_up_and_nothing_is_lost_or_doubled(kafka, topic_name, tmp_path):
+    """A step that tells of something waits; once there is room it is stored, and all after it."""
+    settings, full = settings_of(kafka, topic_name, partitions=1), threading.Event()
+    make_topic(settings)
+
+    class Store(SqliteStore):
+        def commit_step(self, *step):
+            if full.is_set():
+                raise StoreFull("the database's disk is full")
+            return super().commit_step(*step)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Store) as it:
+            await until(lambda: caught_up(it, 1))
+            full.set()
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: "full" in it.parts.health.problems.get("store", ""), what="that it is said")
+            await asyncio.to_thread(send, settings, 300, 300)
+            assert not it.progress()[1], "a new process would find the disk as full"
+            assert await it.parts.thread.run(it.parts.store.transitions_after, Cursor({})) == []
+            full.clear()
+            await until(lambda: folded(it)[0] == 600 and it.parts.health.problems == {}, what="all of them")
+            store = it.parts.store
+
+            async def fired():
+                found = await it.parts.thread.run(store.transitions_after, Cursor({}))
+                return sorted(t.subject["shop"] for t in found if t.to_state == "firing")
+
+            wanted = sorted(f"mall:s{n}" for n in range(12))
+            async with asyncio.timeout(PATIENCE_S):
+                while await fired() != wanted:  # noqa: ASYNC110 - another thread writes them
+                    await asyncio.sleep(0.1)
 
     asyncio.run(scene())
 
