@@ -125,7 +125,7 @@ class Slumber:
         shard = self._shard
         judged_ms, calm_ms = shard.engine.judged_ms, shop.calm_until_ms
         row = _watch(unpack_shop(shop, judged_ms))
-        shop.active_ms = judged_ms
+        shop.active_ms, shop.stirred = judged_ms, False
         shop.retracted = row.retracted
         watch = shard.watches[shop.key] = ShopWatch(shop, shard)
         if row.day >= 0:
@@ -145,16 +145,32 @@ class Slumber:
             shop.touched()
 
     def look(self, shop: Shop, now_ms: int) -> None:
-        """Have the rules look at a shop; one that was woken only for that lies down again."""
+        """Have the rules look at a shop; one that slept is woken for what is due, and lies down again.
+
+        One after the other, so that few are awake when many are due in one second.
+        """
         slept = bool(shop.packed)
-        shop.wake()
-        watch = self._shard.watches.get(shop.key)
-        if watch is None:
-            watch = self._shard.watches[shop.key] = ShopWatch(shop, self._shard)
-        watch.look(now_ms)
-        shop.retracted = False
+        if not slept or self._comes_to(shop, now_ms):
+            watch = self._shard.watches.get(shop.key)
+            if watch is None:
+                watch = self._shard.watches[shop.key] = ShopWatch(shop, self._shard)
+            watch.look(now_ms)
+            shop.retracted = False
         if slept and self._may_lie_down:
             self.lie_down(shop)
+
+    def _comes_to(self, shop: Shop, now_ms: int) -> bool:
+        """Wake a shop and do what is due of it at this second; whether its rules are to look."""
+        engine, wanted = self._shard.engine, shop.stirred
+        engine.judged_ms = now_ms - 1_000
+        shop.wake()
+        engine.judged_ms, shop.active_ms, shop.stirred = now_ms, 0, False
+        while due := engine.wheel.take(now_ms // 1_000):
+            for what in due:
+                what.due(now_ms)
+        wanted, shop.changed = wanted or shop.changed, False
+        engine.changed.pop(shop.key, None)
+        return wanted
 
     def every_shop(self) -> Iterator[Shop]:
         """All shops, awake."""
@@ -183,4 +199,5 @@ class Slumber:
         until_ms = engine.now_ms + 1_000  # they are looked at in the next second at the latest
         for shop in engine.shops.values():
             if source.name in shop.sources and not (shop.packed and until_ms < shop.calm_until_ms):
+                shop.stirred = bool(shop.packed)
                 shop.touched()

@@ -124,10 +124,8 @@ class Engine:
                     break
                 second = next_due
             now_ms = second * 1000
-            self.judged_ms = now_ms - 1000
-            while due := self.wheel.take(second):  # what is woken may be due at once
-                for what in due:
-                    what.due(now_ms)
+            for what in self.wheel.take(second) or ():
+                what.due(now_ms)
             self.judged_ms = now_ms
             if self.called:
                 self.called = False

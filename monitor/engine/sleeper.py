@@ -22,7 +22,16 @@ class Sleeper(Timed):
         rouse: Unpacks it.
     """
 
-    __slots__ = ("active_ms", "calm_until_ms", "due_ms", "packed", "packed_rest", "packer", "rouse")
+    __slots__ = (
+        "active_ms",
+        "calm_until_ms",
+        "due_ms",
+        "packed",
+        "packed_rest",
+        "packer",
+        "rouse",
+        "stirred",
+    )
 
     def __init__(self, packer: Packer, rouse: Callable[[Sleeper], None]) -> None:
         self.packer = packer
@@ -31,6 +40,7 @@ class Sleeper(Timed):
         self.due_ms = 0  # when time alone wakes it
         self.calm_until_ms = 0  # until then no rule says anything of it unless a figure moves
         self.active_ms = 0  # when something last happened in it
+        self.stirred = False  # its rules are to look, though nothing of it may be due
 
     def wake(self) -> None:
         """Be awake."""
@@ -38,10 +48,13 @@ class Sleeper(Timed):
             self.rouse(self)
 
     def due(self, now_ms: int) -> None:
-        """Wake, if it sleeps and this is the time; for no longer than that takes."""
+        """Be looked at in this second, if it sleeps and this is the time."""
         if self.packed and self.due_ms <= now_ms:
-            self.rouse(self)
-            self.active_ms = 0
+            self.touched()
+
+    def touched(self) -> None:
+        """Something of it has changed."""
+        raise NotImplementedError
 
     def is_set(self) -> bool:
         """Whether it sleeps, and is to be woken."""
