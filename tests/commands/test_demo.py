@@ -25,7 +25,7 @@ AS_FAST_AS_IT_GOES = 1e9
 
 def test_a_day_played_into_the_daemon_shows_its_truth(tmp_path):
     """Journal, ticks, engine and pages between: asked, late and open of each shop are the generator's."""
-    world = make_world(8, 3, TEN_MS, TEN_MS + HOUR_MS // 2, conversations=1_000)
+    world = make_world(8, 3, TEN_MS, TEN_MS + HOUR_MS // 2, conversations=2_000)
     settings = Settings(data=Path("demo"), listen="127.0.0.1:0", language="zh")
 
     async def play():
@@ -54,6 +54,7 @@ def test_a_day_played_into_the_daemon_shows_its_truth(tmp_path):
 
 def test_the_demo_prints_its_address_and_what_the_group_reads(tmp_path):
     """As a newcomer runs it: the first message within the first minute of watching, the page answers."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored by what runs in the background
     with subprocess.Popen(
         [sys.executable, "-m", "monitor", "demo", "--listen", "127.0.0.1:0", "--data", "var/demo"],
         cwd=tmp_path,
