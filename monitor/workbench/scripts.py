@@ -61,9 +61,11 @@ class Conversation:
         rng = self._rng
         written = False
         for _ in range(1 + int(rng.random() * 2)):
-            written |= in_service(self._now_ms)
+            ask_ms = self._now_ms
+            written |= in_service(ask_ms)
             self._say("customer")
             self._pass(400, 2_000)
+            truth.add_served(self._shop.key, self._customer, ask_ms, self._now_ms)
             self._say("bot")
             self._pass(3_000, 25_000)
         if rng.random() < habits.robot_suffices or self._now_ms >= self._ends_ms:

@@ -86,6 +86,11 @@ class Truth:
             day.late += 1
             day.late_customers.add(customer)
 
+    def add_served(self, shop: str, customer: int, ask_ms: int, served_ms: int) -> None:
+        """A question that the robot alone serves: it counts as long as it has not."""
+        if served_ms >= self._until_ms:
+            self.add_round(shop, customer, [ask_ms], None)
+
     def add_order(self, shop: str, order: int, formed_ms: int, refund_ms: int, dispute_ms: int) -> None:
         """An order; 0 where it was never refunded or disputed."""
         if formed_ms < self._until_ms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.workbench.simulate import Simulation
-from monitor.workbench.truth import day_of
+from monitor.workbench.truth import Counts, Truth, day_of
 from monitor.workbench.world import DAY_MS, HOUR_MS, Habits, make_world
 from rules.load import load_packs
 from rules.pack import Measure, Pack, Span, Text
@@ -86,3 +86,12 @@ def test_truth_tells_open_rounds_from_late_ones_by_the_clock():
     assert truth.figures("p:s", day, ask_ms + 180_000).rounds.late == 0
     after = truth.figures("p:s", day, ask_ms + 180_001)
     assert (after.customers.open, after.customers.late, after.rounds.late) == (0, 1, 1)
+
+
+def test_what_the_robot_answers_only_after_the_end_is_open_at_the_end():
+    until_ms = MIDNIGHT_MS + 12 * HOUR_MS
+    truth = Truth(until_ms)
+    truth.add_served("p:s", 7, until_ms - 500, until_ms - 1)
+    assert truth.figures("p:s", day_of(until_ms), until_ms).rounds == Counts(0, 0, 0)
+    truth.add_served("p:s", 7, until_ms - 500, until_ms)
+    assert truth.figures("p:s", day_of(until_ms), until_ms).rounds == Counts(1, 0, 1)
