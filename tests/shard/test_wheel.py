@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.engine.engine import Engine
 from monitor.engine.events import Event
 from monitor.engine.history import totals_of
-from monitor.engine.wheel import Timed, Wheel
+from monitor.engine.wheel import Wheel
 from monitor.plan import engine_spec
 from rules.load import load_packs
 
@@ -13,17 +13,15 @@ MIDNIGHT = 1_794_326_400_000  # in Shanghai
 MINUTE, HOUR = 60_000, 3_600_000
 
 
-class Bell(Timed):
-    """Rings at its second."""
-
-
 def test_what_is_set_for_a_second_that_has_passed_is_due_at_the_next():
-    wheel, bell = Wheel(), Bell()
+    shop = Engine(engine_spec(load_packs(), 10 * MINUTE)).add_shop("pinduoduo", "s1")
+    day = shop.begin(20_768, shop.pack.on(20_768))
+    wheel = Wheel()
     wheel.take(100)
-    wheel.after(40_500, bell)
-    wheel.at(100_000, bell)
+    wheel.after(40_500, day)
+    wheel.at(100_000, day)
     assert wheel.next_second() == 101
-    assert wheel.take(101) == [bell, bell]
+    assert wheel.take(101) == [day, day]
 
 
 def test_a_day_that_is_backfilled_after_it_would_have_settled_closes_24_hours_after_its_midnight():
