@@ -18,8 +18,9 @@ AT_ONCE: Final = 0
 class CalmReading(ShopReading):
     """A shop's figures at the worst that time alone can make of them on this service day.
 
-    Nobody else asks, and all misses of the last half hour stay in it: then no less is left of a budget at any
-    second to come, and the line is no nearer.
+    Nobody else asks, and all misses of the last half hour stay in it, with those to come that are counted
+    already, since events may be dated ahead of the clock: then no less is left of a budget at any second to
+    come, and the line is no nearer.
     """
 
     __slots__ = ()
@@ -33,6 +34,12 @@ class CalmReading(ShopReading):
     def newly_asked(self) -> int:
         """The least that the pace can come to."""
         return 0
+
+    @property
+    def newly_late(self) -> int:
+        """The most that it can come to."""
+        tally = self._of_day()
+        return tally.missed.most(self.now_ms) if tally is not None else 0
 
     @property
     def in_service(self) -> bool:

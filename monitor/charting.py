@@ -164,8 +164,7 @@ class Charts:
         reader = ShardFigures(shard)
         lines = [self._points.source(source, second_ms) for source in reader.sources()]
         for count, shop in enumerate(list(shard.engine.shops.values()), 1):
-            awake = shard.slumber.read(shop)
-            lines += self.shop_points(shard, reader, awake, with_agents=with_agents)
+            lines += self.shop_points(shard, reader, shop, with_agents=with_agents)
             if count % limits.SLICE_SHOPS == 0:
                 await asyncio.sleep(0)
             if len(lines) >= limits.BATCH_POINTS:
@@ -185,6 +184,7 @@ class Charts:
         worst = "crit" if "crit" in severities else "warn" if severities else "ok"
         lines = self._points.shop(name, watched, worst, second_ms)
         if with_agents:
+            shop = shard.slumber.read(shop)
             for measure in {one.measure.id: one.measure for one in watched if one.measure.by}:
                 counts = {
                     agent: (self._names.agent(shop.key, agent).name, answered, late)

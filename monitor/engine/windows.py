@@ -136,5 +136,10 @@ class Pace:
             self._last = last
         return self._sum
 
+    def most(self, now_ms: int) -> int:
+        """The most that ``read`` can come to from now on: what lies ahead of the clock may yet join."""
+        first = now_ms // PACE_BUCKET_MS - PACE_BUCKETS + 1
+        return sum(count for index, count in self.buckets.items() if index >= first)
+
 
 UNPACED: Final = Pace()  # of every meter whose pace nobody asks for: nothing is ever added to it

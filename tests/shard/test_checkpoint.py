@@ -6,6 +6,7 @@ import pytest
 
 from monitor.engine.events import Event
 from monitor.engine.records import Record
+from monitor.restore import plan_in
 from monitor.rulebook import Plan
 from monitor.shard import Shard
 from rules.load import load_packs
@@ -57,9 +58,10 @@ class Disk:
                 self.rows[key, part] = (applied, data)
         self.floor, self.clock_ms = taken.floor, taken.floor_clock_ms
 
-    def restored(self, plan: Plan) -> Shard:
-        shard = Shard(plan)
+    def restored(self, plan: Plan, plans: dict[str, Plan] | None = None, rest_ms: int = 0) -> Shard:
         rows = [(*place, *row) for place, row in sorted(self.rows.items())]
+        name = plan_in(rows)
+        shard = Shard((plans or {}).get(name, plan), 0, plans, name, rest_ms)
         shard.restore(rows, self.floor, self.clock_ms)
         return shard
 

@@ -1,0 +1,175 @@
+"""Shops sleep through midnights, jumps of the clock, changes of rules and restarts; nobody can tell.
+
+Rules are made for what the log leads to; whoever sleeps at every chance, and is killed and restored between,
+tells what a shard tells whose shops never sleep. TEST_SEEDS=1000 asks for more than the usual logs.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from monitor.engine.events import Event
+from monitor.engine.records import Record
+from monitor.readings import PageReading
+from monitor.rulebook import Plan, Rulebook, SourcePlan
+from monitor.shard import Shard
+from rules.reading import FixedReading
+from rules.rule import Compare, Level, NoData, Rule, RuleSet
+from tests.shard.suited import MINUTE_MS, MORNING_MS, a_pack, a_rule, events
+from tests.shard.test_checkpoint import Disk
+from tests.shard.test_when_judged import FIRST_SEED, SEEDS
+
+if TYPE_CHECKING:
+    from monitor.engine.shop import Shop
+    from rules.transition import Transition
+
+HOUR_MS = 3_600_000
+EVENING_MS = 1_792_880_400_000  # 2026-10-24 23:00 in Shanghai; summer time ends in Berlin on the next day
+SHOPS = (("pdd", "A", "erp"), ("pdd", "B", "crm"), ("far", "C", "crm"))
+JUMPS_MS = (0, 0, 20_000, 25 * MINUTE_MS, 40 * MINUTE_MS, 6 * HOUR_MS, 13 * HOUR_MS, 24 * HOUR_MS)
+
+
+def a_log(rng: random.Random) -> list[Record]:
+    """Minutes in which something happens, ticks, and jumps of the clock between; often about a midnight."""
+    records: list[Record] = []
+    now_ms = EVENING_MS + rng.choice([0, 50, 58, 65, -840]) * MINUTE_MS
+    for _ in range(rng.choice([2, 3, 4])):
+        some = rng.sample(SHOPS, rng.choice([1, 2, 3]))
+        found = [(at, one, source) for p, s, source in some for at, one in events(rng, now_ms, p, s)]
+        found.sort(key=lambda one: one[0])
+        if records and rng.random() < 0.3:  # what happened yesterday
+            for _, event, _ in found:
+                event.at -= rng.choice([30 * MINUTE_MS, 24 * HOUR_MS])
+        silent = rng.choice(["", "", "crm"])
+        for second in range(rng.choice([60, 300])):
+            tick_ms = now_ms + second * 1_000
+            heard = {name: tick_ms for name in ("erp", "crm") if name != silent}
+            records.append(Record(len(records), tick_ms, heard=heard))
+            while found and found[0][0] < tick_ms + 1_000:
+                arrival_ms, event, source = found.pop(0)
+                records.append(Record(len(records), arrival_ms, [event], source))
+        now_ms = records[-1].arrival_ms // 1_000 * 1_000
+        for _ in range(rng.choice([0, 100, 500])):  # nothing but the clock
+            now_ms += 5_000
+            heard = {name: now_ms for name in ("erp", "crm") if name != silent}
+            records.append(Record(len(records), now_ms, heard=heard))
+        now_ms += 1_000 + rng.choice(JUMPS_MS)
+    return records
+
+
+def begins_to_hold(shard: Shard, shop: Shop, rule: Rule, seconds: list[int]) -> bool:
+    """Whether time alone makes a level hold that does not hold yet, nor of a shop with nothing in it."""
+    day = shop.day_number(shard.now_ms)
+    book = Rulebook(replace(shard.plan, rules=RuleSet({rule.id: rule})))
+    rules, sums = book.of_shop(shop.platform, shop.shop_id, day)
+    for one in rules:
+        readings = [PageReading(shop, one.measure, one.period, sums, at_ms, day) for at_ms in seconds]
+        held = [bool(one.judge(reading).severity) for reading in readings]
+        return not held[0] and any(held) and not one.judge(FixedReading(now_ms=seconds[0])).severity
+    return False
+
+
+def suited(rng: random.Random, plan: Plan, records: list[Record], count: int) -> dict[str, Rule]:
+    """Rules that have something to say of the shops of a log, most of them when nothing happens."""
+    shard, rules = Shard(plan), dict[str, Rule]()
+    quiet = [one.position for one in records if one.events and not any(r.events for r in near(records, one))]
+    shard.step(records[: rng.choice(quiet or [len(records)])])
+    now_ms = shard.engine.judged_ms
+    seconds = [now_ms + rng.randrange(1_000) * 1_000 for _ in range(12)] + [now_ms + 2_400_000]
+    for number in range(count if shard.engine.shops else 0):
+        shop = rng.choice(list(shard.engine.shops.values()))
+        tried = [a_rule(rng, shard, shop, seconds) for _ in range(60)]
+        if rng.random() < 0.8:  # which has a timer of its own
+            tried = [one for one in tried if "oldest_wait" not in repr(one)]
+        rule = next((one for one in tried if begins_to_hold(shard, shop, one, sorted(seconds))), None)
+        if rule is None:
+            continue
+        warn = replace(rule.warn or Level(rule.crit.condition), for_ms=rng.choice([0, 0, 15_000, 90_000]))
+        clear = Level(warn.condition, for_ms=20_000) if rule.each == "shop" and rng.random() < 0.1 else None
+        rules[f"r{number}"] = replace(
+            rule, id=f"r{number}", warn=warn, clear=clear, keep_firing_for_ms=rng.choice([0, 0, 0, 50_000])
+        )
+    if rng.random() < 0.3:
+        rules["silent"] = Rule("silent", each="source", no_data=NoData(60_000))
+    return rules
+
+
+def near(records: list[Record], one: Record) -> list[Record]:
+    """Those that come next."""
+    return records[one.position + 1 : one.position + 90]
+
+
+def plans_of(rng: random.Random, records: list[Record]) -> dict[str, Plan]:
+    """The plan at the beginning, and at times one that a record of the log names."""
+    packs = {"pdd": (a_pack(rng),), "far": (a_pack(rng, "far", "Europe/Berlin"),)}
+    silence = SourcePlan(silent_after_ms=rng.choice([0, 60_000]))
+    plan = Plan(packs, other_sources=silence, lateness_ms=rng.choice([60_000, 600_000]))
+    rules = suited(rng, plan, records, rng.choice([1, 2, 4]))
+    plans = {"": replace(plan, rules=RuleSet(rules))}
+    if rng.random() < 0.3:
+        kept = {name: rule for name, rule in rules.items() if rng.random() < 0.6}
+        more = {f"n{name}": rule for name, rule in suited(rng, plan, records, 1).items()}
+        plans["1-x"] = replace(plan, rules=RuleSet(kept | {k: replace(r, id=k) for k, r in more.items()}))
+        rng.choice(records[1:]).plan = "1-x"
+    return plans
+
+
+def told_through_kills(shard: Shard, records: list[Record], rng: random.Random) -> list[Transition]:
+    """What is told by whoever is stored and killed now and then; what was told before a kill is dropped."""
+    disk, rest_ms = Disk(), shard.slumber.rest_ms
+    told: dict[tuple[int, int], Transition] = {}
+    start = done = 0
+    while start < len(records):
+        end = start + rng.choice([1, 10, 60])
+        for one in shard.step(records[start:end]).transitions:
+            if one.position >= done:
+                told[one.position, one.n] = one
+        start, done = end, max(done, min(end, len(records)))
+        if rng.random() < 0.4 and (taken := shard.checkpoint(rng.choice([1, 100]))) is not None:
+            disk.take(taken)
+        for _ in range(rng.choice([0] * 12 + [1, 2]) if disk.rows else 0):
+            shard = disk.restored(shard.plans[""], shard.plans, rest_ms)
+            start = disk.floor
+    return list(told.values())
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+def test_nobody_can_tell_whether_shops_slept(seed, monkeypatch):
+    rng = random.Random(f"days {seed}")
+    monkeypatch.setattr("monitor.slumber.AGAIN_MS", 1_000)
+    monkeypatch.setattr("monitor.engine.engine.LEFT_MAX", 5)
+    records = a_log(rng)
+    plans = plans_of(rng, records)
+    wanted = list(Shard(plans[""], 0, plans).step(records).transitions)
+    resting = Shard(plans[""], 0, plans, rest_ms=rng.choice([1_000, 5_000]))
+    assert wanted == list(resting.step(records).transitions)
+    killed = Shard(plans[""], 0, plans, rest_ms=rng.choice([1_000, 30_000]))
+    assert wanted == told_through_kills(killed, records, rng)
+
+
+def answered(start_ms: int, number: int, after_ms: int) -> list[Event]:
+    """A question and, so long after it, its answer; together they arrive as soon as they are known."""
+    fields = {"type": "message", "platform": "pdd", "shop_id": "A", "conversation_id": f"{start_ms} {number}"}
+    ask = Event(id=f"ask {start_ms} {number}", at=start_ms, actor="customer", customer_id="", **fields)
+    answer_ms = start_ms + after_ms
+    return [ask, Event(id=f"answer {start_ms} {number}", at=answer_ms, actor="agent", agent_id="x", **fields)]
+
+
+@pytest.mark.parametrize("rest_ms", [0, 1_000])
+def test_a_miss_dated_ahead_of_the_clock_counts_for_the_pace_when_the_clock_is_there(rest_ms):
+    """It is late at once, by its answer; the pace is that of the last half hour, in which it is not yet."""
+    pace = Level(Compare("breach_in", "<=", (30 * MINUTE_MS, 1), "<= 30m"))
+    rules = RuleSet({"pace": Rule("pace", line="week", warn=pace)})
+    shard = Shard(Plan({"pdd": (a_pack(random.Random(0)),)}, rules), rest_ms=rest_ms)
+    good = [event for number in range(30) for event in answered(MORNING_MS, number, 1_000)]
+    shard.step([Record(0, MORNING_MS + 5_000, good, "erp")])
+    start_ms = MORNING_MS + 31 * MINUTE_MS  # nothing in the last half hour
+    ticks = [Record(n, MORNING_MS + n * 5_000) for n in range(2, 373)]
+    misses = [event for number in range(4) for event in answered(start_ms + 200_000, number, 60_000)]
+    shard.step([*ticks, Record(400, start_ms, misses, "erp")])
+    told = shard.step([Record(400 + n, start_ms + n * 1_000) for n in range(1, 600)]).transitions
+    assert [(one.at_ms - start_ms, one.to_state) for one in told] == [(210_000, "firing")]
