@@ -36,6 +36,7 @@ class Watched:
         "by_items",
         "by_orders",
         "counts",
+        "days",
         "every_ms",
         "gate",
         "id",
@@ -65,7 +66,10 @@ class Watched:
         self.judge = judge
         self.measure = measure
         self.period = period
-        self.span = SPANS.get(period, 0) if measure is not None and measure.kind == "reply_rate" else 0
+        self.days = (
+            SPANS.get(period, 0) if measure is not None else 0
+        )  # of its period; 0: of a window, or none
+        self.span = self.days if measure is not None and measure.kind == "reply_rate" else 0
         self.every_ms = every_ms
         self.gate = gate
         self.always = always

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from monitor.engine.figures import SPANS
 from monitor.engine.wheel import Timed
 from monitor.lookout import AGENTS, LATE, NEAR, ORDERS, Lookout, Watched
 from monitor.readings import ShopReading
@@ -131,8 +130,6 @@ class ShopWatch(Timed):
             shop.leave_out_gone()
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
         shop.orders_changed = shop.agents_changed = shop.near_moved = self.moved_on = False
-        if not awake:
-            return
         every_ms = 0
         for lookout in awake:
             watched = lookout.watched
@@ -146,6 +143,8 @@ class ShopWatch(Timed):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms:
             self._look_again((now_ms // every_ms + 1) * every_ms)
+        elif not self.next_ms and any(map(_moves_at_midnight, self.lookouts)):
+            self._look_again(shop.zone.midnight(day + 1))
 
     def _look_again(self, at_ms: int) -> None:
         """Look when time alone moves a figure, if that is not to be sooner already."""
@@ -202,7 +201,7 @@ class ShopWatch(Timed):
 
     def _reading(self, lookout: Lookout, now_ms: int, dark: bool, complete_from: int) -> ShopReading:
         watched = lookout.watched
-        days = SPANS.get(watched.period, 0) if watched.measure is not None else 0
+        days = watched.days
         complete = not days or complete_from <= self.shop.zone.midnight(self.day - days + 1)
         return ShopReading(
             self.shop,
@@ -266,3 +265,9 @@ class ShopWatch(Timed):
                 transition(Rule(rule_id), {"shop": self.shop.key}, change, SERVED, Facts(), now_ms)
             )
         self.removed.clear()
+
+
+def _moves_at_midnight(lookout: Lookout) -> bool:
+    """Whether a rule may have something to say when a good day leaves its period."""
+    watched = lookout.watched
+    return watched.days > 1 and (watched.gate != LATE or lookout.late > 0)

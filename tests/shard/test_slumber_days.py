@@ -178,9 +178,11 @@ def test_a_miss_dated_ahead_of_the_clock_counts_for_the_pace_when_the_clock_is_t
 
 
 @pytest.mark.parametrize("rest_ms", [0, 1_000])
-def test_a_shop_that_was_calm_is_looked_at_when_a_good_day_leaves_its_week(rest_ms):
-    late, spent = Compare("late", ">=", (1, 1), ">= 1"), Compare("budget_left_today", "<", (0, 1), "< 0")
-    rules = RuleSet({"week": Rule("week", line="week", warn=Level(All((late, spent))))})
+@pytest.mark.parametrize("figure", ["budget_left_today", "value"])
+def test_a_shop_that_was_calm_is_looked_at_when_a_good_day_leaves_its_week(figure, rest_ms):
+    low = Compare(figure, "<", {"value": (8, 10)}.get(figure, (0, 1)), "")
+    warn = Level(All((Compare("late", ">=", (1, 1), ">= 1"), low)))
+    rules = RuleSet({"week": Rule("week", line="week", warn=warn)})
     shard = Shard(Plan({"pdd": (a_pack(random.Random(0)),)}, rules), rest_ms=rest_ms)
     good = [event for number in range(10) for event in answered(MORNING_MS, number, 1_000)]
     evening_ms = MORNING_MS + 6 * 24 * HOUR_MS + 15 * HOUR_MS + 50 * MINUTE_MS
