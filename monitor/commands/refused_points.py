@@ -43,11 +43,11 @@ def _ids(quarantine: Quarantine, ids: tuple[int, ...], *, every: bool) -> list[i
     """Those that are there; only then is something done."""
     if bool(ids) == every:
         raise click.UsageError("name ids, or --all")
-    there = {one.id for one in quarantine.list()}
-    if missing := sorted(set(ids) - there):
+    there = quarantine.ids()
+    if missing := sorted(set(ids).difference(there)):
         what = f"no refused points {', '.join(map(str, missing))}"
         raise MonitorError(what, mend="`slawatch refused-points list` shows them")
-    return sorted(ids or there)
+    return sorted(set(ids or there))
 
 
 @command.command(name="list")

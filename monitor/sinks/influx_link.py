@@ -165,8 +165,10 @@ class Link:
         connection.request("POST", self._target, body, headers)
         response = connection.getresponse()
         words = response.read(limits.WORDS_BYTES).decode("utf-8", "replace").strip()
-        if response.will_close or response.length:
-            self.close()
+        if self._token:  # some send back what they were sent
+            words = words.replace(self._token, "(token)")
+        if response.status < 200 or response.will_close or not response.isclosed():
+            self.close()  # what is still to come would be taken for the next answer
         return Answer(response.status, words, retry_after_s(response.getheader("Retry-After") or ""))
 
     def _nothing(self, error: Exception) -> Answer:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from monitor.sinks.influx_spool import Batch
 
 _DROPPED = re.compile(r"dropped=(\d+)")
-_WRONG = "unable to parse '"
+_WRONG, _END = "unable to parse '", "': "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Parcel:
         self._answered()
         self.refused.append(Refused(answer.status, answer.words, lines))
         said = _DROPPED.search(answer.words)
-        return int(said[1]) if said else len(lines)
+        return min(int(said[1]), len(lines)) if said else len(lines)
 
     def wrong(self, answer: Answer) -> int:
         """Something in it is wrong: put aside the lines that the server names, else look in each half.
@@ -94,8 +94,9 @@ class Parcel:
         for words, found in named.items():
             self.refused.append(Refused(answer.status, words, found))
         aside = {line for found in named.values() for line in found}
-        self._put([line for line in lines if line not in aside])
-        return sum(len(found) for found in named.values())
+        rest = [line for line in lines if line not in aside]
+        self._put(rest)
+        return len(lines) - len(rest)
 
     def _answered(self) -> None:
         self.begun = True
@@ -118,10 +119,12 @@ def _named(words: str, lines: Collection[bytes]) -> dict[str, list[bytes]]:
     except (msgspec.DecodeError, KeyError, TypeError):  # cut short, or of another kind
         return {}
     ours, found = set(lines), defaultdict[str, list[bytes]](list)
+    longest = max(map(len, ours)) + len(_END)  # no farther, or a long answer would take hours to read
     for row in told.split("\n"):
         text = row.removeprefix(_WRONG)
-        for end in re.finditer("': ", text):
+        for end in re.finditer(_END, text[:longest]):
             if (line := text[: end.start()].encode("utf-8", "replace")) in ours:
+                ours.remove(line)  # put aside once, however often it is named
                 found[f"unable to parse: {text[end.end() :]}"].append(line)
                 break
     return found

@@ -83,6 +83,13 @@ class Quarantine:
             for number, made_ms, status, words, body in rows
         ]
 
+    def ids(self) -> list[int]:
+        """What is kept, the oldest first; nothing is unpacked for it."""
+        if not self._path.exists():
+            return []
+        with self._opened() as db:
+            return [number for (number,) in db.execute("SELECT id FROM refused ORDER BY id")]
+
     def send_again(self, ids: Sequence[int], now_ms: int) -> int:
         """Put what is kept back among what waits. How many lines."""
         return self._take(

@@ -192,7 +192,7 @@ class PointSender:
         if answer is None:
             return 0.0
         if answer.retry_after_s:
-            return answer.retry_after_s
+            return max(answer.retry_after_s, limits.PAUSE_S)
         if answer.verdict is Verdict.REFUSED:
             return limits.OPERATOR_PAUSE_S
         longest_s = min(max(2 * before_s, limits.PAUSE_S), limits.PAUSE_MAX_S)

@@ -62,6 +62,7 @@ class Spool:
     def __init__(self, path: Path, size_max: int, age_max_ms: int, disk_min: int = 0) -> None:
         self._path, self._size_max, self._age_max_ms, self._disk_min = path, size_max, age_max_ms, disk_min
         self._lock = threading.Lock()
+        self._tally = threading.Lock()  # of what was dropped: held for no disk, as the event loop asks for it
         self._dropped = Counter[str]()
         self._points = self._bytes = self._oldest_ms = self._newest_ms = 0
         self._open()
@@ -114,7 +115,7 @@ class Spool:
                     self._measure()
                     raise
             except (sqlite3.Error, OSError, MonitorError):
-                self._dropped["disk"] += len(lines)
+                self.lose(len(lines), "disk")
 
     def take(self, points_max: int = limits.REQUEST_POINTS) -> Batch | None:
         """The oldest rows, up to so many points, at least one; they stay until ``done``."""
@@ -131,7 +132,8 @@ class Spool:
                     points += count
                 rows.close()
             except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):  # the disk is slow, locked, full: it may end
+                # A disk that is slow, locked or full may end; what is closed is whole.
+                if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
                     raise
                 self._begin_anew(error)
                 return None
@@ -158,8 +160,8 @@ class Spool:
                 self._db.execute("PRAGMA incremental_vacuum")
 
     def lose(self, points: int, reason: str) -> None:
-        """Count points that never came here."""
-        with self._lock:
+        """Count points that are lost; waits for nothing."""
+        with self._tally:
             self._dropped[reason] += points
 
     @property
@@ -179,8 +181,8 @@ class Spool:
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """Points lost since the start, by reason."""
-        with self._lock:
+        """Points lost since the start, by reason; waits for nothing."""
+        with self._tally:
             return dict(self._dropped)
 
     def close(self) -> None:
@@ -211,14 +213,14 @@ class Spool:
         count, delete = "SELECT total(points) FROM batch WHERE", "DELETE FROM batch WHERE"
         gone = self._db.execute(f"{count} {which}", values).fetchone()[0]
         self._db.execute(f"{delete} {which}", values)
-        self._dropped[reason] += int(gone)
+        self.lose(int(gone), reason)
         self._measure()
 
     def _begin_anew(self, error: sqlite3.Error) -> None:
         """Set aside a file damaged where no start looks: else what came after it would wait for ever."""
         log.warning("spool set aside", error=str(error))
         lost, self._points = self._points, 0
-        self._dropped["disk"] += lost
+        self.lose(lost, "disk")
         self._db.close()
         set_aside(self._path)
         self._open()

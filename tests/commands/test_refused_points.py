@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -87,3 +89,10 @@ def test_nothing_is_sent_or_dropped_without_saying_what(conf, args):
 def test_where_nothing_was_ever_written_nothing_was_refused(conf):
     assert said(conf, "list") == "nothing was refused\n"
     assert not (conf.parent / "data" / "influx.db").exists()
+
+
+def test_what_the_disk_has_damaged_can_still_be_dropped(conf, refusing):
+    with closing(sqlite3.connect(conf.parent / "data" / "influx.db")) as db, db:
+        db.execute("UPDATE refused SET body = x'00'")
+    assert "3 lines dropped" in said(conf, "drop", "--all")
+    assert "nothing was refused" in said(conf, "list")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import random
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Answer, Link, Verdict, retry_after_s
+from monitor.sinks.influx_parcel import Parcel
+from monitor.sinks.influx_refused import packed
 from monitor.sinks.influx_schema import LINE, point
-from monitor.sinks.influx_spool import Spool, opened
+from monitor.sinks.influx_sender import PointSender
+from monitor.sinks.influx_spool import Batch, Spool, opened
 from tests.servers.influx import Bucket
+from tests.servers.influx_standin import Reply, Standin
 from tests.waiting import eventually
 
 NOW_MS = 1_795_000_000_000
@@ -189,3 +197,71 @@ def test_a_batch_that_is_wrong_in_every_line_ends(influx_server, sinks):
     drained(sink)
     eventually(lambda: sink.dropped == {"refused": 500})
     assert influx_server.points(bucket) == 10
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(400, '{"code":"invalid","message":"' + r"unable to parse 'a': no\n" * 9 + '"}'),
+        Answer(422, '{"code":"unprocessable entity","message":"partial write dropped=999"}'),
+    ],
+    ids=["400", "422"],
+)
+def test_no_more_points_are_refused_than_were_sent_whatever_the_server_counts(answer):
+    """Else those that were sent would count backwards, at which a counter of metrics raises."""
+    parcel = Parcel(Batch((1,), 2, packed(b"a\nb")))
+    lost = parcel.wrong(answer) if answer.status == 400 else parcel.partly(answer)
+    assert lost + parcel.left <= 2
+    assert lost == sum(len(one.lines) for one in parcel.refused)
+
+
+def test_an_answer_of_megabytes_is_read_in_no_time():
+    parcel = Parcel(Batch((1,), 2, packed(b"a\nb")))
+    began_s = time.thread_time()
+    parcel.wrong(Answer(400, '{"code":"invalid","message":"' + "': " * 1_000_000 + '"}'))
+    assert time.thread_time() - began_s < 10, "it took hours"
+
+
+def test_a_server_that_sends_back_what_it_got_has_no_token_told():
+    words = '{"code":"unauthorized","message":"Token s3cret-of-ours is none"}'
+    with Standin(lambda _: Reply(401, words)) as server:
+        link = Link(server.url, "o", "b", lambda: "s3cret-of-ours")
+        said = link.post(packed(b"a b=1 1"))
+        link.close()
+    assert "s3cret" not in said.words
+    assert "is none" in said.words
+
+
+def test_what_comes_after_an_early_hint_is_never_taken_for_the_next_answer():
+    """A server that says 103 and later 204 to the first request has not stored the second."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as wires:
+
+        def serve() -> None:
+            wire = wires.enter_context(server.accept()[0])
+            wire.recv(1 << 16)
+            wire.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            hinted.wait(20)
+            with suppress(OSError):  # nobody listens there any more
+                wire.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            sent.set()
+            wire = wires.enter_context(server.accept()[0])
+            wire.recv(1 << 16)
+            wire.sendall(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+
+        hinted, sent = threading.Event(), threading.Event()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        link = Link(f"http://127.0.0.1:{server.getsockname()[1]}", "o", "b", lambda: "token")
+        assert link.post(packed(b"a b=1 1")).verdict is Verdict.LATER
+        hinted.set()
+        assert sent.wait(20)
+        assert link.post(packed(b"a b=2 2")).status == 500
+        link.close()
+        thread.join(20)
+
+
+def test_a_retry_after_of_nearly_nothing_is_no_reason_to_ask_without_a_rest(tmp_path):
+    spool = Spool(tmp_path / "spool.db", 1 << 30, 10**9)
+    sender = PointSender(spool, Link("http://127.0.0.1:9", "o", "b", lambda: "t"), lambda: NOW_MS)
+    assert sender._pause_s(Answer(429, "", retry_after_s=0.000_001), 0.0) >= limits.PAUSE_S
+    spool.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -125,3 +127,28 @@ def test_what_was_put_while_the_clock_was_ahead_waits_no_longer_than_all_else(sp
     spool.put(lines(10, 20), NOW_MS + 8 * DAY_MS)
     assert spool.points == 10
     assert spool.dropped == {"old": 20}
+
+
+def test_nobody_who_counts_what_was_lost_waits_for_the_disk(spool):
+    """The event loop asks for it at each sample, and counts what finds the queue full: alerts hang on it."""
+    spool.lose(3, "busy")
+    counted: list[int] = []
+
+    def count() -> None:
+        spool.lose(4, "busy")
+        counted.append(spool.dropped["busy"])
+
+    with spool._lock:  # as long as another process or the disk lets a write wait
+        thread = threading.Thread(target=count, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert counted == [7]
+
+
+def test_a_sender_that_comes_after_the_end_leaves_the_spool_where_it_is(path):
+    spool = Spool(path, 1 << 30, 7 * DAY_MS)
+    spool.put(lines(5), NOW_MS)
+    spool.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        spool.take()
+    assert again(path) == (5, False)
