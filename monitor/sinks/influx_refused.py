@@ -83,7 +83,7 @@ class Quarantine:
             for number, made_ms, status, words, body in rows
         ]
 
-    def ids(self) -> list[int]:
+    def ids(self) -> Sequence[int]:
         """What is kept, the oldest first; nothing is unpacked for it."""
         if not self._path.exists():
             return []
