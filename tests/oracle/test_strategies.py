@@ -68,7 +68,9 @@ def test_every_way_of_counting_is_in_a_pack_and_streams_make_each_count():
     assert measures == list(all_ways_of_counting())
     assert len(measures) == 252
     counted = set()
-    for pack, case in itertools.product(packs, (random_case(seed) for seed in range(4))):
+    for case, pack in itertools.product((random_case(seed) for seed in range(4)), packs):
+        if counted.issuperset(pack.measures):
+            continue
         oracle, _ = fed({platform: [pack] for platform in case.packs}, case.stream)
         for shop in oracle.figures(case.stream[-1][0])["shops"]:
             counted |= {name for name, figures in shop["measures"].items() if figures["7d"]["asked"]}

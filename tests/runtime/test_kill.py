@@ -17,7 +17,7 @@ from waiting import PATIENCE_S, eventually, pass_real_time
 from alerting.fakes.http import Fault
 from tests.servers.wecom import Wecom
 
-KILLS = int(os.environ.get("TEST_KILLS", "10"))
+KILLS = int(os.environ.get("TEST_KILLS", "6"))
 SHOPS = 2 + KILLS  # one more opens before each kill, so that there is something to tell all the time
 ANSWER_S = 0.3  # the channel takes so long to answer, so that some kills meet a message in flight
 BATCH = 25
