@@ -130,12 +130,7 @@ class Slumber:
         watch = shard.watches[shop.key] = ShopWatch(shop, shard)
         if row.day >= 0:
             watch.begin(row.day)
-            sort_states(watch, row.states, shard.book)
-        for state in watch.states.values():
-            if state.due_ms:
-                watch.at(max(state.due_ms, judged_ms + 1))
-        if watch.states:
-            watch.at(max(shop.zone.midnight(watch.day + 1), judged_ms + 1))
+            sort_states(watch, row.states, shard.book, judged_ms)
         if row.next_ms:
             # What it slept through moved nothing, and figures that time moves move at multiples of this.
             slept_to_ms = (judged_ms // STEP_MS + 1) * STEP_MS if judged_ms < calm_ms else judged_ms + 1

@@ -36,7 +36,7 @@ def turn_to(shard: Shard, name: str, plan: Plan) -> None:
     if spec != shard.engine.spec:
         shard.engine.use(spec)
     for watch in shard.watches.values():
-        _sort(watch, before, after)
+        _sort(watch, before, after, shard.engine.judged_ms)
     for shop in shard.engine.shops.values():  # new rules look at every shop, and what they see is stored
         shop.touched()
         shop.moved()
@@ -47,26 +47,37 @@ def turn_to(shard: Shard, name: str, plan: Plan) -> None:
             shard.add_source(source_name, shard.now_ms)
 
 
-def _sort(watch: ShopWatch, before: Rulebook, after: Rulebook) -> None:
+def _sort(watch: ShopWatch, before: Rulebook, after: Rulebook, judged_ms: int) -> None:
     """Keep the states of rules that mean the same; the others' alerts end at the next look.
 
     A shop that was stored beyond this record may hold states of rules that only come with it.
     """
     known = watch.removed | {rule: (before.meaning_of(rule), state) for rule, state in watch.states.items()}
-    sort_states(watch, known, after)
+    sort_states(watch, known, after, judged_ms)
     if watch.day >= 0:
         watch.begin(watch.day)
     watch.complete_from, watch.next_ms = -1, 0  # judge anew, and set timers anew
 
 
-def sort_states(watch: ShopWatch, known: Mapping[str, tuple[int, RuleState]], book: Rulebook) -> None:
-    """Give a watch its states, each with the meaning its rule had: those stay whose rules mean the same."""
+def sort_states(
+    watch: ShopWatch, known: Mapping[str, tuple[int, RuleState]], book: Rulebook, judged_ms: int
+) -> None:
+    """Give a watch its states, each with the meaning its rule had: those stay whose rules mean the same.
+
+    All up to ``judged_ms`` was judged. A state may come back by the very change of rules that it was made
+    under, when a log is folded again: what it waits for is set here and nowhere else.
+    """
     watch.states, watch.removed = {}, {}
     for rule, (meaning, state) in known.items():
         if meaning and meaning == book.meaning_of(rule):
             watch.states[rule] = state
         else:
             watch.removed[rule] = (meaning, state)
+    for state in watch.states.values():
+        if state.due_ms:
+            watch.at(max(state.due_ms, judged_ms + 1))
+    if watch.states:
+        watch.at(max(watch.shop.zone.midnight(watch.day + 1), judged_ms + 1))
 
 
 def _turn_source(shard: Shard, watch: SourceWatch, before: Rulebook, after: Rulebook) -> None:

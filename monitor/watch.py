@@ -102,7 +102,7 @@ class ShopWatch(Timed):
         """Have the shop judged at this second."""
         if self.over:
             return
-        self.seconds.remove(now_ms // 1000)
+        self.seconds = [second for second in self.seconds if second > now_ms // 1000]
         if now_ms >= self.next_ms:
             self.next_ms = 0
         self.moved_on = True
