@@ -9,9 +9,9 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
+from drained import drained
 
 from monitor.sinks import influx_limits as limits
-from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Answer, Link, Verdict, retry_after_s
 from monitor.sinks.influx_parcel import Parcel
 from monitor.sinks.influx_refused import packed
@@ -23,30 +23,7 @@ from tests.servers.influx_standin import Reply, Standin
 from tests.waiting import eventually
 
 NOW_MS = 1_795_000_000_000
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(limits, "PAUSE_S", 0.02)
-    monkeypatch.setattr(limits, "PAUSE_MAX_S", 0.05)
-
-
-@pytest.fixture
-def sinks(tmp_path):
-    made = []
-
-    def make(bucket: Bucket, spool: Spool | None = None) -> InfluxSink:
-        spool = spool or Spool(tmp_path / "spool.db", 1 << 30, 10**9)
-        sink = InfluxSink(
-            spool, Link(bucket.url, bucket.org, bucket.name, lambda: bucket.token), lambda: NOW_MS
-        )
-        sink.start()
-        made.append(sink)
-        return sink
-
-    yield make
-    for sink in made:
-        sink.close()
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 def lines(count: int, first: int = 0) -> list[str]:
@@ -56,11 +33,6 @@ def lines(count: int, first: int = 0) -> list[str]:
         f"sla_line,shop={dice.getrandbits(200):x} asked={n}i {(NOW_MS + n) * 1_000_000}"
         for n in range(first, first + count)
     ]
-
-
-def drained(sink: InfluxSink) -> None:
-    sink.flush()
-    eventually(lambda: not sink.waiting and sink._sender.resting, what="the spool empty")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from drained import drained
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
@@ -25,9 +26,7 @@ NOW_MS = 1_795_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(limits, "PAUSE_S", 0.02)
-    monkeypatch.setattr(limits, "PAUSE_MAX_S", 0.05)
+def _pauses(short_pauses, monkeypatch):
     monkeypatch.setattr(limits, "OPERATOR_PAUSE_S", 0.05)
     monkeypatch.setattr(limits, "ASK_S", PATIENCE_S)
 
@@ -67,11 +66,6 @@ def lines(count: int, first: int = 0) -> list[str]:
     return [
         f"sla_line,shop=s{n % 7} asked={n}i {(NOW_MS + n) * 1_000_000}" for n in range(first, first + count)
     ]
-
-
-def drained(sink: InfluxSink) -> None:
-    sink.flush()
-    eventually(lambda: not sink.waiting and sink._sender.resting, what="the spool empty")
 
 
 def refused_in(ways: Ways) -> list[tuple[int, str, list[str]]]:

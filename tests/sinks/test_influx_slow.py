@@ -6,51 +6,21 @@ import time
 from collections import Counter
 
 import pytest
+from drained import drained
 
 from monitor.sinks import influx_limits as limits
-from monitor.sinks.influx import InfluxSink
-from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_refused import Quarantine
-from monitor.sinks.influx_spool import Spool
 from tests.servers.influx import Bucket
 from tests.servers.influx_standin import DRIPS, LOST, NONE, STORED, WRONG, Reply, Standin
 from tests.waiting import PATIENCE_S, eventually
 
 NOW_MS = 1_795_000_000_000
 INVALID = '{"code":"invalid","message":"unable to parse \'wrong\': missing fields"}'
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(limits, "PAUSE_S", 0.02)
-    monkeypatch.setattr(limits, "PAUSE_MAX_S", 0.05)
-    monkeypatch.setattr(limits, "OPERATOR_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def sinks(tmp_path):
-    made = []
-
-    def make(bucket: Bucket) -> InfluxSink:
-        spool = Spool(tmp_path / "spool.db", 1 << 30, 10**9)
-        link = Link(bucket.url, bucket.org, bucket.name, lambda: bucket.token)
-        sink = InfluxSink(spool, link, lambda: NOW_MS)
-        sink.start()
-        made.append(sink)
-        return sink
-
-    yield make
-    for sink in made:
-        sink.close()
+pytestmark = pytest.mark.usefixtures("short_operator_pauses")
 
 
 def lines(count: int, first: int = 0) -> list[str]:
     return [f"sla_line,shop=s1 asked={n}i {(NOW_MS + n) * 1_000_000}" for n in range(first, first + count)]
-
-
-def drained(sink: InfluxSink) -> None:
-    sink.flush()
-    eventually(lambda: not sink.waiting and sink._sender.resting, what="the spool empty")
 
 
 def test_a_server_that_cannot_do_a_batch_in_time_gets_ever_smaller_ones_until_it_can(sinks, monkeypatch):

@@ -19,13 +19,7 @@ from tests.servers.influx_standin import DRIPS, STORED, Standin
 from tests.waiting import eventually
 
 LINE = "sla_line,shop=s1 asked=1i 1795000000000000000"
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch):
-    monkeypatch.setattr(limits, "PAUSE_S", 0.02)
-    monkeypatch.setattr(limits, "PAUSE_MAX_S", 0.05)
-    monkeypatch.setattr(limits, "OPERATOR_PAUSE_S", 0.02)
+pytestmark = pytest.mark.usefixtures("short_operator_pauses")
 
 
 @pytest.fixture
