@@ -288,7 +288,7 @@ class Engine:
     def lay_down(self, shop: Shop, timers: int) -> None:
         """Have a shop that sleeps woken when it is due; it left so many timers on the wheel."""
         if shop.due_ms < NEVER_MS:
-            self.wheel.at(max(shop.due_ms, self.judged_ms + 1), shop)
+            self.wheel.at(shop.due_ms, shop)
         self.left += timers
         if self.left > LEFT_MAX:
             self.left = 0
