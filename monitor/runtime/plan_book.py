@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from monitor.errors import MonitorError
 from monitor.plan_text import decode_plan, encode_plan
 from monitor.shard import Shard
 
@@ -56,27 +55,22 @@ class PlanBook:
             self.in_force = name
         return self.in_force
 
-    def fetch(self, store: ShardStore, name: str) -> None:
-        """Have a plan at hand that a record names.
+    def fetch(self, store: ShardStore, name: str) -> bool:
+        """Have a plan at hand that a record names; False: the store has it not, and it is passed over.
 
         Raises:
-            MonitorError: The store has no such plan.
+            MonitorError: This version cannot read it.
         """
         number, dash, digest = name.partition("-")
         if name in self.known or not (dash and number.isdigit()):  # older logs name plans nobody kept
-            return
-        same = next((plan for known, plan in self.known.items() if known.endswith(dash + digest)), None)
-        if same is not None:
-            self.known[name] = same
-            return
-        body = store.get_plan(digest)
+            return True
+        body = store.plan_named(name)
         if body is None:
-            raise MonitorError(
-                f"the log names plan {name}, which the store does not have",
-                mend="restore the store and the log from one backup",
-                code="plan",
-            )
-        self.known[name] = decode_plan(digest, body)
+            log.warning("plan lost", plan=name, goes_on_with=self.in_force)
+            return False
+        same = next((plan for known, plan in self.known.items() if known.endswith(dash + digest)), None)
+        self.known[name] = same or decode_plan(digest, body)
+        return True
 
     def shard(self, store: ShardStore, number: int, name: str) -> Shard:
         """A fresh shard under the plan ``name``; without one, the plan at the beginning of its log."""

@@ -18,6 +18,8 @@ from alerting.errors import StoreBusy, StoreFull
 from monitor.aggregate.sums import encode_part
 from monitor.restore import OtherFormatError, plan_in
 from monitor.runtime import limits
+from monitor.runtime.plan_book import BEGAN
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +35,12 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
-
+LOST_PLAN = Text(
+    "日志里的一次规则变更在库中找不到（库是新建的，或比日志旧）：沿用先前的规则；"
+    "`slawatch rules apply` 使本机的规则文件生效",
+    "the log names rules that the store does not have, being new or older: those before go on;"
+    " `slawatch rules apply` puts the files here in force",
+)
 
 Shard = TypeVar("Shard", bound="ShardPort")
 
@@ -58,6 +65,8 @@ def take_over(
     gone = [(key, part, 0, None) for key, part, _, _ in store.load_state(number)]
     lease = replace(lease, floor=first(), floor_clock_ms=0)
     store.save_state(number, lease.epoch, gone, lease.floor, lease.floor_clock_ms)
+    if lease.floor > 1:  # the beginning of the log has expired, and with it what was in force there
+        store.put_meta(BEGAN.format(number), None)
     return lease, make_shard("")
 
 
@@ -76,7 +85,8 @@ class ShardDriver:
         observe_step: Told the seconds for which a step or a slice held the event loop.
         observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
         state: A store of its own for the shard's state, with its thread, so that steps do not wait for it.
-        fetch_plan: Called in ``thread`` with the name of a plan before a record that names it is folded.
+        fetch_plan: Called in ``thread`` with the name of a plan before a record that names it is folded;
+            whether there is one.
     """
 
     def __init__(
@@ -93,7 +103,7 @@ class ShardDriver:
         observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
         state: tuple[ShardStore, StoreThread] | None = None,
-        fetch_plan: Callable[[str], None] = lambda _name: None,
+        fetch_plan: Callable[[str], bool] = lambda _name: True,
     ) -> None:
         self._store, self._thread, self._clock, self._health = store, thread, clock, health
         self._state_store, self._state_thread = state or (store, thread)
@@ -131,7 +141,8 @@ class ShardDriver:
         if records[0].position != self.position + 1:
             log.error("gap in the log", shard=self._number, wanted=self.position + 1, got=records[0].position)
         for name in {record.plan for record in records if record.plan}:
-            await self._thread.run(self._fetch_plan, name)
+            if not await self._thread.run(self._fetch_plan, name):
+                self._health.notices["lost plan"] = LOST_PLAN
         self._stored.clear()
         began = time.perf_counter()
         outputs = self.shard.step(records)

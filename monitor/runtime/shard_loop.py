@@ -72,7 +72,7 @@ class ShardLoop(ShardDriver):
         observe_step: Callable[[float], object] = lambda _took_s: None,
         observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
-        fetch_plan: Callable[[str], None] = lambda _name: None,
+        fetch_plan: Callable[[str], bool] = lambda _name: True,
     ) -> None:
         super().__init__(
             store,

@@ -132,8 +132,12 @@ class ShardStore(Protocol):
     def plan_in_force(self) -> str:
         """Its name; empty: none ever was."""
 
-    def get_plan(self, plan_hash: str) -> bytes | None:
-        """The compiled plan of that hash."""
+    def plan_named(self, name: str) -> bytes | None:
+        """The compiled plan that a record calls so; what is put in force afterwards has a higher name.
+
+        None: the store has it not, being older than the log or made anew. That name is lost for good then,
+        also once the same plan is put in force again: a log that is folded again gives what it gave.
+        """
 
     def put_meta(self, key: str, value: bytes | None) -> None:
         """Set a value; None deletes it."""

@@ -53,6 +53,8 @@ _IN_FORCE = (
     "insert into meta values (?, ?) on conflict (key) do update set value = meta.value returning value"
 )
 PLAN_KEY = "plan in force"
+LOST_PLAN = "plan lost "  # and its name: the log has it, the store has not
+_NAMED = "select body from plan where hash = ? and not exists (select 1 from meta where key = ?)"
 
 
 class StepChange(NamedTuple):
@@ -215,9 +217,19 @@ class ShardTables:
         """Its name; empty: none ever was."""
         return (self.get_meta(PLAN_KEY) or b"").decode()
 
-    def get_plan(self, plan_hash: str) -> bytes | None:
-        """The compiled plan of that hash."""
-        return self._value("select body from plan where hash = ?", plan_hash)
+    def plan_named(self, name: str) -> bytes | None:
+        """The compiled plan that a record calls so; see ``ShardStore``."""
+        number, _, plan_hash = name.partition("-")
+        lost = LOST_PLAN + name
+        with self._db.transaction() as run:
+            now: str = run.execute(_IN_FORCE, (PLAN_KEY, b"")).fetchone()[0].decode()
+            row = run.execute(_NAMED, (plan_hash, lost)).fetchone()
+            if row is None:
+                run.execute("insert into meta values (?, ?) on conflict (key) do nothing", (lost, b""))
+            if now and name > now:
+                later = f"{int(number) + 1:06d}-{now.partition('-')[2]}"
+                run.execute("update meta set value = ? where key = ?", (later.encode(), PLAN_KEY))
+        return row[0] if row is not None else None
 
     def metas(self, prefix: str) -> dict[str, bytes]:
         """Every value whose key begins so."""

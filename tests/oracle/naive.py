@@ -184,6 +184,13 @@ class Shop:
     packs: Sequence[Pack]
     lateness_ms: int
     heard: list[Heard] = field(default_factory=list)
+    named: dict[str, list[Heard]] = field(default_factory=lambda: defaultdict(list))  # by conversation
+
+    def hear(self, new: Heard) -> None:
+        """Keep one more."""
+        self.heard.append(new)
+        if new.event.type in OF_CONVERSATION and new.event.conversation_id:
+            self.named[new.event.conversation_id].append(new)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -191,14 +198,7 @@ class Shop:
 
     def conversation(self, conversation_id: str) -> list[Heard]:
         """Its events in event order."""
-        return sorted(
-            (
-                h
-                for h in self.heard
-                if h.event.type in OF_CONVERSATION and h.event.conversation_id == conversation_id
-            ),
-            key=lambda h: h.order,
-        )
+        return sorted(self.named.get(conversation_id, ()), key=lambda h: h.order)
 
     def is_too_late(self, new: Heard) -> bool:
         """Decisions 1 and 2; ``new.arrival_ms`` is the clock."""
@@ -382,7 +382,7 @@ class Oracle:
         if shop.is_too_late(heard):
             return "late_dropped"
         self.shops[shop_key] = shop
-        shop.heard.append(heard)
+        shop.hear(heard)
         return "accepted"
 
     def fault(self, event: Event) -> str:

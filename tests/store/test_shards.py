@@ -122,12 +122,15 @@ def test_plans_and_meta(store):
     assert store.apply_plan("h", b"plan", first=True) == "000001-h"
     assert store.apply_plan("h", b"plan") == "000001-h", "it is in force already"
     assert store.apply_plan("i", b"another", first=True) == "000001-h", "not the first one"
-    assert store.get_plan("i") is None
     assert store.apply_plan("i", b"another") == "000002-i"
     assert store.apply_plan("h", b"never read again") == "000003-h"
     assert store.plan_in_force() == "000003-h"
-    assert store.get_plan("h") == b"plan"
-    assert store.get_plan("unknown") is None
+    assert [store.plan_named(name) for name in ("000001-h", "000002-i", "000003-h")] == [
+        b"plan",
+        b"another",
+        b"plan",
+    ]
+    assert store.plan_in_force() == "000003-h"
     store.put_meta("j:1", b"1")
     store.put_meta("j:2", b"2")
     store.put_meta("k", b"1")
@@ -136,6 +139,19 @@ def test_plans_and_meta(store):
     assert store.metas("j:") == {"j:2": b"2"}
     store.put_meta("k", b"2")
     assert store.get_meta("k") == b"2"
+
+
+def test_a_plan_that_only_the_log_knows_is_lost_for_good_and_later_names_are_higher(store):
+    store.apply_plan("h", b"plan")
+    assert store.plan_named("000007-lost") is None
+    assert store.plan_in_force() == "000008-h"
+    assert store.plan_named("000002-older") is None
+    assert store.plan_in_force() == "000008-h"
+    assert store.apply_plan("lost", b"found again") == "000009-lost"
+    assert store.plan_named("000007-lost") is None, "a log that is folded again gives what it gave"
+    assert store.plan_named("000009-lost") == b"found again"
+    assert store.plan_named("000012-h") == b"plan"
+    assert store.plan_in_force() == "000013-lost"
 
 
 def test_a_full_disk_is_named_and_nothing_is_half_written(small_disk):

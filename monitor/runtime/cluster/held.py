@@ -92,7 +92,8 @@ class HeldShard(ShardDriver):
             MonitorError: The topic does not reach as far as the store.
         """
         began_s = time.perf_counter()
-        lease, shard = await self._parts.state_thread.run(self._take)
+        kept = await topic.first_kept(self.partition)
+        lease, shard = await self._parts.state_thread.run(self._take, kept)
         self._begin(lease.epoch, shard)
         self.loaded_ms = self._clock.now_ms()
         self.arrival_ms = lease.floor_clock_ms
@@ -175,10 +176,10 @@ class HeldShard(ShardDriver):
         if rejected or self._unread:
             await self._refusals.put(records, rejected, self._unread)
 
-    def _take(self) -> tuple[ShardLease, Shard]:
+    def _take(self, kept: int) -> tuple[ShardLease, Shard]:
         return take_over(
             self._parts.state_store,
             self.partition,
             partial(self._parts.make_shard, self.partition),
-            lambda: 0,
+            lambda: kept,
         )

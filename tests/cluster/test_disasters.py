@@ -1,0 +1,99 @@
+"""A database or a topic that is not the one that was: a worker goes on where it can, and says what it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from monitor.runtime.plan_book import PlanBook
+from monitor.store.sqlite import SqliteStore
+from rules.rule import RuleSet
+from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def settings(kafka, topic_name):
+    found = settings_of(kafka, topic_name)
+    make_topic(found)
+    return found
+
+
+def folder_of(tmp_path, name):
+    (tmp_path / name).mkdir()
+    return tmp_path / name
+
+
+def with_rule(folder, name):
+    """The plan of the live tests and one more rule."""
+    first = plan(folder)
+    rules = {**first.rules.rules, name: replace(first.rules.rules["a-miss"], id=name)}
+    return replace(first, rules=RuleSet(rules))
+
+
+async def put_in_force(it, folder, the_plan):
+    """From elsewhere, as a desk does it, until every shard decides by it; its name."""
+    elsewhere = SqliteStore(folder / "store.db")
+    name = PlanBook().apply(elsewhere, the_plan)
+    elsewhere.close()
+    await until(lambda: {one.state.plan_name for one in it.owner.held.values()} == {name}, what=name)
+    return name
+
+
+def test_on_an_empty_database_all_is_folded_anew_though_rules_had_changed(settings, tmp_path):
+    """The log names rules that only the lost database had: they are passed over, that is said, and rules go
+    on to change."""
+    lost, empty = folder_of(tmp_path, "lost"), folder_of(tmp_path, "empty")
+
+    async def scene():
+        async with working(settings, lost) as it:
+            await until(lambda: caught_up(it))
+            for n, name in enumerate(("one", "two")):
+                await asyncio.to_thread(send, settings, 300 * n, 300)
+                assert (await put_in_force(it, lost, with_rule(lost, name))).startswith(f"00000{n + 2}-")
+            await until(lambda: sum(folded(it).values()) == 600)
+        async with working(settings, empty) as it:
+            await until(lambda: sum(folded(it).values()) == 600 and caught_up(it), what="all folded anew")
+            assert it.parts.health.problems == {}
+            assert "`slawatch rules apply`" in it.parts.health.notices["lost plan"].en
+            again = await put_in_force(it, empty, with_rule(empty, "two"))
+            assert again > "000003-", "above what the log names"
+        async with working(settings, empty) as it:
+            await until(lambda: caught_up(it))
+            assert {one.state.plan_name for one in it.owner.held.values()} == {again}
+
+    asyncio.run(scene())
+
+
+def test_on_a_copy_older_than_a_change_of_rules_those_of_the_copy_go_on(settings, tmp_path):
+    folder, copy = folder_of(tmp_path, "of now"), folder_of(tmp_path, "copy")
+
+    async def scene():
+        async with working(settings, folder) as it:
+            await until(lambda: caught_up(it))
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: sum(folded(it).values()) == 300)
+        shutil.copytree(folder, copy, dirs_exist_ok=True)
+        async with working(settings, folder) as it:
+            await until(lambda: caught_up(it))
+            await put_in_force(it, folder, with_rule(folder, "later"))
+        async with working(settings, copy) as it:
+            await until(lambda: caught_up(it) and len({*names(it)}) == 1, what="all on one plan")
+            assert "lost plan" in it.parts.health.notices
+            assert it.parts.health.problems == {}
+            await until(
+                lambda: names(it)[0].startswith("000003-"), what="that of the copy, above the lost one"
+            )
+            same = await put_in_force(it, copy, with_rule(copy, "later"))
+            assert same.startswith("000004-"), "the lost one is lost for good: what was folded stays so"
+
+    asyncio.run(scene())
+
+
+def names(it):
+    return [one.state.plan_name for one in it.owner.held.values()]
