@@ -1,4 +1,4 @@
-"""A database or a topic that is not the one that was: a worker goes on where it can, and says what it cannot."""
+"""A database or a topic that is not the one that was: what a worker does then, and what it says."""
 
 from __future__ import annotations
 
