@@ -65,7 +65,7 @@ def take_over(
     gone = [(key, part, 0, None) for key, part, _, _ in store.load_state(number)]
     lease = replace(lease, floor=first(), floor_clock_ms=0)
     store.save_state(number, lease.epoch, gone, lease.floor, lease.floor_clock_ms)
-    if lease.floor > 1:  # the beginning of the log has expired, and with it what was in force there
+    if lease.floor > 1:  # the beginning of the log was pruned, and with it what was in force there
         store.put_meta(BEGAN.format(number), None)
     return lease, make_shard("")
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
+import msgspec
 import pytest
+from kafka import KafkaAdminClient, TopicPartition
 
-from monitor.runtime.plan_book import PlanBook
+from monitor.engine.state import FORMAT
+from monitor.runtime.plan_book import BEGAN, PlanBook
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
 from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working
@@ -91,6 +96,38 @@ def test_on_a_copy_older_than_a_change_of_rules_those_of_the_copy_go_on(settings
             )
             same = await put_in_force(it, copy, with_rule(copy, "later"))
             assert same.startswith("000004-"), "the lost one is lost for good: what was folded stays so"
+
+    asyncio.run(scene())
+
+
+def test_state_of_another_version_on_a_log_whose_beginning_expired_begins_under_the_rules_in_force(
+    settings, tmp_path
+):
+    """And not under those of the day on which the topic was made."""
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            name = await put_in_force(it, tmp_path, with_rule(tmp_path, "later"))
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.delete_records({TopicPartition(settings.topic, p): -1 for p in range(3)})
+        admin.close()
+        await asyncio.to_thread(send, settings, 0, 300)
+        with closing(sqlite3.connect(tmp_path / "store.db")) as store:
+            older = msgspec.msgpack.encode([FORMAT - 1])
+            store.execute("update shard_state set data = ? where part = 'mark'", (older,))
+            store.commit()
+        begun = []
+
+        class Noted(SqliteStore):
+            def put_meta(self, key, value):
+                begun.append((key, value))
+                super().put_meta(key, value)
+
+        async with working(settings, tmp_path, make_store=Noted) as it:
+            await until(lambda: sum(folded(it).values()) == 300 and caught_up(it), what="all that is kept")
+            assert it.parts.health.problems == {}
+        assert {begun.count((BEGAN.format(p), name.encode())) for p in range(3)} == {1}
 
     asyncio.run(scene())
 

@@ -178,16 +178,6 @@ class PackedConsumer(driver.Consumer):
         tp = self._new_topicpartition(self.transport.topic, partition)
         return max(0, (self.highwater(tp) or 0) - offset) if tp in self.assignment() else 0
 
-    async def first_kept(self, partition: int) -> int:
-        """The first record that the topic still has."""
-        tp = self._new_topicpartition(self.transport.topic, partition)
-        return (await self.earliest_offsets(tp))[tp]
-
-    async def end(self, partition: int) -> int:
-        """The place of the next record to come."""
-        tp = self._new_topicpartition(self.transport.topic, partition)
-        return (await self.highwaters(tp))[tp]
-
     async def _seek_safely(self, offsets: Mapping[TP, int]) -> bool:
         try:
             if offsets:

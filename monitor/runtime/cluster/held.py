@@ -12,6 +12,7 @@ import structlog
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster.records import read
+from monitor.runtime.plan_book import BEGAN
 from monitor.runtime.shard_driver import ShardDriver, take_over
 
 if TYPE_CHECKING:
@@ -92,13 +93,14 @@ class HeldShard(ShardDriver):
             MonitorError: The topic does not reach as far as the store.
         """
         began_s = time.perf_counter()
-        kept = await topic.first_kept(self.partition)
-        lease, shard = await self._parts.state_thread.run(self._take, kept)
+        lease, shard = await self._parts.state_thread.run(self._take)
         self._begin(lease.epoch, shard)
         self.loaded_ms = self._clock.now_ms()
         self.arrival_ms = lease.floor_clock_ms
-        self._move_to(lease.floor - 1)
         self.next = await self._first(lease, topic)
+        if self.next > 1 and not lease.floor_clock_ms:
+            self._begin(lease.epoch, await self._parts.state_thread.run(self._anew))
+        self._move_to(self.next - 1)
         took_ms = int(1000 * (time.perf_counter() - began_s))
         log.info(
             "shard taken",
@@ -176,10 +178,15 @@ class HeldShard(ShardDriver):
         if rejected or self._unread:
             await self._refusals.put(records, rejected, self._unread)
 
-    def _take(self, kept: int) -> tuple[ShardLease, Shard]:
+    def _anew(self) -> Shard:
+        """Without state, on a log whose beginning has expired, and with it what was in force there."""
+        self._parts.state_store.put_meta(BEGAN.format(self.partition), None)
+        return self._parts.make_shard(self.partition, "")
+
+    def _take(self) -> tuple[ShardLease, Shard]:
         return take_over(
             self._parts.state_store,
             self.partition,
             partial(self._parts.make_shard, self.partition),
-            lambda: kept,
+            lambda: 0,
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from monitor.runtime.cluster.consumer import Batch, PackedConsumer
+    from monitor.runtime.cluster.ends import Ends
     from monitor.runtime.cluster.parts import Parts
 
 log = structlog.get_logger(__name__)
@@ -33,10 +34,11 @@ class Owner:
     Args:
         parts: What all shards share.
         consumer: The consumer, once there is one.
+        ends: Says where partitions begin and end.
     """
 
-    def __init__(self, parts: Parts, consumer: Callable[[], PackedConsumer]) -> None:
-        self._parts, self._consumer = parts, consumer
+    def __init__(self, parts: Parts, consumer: Callable[[], PackedConsumer], ends: Ends) -> None:
+        self._parts, self._consumer, self._ends = parts, consumer, ends
         self.held: dict[int, HeldShard] = {}
         self.assignment: frozenset[int] = frozenset()
         self.rebalances = 0
@@ -153,7 +155,7 @@ class Owner:
         )
         held = HeldShard(part, partition, refusals)
         try:
-            await held.load(consumer)
+            await held.load(self._ends)
             await self._assigned.wait()  # what a rebalance leaves with us need not be read again
             ours = partition in self.assignment
             if ours and (consumer.generation == generation or await held.still_ours()):

@@ -12,6 +12,7 @@ import structlog
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster.consumer import PackedConsumer, PackedTransport, Through
+from monitor.runtime.cluster.ends import Ends
 from monitor.runtime.cluster.owner import Owner
 from monitor.runtime.cluster.ticks import Ticks
 from monitor.runtime.health import keep_running
@@ -43,7 +44,8 @@ class Worker:
 
     def __init__(self, parts: Parts, link: Link, settings: KafkaSettings, scratch: Path) -> None:
         self.parts = parts
-        self.owner = Owner(parts, lambda: self.consumer)
+        self._ends = Ends(link, parts.topic)
+        self.owner = Owner(parts, lambda: self.consumer, self._ends)
         self.app = _faust_app(link, settings, scratch)
         self.app.transport = PackedTransport(self.app, self.owner, parts.topic, settings.linger / 1000)
         topic = self.app.topic(
@@ -78,6 +80,7 @@ class Worker:
     async def start(self) -> None:
         """Join the group; shards are taken as they are assigned."""
         self._beat_s = time.monotonic()
+        await self._ends.start()
         await self.app.start()
         self.part("ticks", self._ticks.run)
         self.part("checkpoints", self.owner.save)
@@ -107,6 +110,7 @@ class Worker:
         except TimeoutError:
             log.warning("state not written in time: it is folded again")
         await self.app.stop()
+        await self._ends.stop()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
