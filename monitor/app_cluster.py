@@ -24,13 +24,14 @@ from monitor.configured import Configured, configure
 from monitor.errors import MonitorError
 from monitor.logs import configure_logging
 from monitor.runtime.clock import SystemClock
+from monitor.runtime.cluster import topics
 from monitor.runtime.cluster.escape import Escape
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.parts import Parts
 from monitor.runtime.cluster.quiet import rate_limit
 from monitor.runtime.cluster.roll import Caller
 from monitor.runtime.cluster.status import Counts, WorkerGauges, WorkerStatus
-from monitor.runtime.cluster.topics import require_usable
+from monitor.runtime.cluster.topic_watch import require_same
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.health import Health
@@ -110,13 +111,15 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
     """A worker with its stores, its dead letters and its probes; at the end all is written and closed."""
     settings, metrics, health = configured.settings, Metrics(), Health()
     link = link_of(settings.kafka, configured.base)
-    await asyncio.to_thread(require_usable, link, settings.kafka)
+    await asyncio.to_thread(topics.require_usable, link, settings.kafka)
     configured.data.mkdir(parents=True, exist_ok=True)
     tokens = Tokens(configured.data / "tokens.json")
     settings.require_safe(tokens=len(tokens))
     name = name_of_process(settings)
     async with AsyncExitStack() as stack:
         thread, store = await opened_store(configured, health, stack, name)
+        seen = await asyncio.to_thread(topics.see, link, settings.kafka)
+        await thread.run(require_same, store, settings.kafka.topic, seen.identity)
         state_thread, state_store = await opened_store(configured, health, stack, f"{name} state")
         stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         box = DeadLetterBox(letters)

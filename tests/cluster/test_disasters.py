@@ -13,6 +13,7 @@ import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from monitor.engine.state import FORMAT
+from monitor.runtime import limits
 from monitor.runtime.plan_book import BEGAN, PlanBook
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
@@ -134,3 +135,20 @@ def test_state_of_another_version_on_a_log_whose_beginning_expired_begins_under_
 
 def names(it):
     return [one.state.plan_name for one in it.owner.held.values()]
+
+
+def test_partitions_made_while_a_worker_restarts_are_taken(settings, tmp_path, monkeypatch):
+    """Under its name it is given what it had, without a look at the topic."""
+    monkeypatch.setattr(limits, "TOPIC_LOOK_S", 0.5)
+    named = settings.model_copy(update={"instance": "w-0", "session_timeout": 60_000})
+
+    async def scene():
+        async with working(named, tmp_path) as it:
+            await until(lambda: caught_up(it))
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.create_partitions({settings.topic: 5})
+        admin.close()
+        async with working(named, tmp_path) as it:
+            await until(lambda: caught_up(it, 5), what="all five held")
+
+    asyncio.run(scene())

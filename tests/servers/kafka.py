@@ -211,6 +211,12 @@ class Kafka:
         """As a power switch does it to a process."""
         self._end(signal.SIGKILL)
 
+    def lose_disks(self) -> None:
+        """Kill it; what starts afterwards on the same ports is a new, empty cluster."""
+        self.kill()
+        shutil.rmtree(self._folder / "data")
+        self._format()
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)

@@ -173,6 +173,15 @@ class PackedConsumer(driver.Consumer):
             self._expected.pop(tp, None)
             self.pause_partitions({tp})
 
+    async def share_out_anew(self) -> None:
+        """Ask the group for a rebalance."""
+        thread: Any = self._thread
+
+        async def rejoin() -> None:
+            thread._ensure_consumer()._coordinator.request_rejoin()  # noqa: SLF001 - nothing public asks for one
+
+        await thread.call_thread(rejoin)
+
     def lag(self, partition: int, offset: int) -> int:
         """Records of a partition from ``offset`` on, as of the last fetch."""
         tp = self._new_topicpartition(self.transport.topic, partition)

@@ -45,6 +45,7 @@ class Owner:
         self.rebalance_began_s = time.monotonic()  # 0: none is under way
         self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
         self.stopping = False
+        self.barred = False  # the topic is not the store's: nothing is held
         self._loading: dict[int, asyncio.Task[None]] = {}
         self._assigned = asyncio.Event()  # cleared while a rebalance is under way
         self._checking: set[asyncio.Task[None]] = set()
@@ -118,6 +119,14 @@ class Owner:
                 if time.monotonic() >= self._again_s.get(partition, 0.0):
                     self._begin_load(partition)
 
+    def let_go(self) -> None:
+        """Hold nothing until the topic is the store's again; what is not stored is in that topic."""
+        self.barred = True
+        for task in self._loading.values():
+            task.cancel()
+        for held in list(self.held.values()):
+            self._drop(held)
+
     async def release(self) -> None:
         """Feed nothing more, and write the state of every shard, so that a successor need not fold."""
         self.stopping = True
@@ -139,7 +148,7 @@ class Owner:
                 self._begin_load(held.partition)
 
     def _begin_load(self, partition: int) -> None:
-        if partition not in self._loading and not self.stopping:
+        if partition not in self._loading and not (self.stopping or self.barred):
             self._loading[partition] = asyncio.create_task(self._load(partition))
 
     async def _load(self, partition: int) -> None:

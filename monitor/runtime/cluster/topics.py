@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -28,6 +28,7 @@ ANSWER_MS = 15_000  # brokers that do not answer for so long are told of
 NO_SUCH_TOPIC, FORBIDDEN_TOPIC = 3, 29  # Kafka's codes
 NEEDED = ("DESCRIBE", "READ", "WRITE")  # WRITE: a worker writes ticks
 HOUR_MS = 3_600_000
+STABLE = "Stable"  # a group in which every member has its partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ class Finding:
     def __str__(self) -> str:
         """One line for people."""
         return f"{self.what}; {self.mend}"
+
+
+class Seen(NamedTuple):
+    """The topic as it is: Kafka's own id of it, which one made anew does not have (empty: there is none).
+
+    ``unassigned`` are the partitions that no member of the group has, while it is settled.
+    """
+
+    identity: str
+    unassigned: list[int]
 
 
 def create(link: Link, settings: KafkaSettings) -> bool:
@@ -95,6 +106,28 @@ def check(link: Link, settings: KafkaSettings) -> list[Finding]:
             grant = _grant(settings, "DescribeConfigs")
             return [*found, Finding(f"topic {name}: its configuration is not shown to us", grant)]
         return [*found, *_of_configs({key: one["value"] for key, one in configs.items()}, settings)]
+
+
+def see(link: Link, settings: KafkaSettings) -> Seen:
+    """Look at topic and group as they are now.
+
+    Raises:
+        MonitorError: The brokers refuse us, or do not answer.
+    """
+    with _admin(link) as admin:
+        (topic,) = admin.describe_topics([settings.topic])
+        if topic["error_code"]:
+            return Seen("", [])
+        try:
+            group = admin.describe_groups([settings.group])[settings.group]
+        except (GroupIdNotFoundError, CoordinatorNotAvailableError):  # nobody has joined it yet
+            return Seen(str(topic["topic_id"]), [])
+    unassigned = {one["partition_index"] for one in topic["partitions"]}
+    for member in group["members"]:
+        for given in member["member_assignment"]["assigned_partitions"]:
+            if given["topic"] == settings.topic:
+                unassigned.difference_update(given["partitions"])
+    return Seen(str(topic["topic_id"]), sorted(unassigned) if group["group_state"] == STABLE else [])
 
 
 def require_usable(link: Link, settings: KafkaSettings) -> None:

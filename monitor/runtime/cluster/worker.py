@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -15,6 +16,8 @@ from monitor.runtime.cluster.consumer import PackedConsumer, PackedTransport, Th
 from monitor.runtime.cluster.ends import Ends
 from monitor.runtime.cluster.owner import Owner
 from monitor.runtime.cluster.ticks import Ticks
+from monitor.runtime.cluster.topic_watch import TopicWatch
+from monitor.runtime.cluster.topics import see
 from monitor.runtime.health import keep_running
 from monitor.runtime.watchdog import Watchdog
 
@@ -53,6 +56,7 @@ class Worker:
         )
         self.app.agent(topic, name="shards")(self._work)
         self._ticks = Ticks(parts, self.owner, link)
+        self._topic_watch = TopicWatch(self.owner, parts, partial(see, link, settings), self._rejoin)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beat_s = 0.0
         self._watchdog = Watchdog(self.progress, lambda: self._beat_s)
@@ -82,6 +86,7 @@ class Worker:
         self._beat_s = time.monotonic()
         await self._ends.start()
         await self.app.start()
+        self.part("topic", self._topic_watch.run)
         self.part("ticks", self._ticks.run)
         self.part("checkpoints", self.owner.save)
         self.part("assignment", self.owner.tend)
@@ -102,7 +107,7 @@ class Worker:
     async def stop(self) -> None:
         """Fold no more, write the state of every shard, leave the group."""
         self._watchdog.stop()
-        for name in ("ticks", "checkpoints", "assignment"):
+        for name in ("topic", "ticks", "checkpoints", "assignment"):
             if task := self._tasks.pop(name, None):
                 task.cancel()
         try:
@@ -127,6 +132,9 @@ class Worker:
         joining = owner.rebalance_began_s > 0 and not owner.loads  # a large state takes longer to read
         waiting = joining or any(self.lag(p) for p in list(owner.held))
         return mark, waiting and "store" not in self.parts.health.problems
+
+    async def _rejoin(self) -> None:
+        await self.consumer.share_out_anew()
 
     async def _work(self, stream: AsyncIterable[Batch]) -> None:
         async for batch in stream:
