@@ -35,8 +35,6 @@ def rate_limit(*libraries: str) -> None:
     same = OncePerWhile()
     for library in libraries:
         logging.getLogger(library).setLevel(logging.WARNING)
-    logging.getLogger("kafka.admin").setLevel(
-        logging.ERROR
-    )  # it cannot read what Faust tells its own members
+    logging.getLogger("kafka.admin").setLevel(logging.ERROR)  # Faust's members speak in their own way
     for handler in logging.getLogger().handlers:
         handler.addFilter(lambda record: record.name.split(".")[0] not in libraries or same.filter(record))
