@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 BATCH_BYTES = 256 << 10
 TURN_S = 0.05  # events that come now are sent so often
 LINE = (
-    '{"type":"message","id":"live-%d","at":%d,"platform":"pinduoduo","shop_id":"%s","conversation_id":"c%d",'
-    '"customer_id":"u%d","actor":%s,"kind":"text","text":"在吗，什么时候发货"}'
+    '{"type":"message","id":"%s-%d","at":%d,"platform":"pinduoduo","shop_id":"%s","conversation_id":"%s-c%d",'
+    '"customer_id":"%s-u%d","actor":%s,"kind":"text","text":"在吗，什么时候发货","source":"erp"}'
 )
 EVENTS_A_CONVERSATION = 10.5  # with the orders beside it
 TEN_MS = FROM_MS + 19 * HOUR_MS  # the hour that is simulated: the evening's, without its promo
@@ -96,19 +96,33 @@ async def put(brokers: str, topic: str, partitions: int, sent: Iterable[Sent]) -
 
 
 class Live(threading.Thread):
-    """Questions that are answered at once, at a steady rate, from now until it is told to stop.
+    """Questions and their answers at a steady rate, from now until it is told to stop.
 
     Args:
         brokers, topic, partitions: Where they go.
         rate: Events a second.
         shops: Ids of the shops that are asked in turn.
+        name: What its ids begin with: those of two must differ.
+        answered_after_s: How long a question waits.
+        missed_every: Each so-manieth is not answered at all; 0: all are.
     """
 
-    def __init__(self, brokers: str, topic: str, partitions: int, rate: int, shops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        brokers: str,
+        topic: str,
+        partitions: int,
+        rate: int,
+        shops: Sequence[str],
+        name: str = "live",
+        answered_after_s: float = 0.0,
+        missed_every: int = 0,
+    ) -> None:
         super().__init__(daemon=True)
         self._brokers, self._topic, self._rate = brokers, topic, rate
         self._places, self._place_of = list(range(partitions)), dict[str, int]()
-        self._shops = shops
+        self._shops, self._name, self._missed_every = shops, name, missed_every
+        self._wait = int(answered_after_s * rate / 2)  # so many questions later it is answered
         self._probes: queue.SimpleQueue[tuple[str, list[bytes]]] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self.sent = 0
@@ -158,9 +172,12 @@ class Live(threading.Thread):
             yield from ((shop, value) for value in values)
         now_ms, end = time.time_ns() // 1_000_000, self.sent + max(2, int(self._rate * TURN_S) // 2 * 2)
         for n in range(self.sent, end):
-            shop = self._shops[n // 2 % len(self._shops)]
-            who = '"customer"' if n % 2 == 0 else '"agent","agent_id":"a1"'
-            yield shop, (LINE % (n, now_ms + n % 2, shop, n // 2, n // 2, who)).encode()
+            asks = n % 2 == 0
+            number, who = (n // 2, '"customer"') if asks else (n // 2 - self._wait, '"agent","agent_id":"a1"')
+            if number < 0 or (not asks and self._missed_every and number % self._missed_every == 0):
+                continue
+            shop, name = self._shops[number % len(self._shops)], self._name
+            yield shop, (LINE % (name, n, now_ms + n % 2, shop, name, number, name, number, who)).encode()
         self.sent = end
 
     def _place(self, shop: str) -> int:

@@ -27,7 +27,7 @@ from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.embedded import Embedded, Files, opened
 from monitor.runtime.evidence import Evidence, of_journal
 from monitor.runtime.link_key import links_of
-from monitor.runtime.memory import collect_seldom
+from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.packless import Packless
 from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plan_book import PlanBook
@@ -90,6 +90,7 @@ async def run(
     Raises:
         MonitorError, RulesError, AlertingError: It cannot start, and why.
     """
+    keep_one_heap()
     configure_logging(settings.log.format, settings.log.level)
     configured = configure(settings, base)
     clock: Clock = SystemClock()

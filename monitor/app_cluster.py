@@ -36,7 +36,7 @@ from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.health import Health
 from monitor.runtime.limits import REST_MS
-from monitor.runtime.memory import collect_seldom
+from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import NOTICE, Reload, on_hangup
 from monitor.runtime.server import serving
@@ -83,6 +83,7 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
     Raises:
         MonitorError, RulesError, AlertingError: It cannot start, or ended by itself, and why.
     """
+    keep_one_heap()
     configure_logging(settings.log.format, settings.log.level)
     rate_limit("aiokafka", "kafka", "faust", "mode")
     configured, stop = configure(settings, base), told_to_stop()

@@ -149,7 +149,8 @@ class Conversation(Fold):
         """Let go of its rounds: the shop has them packed."""
         for r in self.rounds:
             r.conversation = None
-        self.rounds = self.open = ()
+        self.rounds = self.open = self.entries = ()
+        self.base = self.checkpoint = None
 
     def is_set(self) -> bool:
         """Whether the shop still holds it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
 from monitor.engine.rounds import NONE, Round
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from monitor.engine.responses import Responses
     from monitor.engine.shop import Shop
     from monitor.engine.spec import DaySpec
+
+# What a day that was let go has: one for all, never written to.
+NO_KEYS: Final = Keys()
+NOBODY: Final[dict[str, int]] = {}
 
 
 class Day(Timed):
@@ -88,6 +92,7 @@ class Day(Timed):
             track.responses = []
             track.waiting = None
         self.tracks = []
+        self.formed, self.disputed, self.waiting = NO_KEYS, (), NOBODY
 
     def is_set(self) -> bool:
         """Whether the shop still keeps it."""

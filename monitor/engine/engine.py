@@ -46,7 +46,7 @@ OPERATIONS: Final[dict[str, dict[str, int]]] = {
 OF_ORDER: Final = frozenset({"order", "refund", "dispute"})
 
 Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
-LEFT_MAX: Final = 50_000  # timers of what was packed since that may lie about on the wheel
+LEFT_MAX: Final = 10_000  # timers of what was packed since that may lie about on the wheel: 2 MB
 
 
 class Refused(NamedTuple):

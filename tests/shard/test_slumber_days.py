@@ -191,3 +191,43 @@ def test_a_shop_that_was_calm_is_looked_at_when_a_good_day_leaves_its_week(figur
     ticks = [Record(n, evening_ms + n * 5_000, heard={"erp": 0}) for n in range(16, 200)]
     told = shard.step([*first, *ticks]).transitions
     assert [(one.at_ms - evening_ms, one.to_state) for one in told] == [(10 * MINUTE_MS, "firing")]
+
+
+@pytest.mark.parametrize("rest_ms", [0, 1_000])
+def test_a_shop_in_alert_sleeps_until_its_rules_are_to_look_and_tells_to_the_second(rest_ms):
+    """It fires after its wait, is eased by later customers, ends when it was clear for long enough."""
+    warn = Level(Compare("value", "<", (8, 10), "< 80%"), for_ms=90_000)
+    clear = Level(Compare("value", ">=", (8, 10), ">= 80%"), for_ms=45_000)
+    rules = RuleSet({"low": Rule("low", line="day", warn=warn, clear=clear)})
+    shard = Shard(Plan({"pdd": (a_pack(random.Random(0)),)}, rules), rest_ms=rest_ms)
+    misses = [event for number in range(8) for event in answered(MORNING_MS, number, 60_000)]
+    good = [event for number in range(40) for event in answered(MORNING_MS + 300_000, number, 1_000)]
+    records, slept = [Record(0, MORNING_MS + 60_500, misses, "erp")], []
+    records += [Record(n, MORNING_MS + n * 1_000, heard={"erp": 0}) for n in range(61, 500)]
+    records.insert(241, Record(301, MORNING_MS + 301_500, good, "erp"))
+    told = []
+    for number, record in enumerate(records):
+        record.position = number
+        told += shard.step([record]).transitions
+        (shop,) = shard.engine.shops.values()
+        slept.append(bool(shop.packed))
+    assert [((one.at_ms - MORNING_MS) // 1_000, one.from_state, one.to_state) for one in told] == [
+        (61, "ok", "pending"),
+        (151, "pending", "firing"),
+        (302, "firing", "holding"),
+        (347, "holding", "ok"),
+    ]
+    assert sum(slept) > 0.8 * len(slept) or not rest_ms
+
+
+@pytest.mark.parametrize(("shops", "awake"), [(10, 10), (1_000, 0)])
+def test_the_more_shops_are_awake_the_sooner_they_sleep(shops, awake):
+    """They would after 10 s; 1,000 are twice as many as may be awake as long as that, and do after 5 s."""
+    shard = Shard(Plan({"pdd": (a_pack(random.Random(0)),)}), rest_ms=10_000)
+    asked = [event for number in range(shops) for event in answered(MORNING_MS, number, 1_000)]
+    for number, event in enumerate(asked):
+        event.shop_id = f"{number // 2}"
+    shard.step([Record(0, MORNING_MS + 1_000, asked, "erp")])
+    shard.step([Record(n, MORNING_MS + n * 1_000, heard={"erp": 0}) for n in range(1, 10)])
+    assert sum(not shop.packed for shop in shard.engine.shops.values()) == awake
+    assert len(shard.engine.shops) == shops

@@ -121,6 +121,7 @@ class WorkerGauges:
         self._own.shards.labels(state="held").set(len(owner.held))
         self._own.shards.labels(state="loading").set(len(owner.assignment - owner.held.keys()))
         self._own.shards.labels(state="blind").set(blind)
+        self._own.awake.set(sum(len(held.state.watches) for held in owner.held.values()))
         self._own.rebalances.inc(owner.rebalances - self._rebalances)
         self._rebalances = owner.rebalances
         self._own.rebalance_seconds.set(owner.rebalance_s)
