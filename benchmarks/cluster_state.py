@@ -97,10 +97,11 @@ class Written(NamedTuple):
 
 
 def checkpoint(at: Stage, workers: Sequence[Worker], live: Live) -> Written:
-    """Wait until half the shops had two events, and then until all of them are stored."""
+    """Have half the shops take two events each, and wait until all of them are stored."""
     database = workers[0].database
     before, used_s, began_s = at.postgres.execute(database, WRITTEN)[0], _used_s(workers), time.monotonic()
-    eventually(lambda: live.sent >= live.round, within_s=120, what="the events")
+    with live:
+        eventually(lambda: live.sent >= live.round, within_s=120, what="the events")
     sent_s = time.monotonic()
 
     def stored() -> bool:
@@ -168,8 +169,8 @@ def measure(at: Stage, shops: int) -> list[Row]:
         with day("day"):
             minute = steady([one, other])
         half = names[: shops // 2]
-        with Live(at.kafka.bootstrap, topic, PARTITIONS, shops // 2 * 2 // 20, half, "half") as live:
-            written = checkpoint(at, [one, other], live)
+        live = Live(at.kafka.bootstrap, topic, PARTITIONS, shops // 2 * 2 // 20, half, "half")
+        written = checkpoint(at, [one, other], live)
         with day("killed"):
             taken = take_over(one, other, third)
     finally:

@@ -88,7 +88,7 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
     rate_limit("aiokafka", "kafka", "faust", "mode")
     configured, stop = configure(settings, base), told_to_stop()
     async with worker(configured) as it:
-        it.worker.part("memory", collect_seldom)
+        it.worker.part("memory", partial(collect_seldom, lambda: it.worker.owner.gone))
         on_hangup(it.reload)
         announce(it.url)
         stopped, ended = asyncio.create_task(stop.wait()), asyncio.create_task(it.worker.ended())

@@ -15,6 +15,7 @@ from monitor.engine.conversation import Conversation
 from monitor.engine.fields import order_of
 from monitor.engine.figures import Past
 from monitor.engine.limits import DAY_KEPT_MS
+from monitor.engine.packer import cut
 from monitor.engine.responses import Responses
 from monitor.engine.rows import BedRow, DayRow, LiveRow, RestRow, ShopRow, TallyRow
 from monitor.engine.table import Keys, Shelf, UnitTable
@@ -73,7 +74,7 @@ def pack_shop(shop: Shop, watch: bytes, due_ms: int, calm_until_ms: int) -> tupl
     )
     bed = BedRow(due_ms, calm_until_ms, list(shop.sources), shop.packer.fast(_encode(row)))
     formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
-    return _encode(bed), _encode(RestRow(shop.closed, formed, shelf.counts, shelf.blocks))
+    return cut(_encode(bed)), cut(_encode(RestRow(shop.closed, formed, shelf.counts, shelf.blocks)))
 
 
 def lay(shop: Shop, row: bytes, rest: bytes) -> None:

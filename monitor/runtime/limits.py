@@ -56,7 +56,8 @@ LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not re
 YOUNG_OBJECTS = 20_000  # made since the last look before the young are looked at: about 2 ms
 YOUNG_ROUNDS = 5  # looks at the youngest before those that survived them: 100,000 objects, about 20 ms
 NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
-FULL_COLLECTION_S = 21_600.0  # … but so often
+FULL_COLLECTION_S = 21_600.0  # … but so often, and …
+COLLECTION_LOOK_S = 2.0  # … so soon after a shard was let go
 
 # warnings
 PACKLESS_TOLD = 50  # platforms without a pack that are warned of; of further ones nothing is said
@@ -74,6 +75,7 @@ BUFFERED_BATCHES = 16  # fetched and not yet folded; then no more is fetched
 COMMIT_S = 5.0  # Kafka is told so often how far we are; for its tools, we ask the store
 SAVE_PAUSE_S = 0.02  # between looks at shards while a checkpoint is under way …
 SAVE_LOOK_S = 0.5  # … and while none is
+CAUGHT_UP_MS = 3_000  # a shard whose last own tick, read back, is younger judges in time
 TICK_TIMEOUT_MS = 10_000  # a tick that cannot be written for so long is given up, for the next one
 LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before the group has settled
 TOPIC_LOOK_S = 30.0  # a worker looks so often whether the topic is still the same

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from monitor.runtime import limits
+from monitor.runtime.memory import collect_seldom
+from tests.waiting import until
 
 HEAPS = """
 import ctypes, sys, threading
@@ -41,3 +48,39 @@ def test_threads_share_the_heap_of_the_first_one():
     told, found = heaps()
     assert not told
     assert found > 1
+
+
+class Held:
+    """Something that hangs together with itself, as a shard does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def as_it_was():
+    """The collector as it was before."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.enable()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_what_a_shard_held_is_freed_soon_after_it_was_let_go(monkeypatch):
+    """The young are left alone here: who looks at the old finds it."""
+    monkeypatch.setattr(limits, "COLLECTION_LOOK_S", 0.01)
+
+    async def play() -> None:
+        gone = [0]
+        part = asyncio.create_task(collect_seldom(lambda: gone[0]))
+        await asyncio.sleep(0)
+        gc.disable()
+        seen = weakref.ref(Held())
+        assert seen() is not None
+        gone[0] += 1
+        await until(lambda: seen() is None)
+        part.cancel()
+
+    asyncio.run(play())

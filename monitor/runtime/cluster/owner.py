@@ -42,6 +42,7 @@ class Owner:
         self.held: dict[int, HeldShard] = {}
         self.assignment: frozenset[int] = frozenset()
         self.rebalances = 0
+        self.gone = 0  # shards that were let go, whole or while they were read
         self.rebalance_began_s = time.monotonic()  # 0: none is under way
         self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
         self.stopping = False
@@ -73,6 +74,7 @@ class Owner:
         self._assigned.set()
         for gone in set(self._loading) - partitions:  # it would be taken from the one whose it is now
             self._loading.pop(gone).cancel()
+            self.gone += 1
         for gone in set(self.held) - partitions:
             self._drop(self.held[gone])
             self._parts.health.well(part_of(gone))
@@ -207,6 +209,7 @@ class Owner:
 
     def _drop(self, held: HeldShard) -> None:
         held.dropped = True
+        self.gone += 1
         if self.held.get(held.partition) is held:
             del self.held[held.partition]
             self._consumer().hold_back(held.partition)

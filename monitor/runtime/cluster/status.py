@@ -37,6 +37,11 @@ class WorkerStatus:
         caught_up = held.caught_up_ms and not self._worker.lag(held.partition)
         return 0 if caught_up and behind_ms < limits.LAG_TOLD_MS else behind_ms
 
+    def caught_up(self, held: HeldShard) -> bool:
+        """Whether a shard reads its own ticks back in time; events may be on their way all the while."""
+        now_ms = self._worker.parts.clock.now_ms()
+        return now_ms - min(held.caught_up_ms, held.arrival_ms) < limits.CAUGHT_UP_MS
+
     def status(self) -> Status:
         """What is wrong, and whether every shard of ours is judged in time."""
         owner, health = self._worker.owner, self._worker.parts.health
@@ -116,7 +121,7 @@ class WorkerGauges:
             metrics.shard_position.labels(shard=label).set(held.position)
             metrics.shard_lag_seconds.labels(shard=label).set(behind_ms / 1000)
             self._own.lag.labels(shard=label).set(self._worker.lag(partition))
-            self._own.caught_up.labels(shard=label).set(behind_ms == 0)
+            self._own.caught_up.labels(shard=label).set(self._status.caught_up(held))
             self._own.checkpoint_age.labels(shard=label).set((now_ms - held.checkpoint_ms) / 1000)
         self._own.shards.labels(state="held").set(len(owner.held))
         self._own.shards.labels(state="loading").set(len(owner.assignment - owner.held.keys()))
