@@ -41,7 +41,7 @@ def restore(
     """Take a fresh shard back; the next record it is given is ``floor``.
 
     The rows come key by key, the shard's own first, so that no more than a shop's are held. A shop stored
-    beyond the floor skips the records it holds already.
+    beyond the floor sleeps through the records it holds already.
 
     Raises:
         OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
@@ -62,8 +62,6 @@ def restore(
         shard.slumber.lay(shop, *(parts[part] for part in PARTS))
         shard.checkpoints.keep(key, parts)
         if applied >= floor:
-            shop.wake()
-            shop.touched()
             engine.skips[key] = applied
             engine.skips_until = max(engine.skips_until, applied)
     engine.now_ms = max(engine.now_ms, floor_clock_ms)

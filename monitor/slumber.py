@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from monitor.shard import Shard
 
 LAID_DOWN: Final = 500  # shops in one second of the log: 35 ms
-AWAKE: Final = 500  # the more shops are awake beyond these, the sooner they sleep: 25 MB
+AWAKE: Final = 250  # the more shops are awake beyond these, the sooner they sleep: 12 MB
 STEP_MS: Final = 30_000  # of the pace; the forecast moves by minutes
-AGAIN_MS: Final = 5_000  # a shop that is due sooner stays awake
+AGAIN_MS: Final = 2_000  # a shop that is due sooner stays awake
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -44,7 +44,7 @@ class Slumber:
 
     def __init__(self, shard: Shard, rest_ms: int) -> None:
         self._shard, self.rest_ms = shard, rest_ms
-        self._looked_ms = self._soon_ms = 0
+        self._looked_ms, self._soon_ms = 0, rest_ms
         self._awake: list[Shop] = []  # still to be looked at
         shard.engine.on_wake = self.wake
 
@@ -95,11 +95,12 @@ class Slumber:
         laid = 0
         while self._awake and laid < LAID_DOWN:
             shop = self._awake.pop()
-            if not shop.packed and shop.active_ms + self._soon_ms <= now_ms:
-                if self.lie_down(shop):
-                    laid += 1
-                else:
-                    shop.active_ms = now_ms  # look again as much later
+            if self._rests(shop, now_ms) and self.lie_down(shop):
+                laid += 1
+
+    def _rests(self, shop: Shop, now_ms: int) -> bool:
+        """Whether nothing happened in a shop that is awake for so long that it may sleep."""
+        return not shop.packed and shop.active_ms + self._soon_ms <= now_ms
 
     def lie_down(self, shop: Shop) -> bool:
         """Have a shop sleep, unless it would soon be woken."""
@@ -142,7 +143,7 @@ class Slumber:
             shop.touched()
 
     def look(self, shop: Shop, now_ms: int) -> None:
-        """Have the rules look at a shop; one that slept is woken for what is due, and lies down again.
+        """Have the rules look at a shop; one that time alone woke lies down again.
 
         One after the other, so that few are awake when many are due in one second.
         """
@@ -153,7 +154,7 @@ class Slumber:
                 watch = self._shard.watches[shop.key] = ShopWatch(shop, self._shard)
             watch.look(now_ms)
             shop.retracted = False
-        if slept and self._may_lie_down:
+        if self._may_lie_down and (slept or self._rests(shop, now_ms)):
             self.lie_down(shop)
 
     def _comes_to(self, shop: Shop, now_ms: int) -> bool:

@@ -217,8 +217,6 @@ class Engine:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
             shop = self.add_shop(fields[PLATFORM], fields[SHOP_ID])
-        elif shop.packed:
-            self.wake(shop)
         seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
@@ -228,6 +226,8 @@ class Engine:
         if self.skips and self.skips.get(shop.key, -1) >= position:
             self.linked.append((name, shop))  # the shop knows it, the source at this record may not
             return "skipped"
+        if shop.packed:
+            self.wake(shop)
         if late and shop.measured and not shop.takes(at, now_ms):
             return "late"
         if shop.measured:  # else of a platform without a pack: accepted, nothing is counted

@@ -133,3 +133,27 @@ def test_late_events_are_counted_by_the_source_they_name(plan):
     ]
     outputs = shard.step([Record(40, NOW_MS + 40_000, old, "topic")])
     assert outputs.late == {"erp": 1, "crm": 2, "topic": 1}
+
+
+def test_a_shop_stored_beyond_the_floor_sleeps_through_the_records_it_holds_already(plan):
+    log = [
+        Record(0, NOW_MS, [asked(1, NOW_MS)], "erp"),
+        tick(1, 1),
+        tick(2, 2),
+        Record(3, NOW_MS + 3_000, [asked(2, NOW_MS + 3_000, shop="s2")], "erp"),
+        Record(4, NOW_MS + 4_000, [asked(3, NOW_MS + 4_000)], "erp"),
+        *(tick(n, n) for n in range(5, 8)),
+        Record(8, NOW_MS + 8_000, [asked(4, NOW_MS + 8_000)], "erp"),
+    ]
+    shard, disk = Shard(plan, rest_ms=1_000), Disk()
+    shard.step(log[:7])
+    taken = shard.checkpoint(1)
+    assert taken is not None
+    disk.take(taken)
+    assert (disk.floor, disk.rows["mall:s1", "shop"][0]) == (3, 6), "s2 is not stored, s1 up to the sixth"
+    again = disk.restored(plan, rest_ms=1_000)
+    shop = again.engine.shops["mall", "s1"]
+    assert again.step(log[3:7]).counts["accepted"] == 1
+    assert shop.packed
+    again.step(log[7:])
+    assert sorted(shop.conversations) == ["c1", "c3", "c4"]
