@@ -75,6 +75,21 @@ def test_kafkas_committed_offset_is_advice(settings, tmp_path):
     asyncio.run(scene())
 
 
+def test_a_commit_of_partitions_that_went_to_others_does_not_end_the_worker(settings, tmp_path):
+    send(settings, 0, 300)
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            gone = next(iter(it.consumer.assignment()))._replace(partition=77)
+            assert not await it.consumer._thread.commit({gone: 1})
+            assert not it.app.crash_reason
+            await asyncio.to_thread(send, settings, 300, 300)
+            await until(lambda: sum(folded(it).values()) == 600)
+
+    asyncio.run(scene())
+
+
 def test_what_expired_before_it_was_folded_is_counted_and_the_rest_is_folded(settings, tmp_path):
     async def scene():
         async with working(settings, tmp_path) as it:

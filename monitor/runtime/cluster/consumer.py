@@ -5,13 +5,14 @@ keeps membership, assignment, rebalance and supervision. Written against the exa
 and held by ``tests/cluster/test_consumer.py`` on a real broker: a new Faust is a run of that test.
 
 What Faust does around a rebalance, in this order: ``on_partitions_revoked``, ``on_partitions_assigned``,
-then, in another task, ``perform_seek``, which calls ``seek_to_committed``. Three things would break us:
+then, in another task, ``perform_seek``, which calls ``seek_to_committed``. Four things would break us:
 
 - aiokafka fetches at Kafka's committed offset at once, before our seek, and what it took then is handed over
   after it: each batch is checked to follow the one before.
 - ``perform_seek`` is cancelled after ``broker_request_timeout`` and then nothing runs any more: nothing is
   waited for in it, shards are loaded in the background with their partitions paused.
 - An exception in it ends the process.
+- So does a commit of which every partition went to others meanwhile: aiokafka takes no commit of nothing.
 """
 
 from __future__ import annotations
@@ -64,6 +65,16 @@ class Through(Codec):
         return s
 
 
+class CommitThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread, which commits only where there is something to commit."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        if not self.assignment() & offsets.keys():
+            return False
+        done: bool = await super()._commit(offsets)
+        return done
+
+
 class PackedConsumer(driver.Consumer):
     """Faust's consumer, in batches."""
 
@@ -78,6 +89,9 @@ class PackedConsumer(driver.Consumer):
         self._runs: dict[int, int] = {}
         self._gaps: dict[TP, tuple[int, int]] = {}  # what was expected, and how often in vain
         self._seeking = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> CommitThread:
+        return CommitThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         await asyncio.sleep(self.transport.linger_s)
