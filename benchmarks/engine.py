@@ -32,7 +32,13 @@ BATCH = 500
 ROUNDS = 3
 BAR, GOAL = 0.12, 0.2
 
-Chunk = tuple[list[int], list[bytes]]  # arrivals and lines
+Chunk = tuple[list[int], list[bytes], bytes]  # arrivals, lines, and the lines as one body
+
+
+def chunk_of(part: list[tuple[int, bytes]]) -> Chunk:
+    """What arrives together."""
+    arrivals, lines = [arrival_ms for arrival_ms, _ in part], [line for _, line in part]
+    return arrivals, lines, b"\n".join(lines)
 
 
 def new_shard(*, rules: bool, live: bool = False) -> Shard:
@@ -45,7 +51,7 @@ def new_shard(*, rules: bool, live: bool = False) -> Shard:
 def bare(chunks: list[Chunk]) -> None:
     """The reference: each line decoded to an event of the same type, and dropped."""
     decode = msgspec.json.Decoder(Event).decode
-    for _, lines in chunks:
+    for _, lines, _ in chunks:
         for line in lines:
             decode(line)
 
@@ -54,24 +60,30 @@ def one_by_one(chunks: list[Chunk], *, rules: bool = False) -> Shard:
     """Lines as a file is read, each a record of its own, as in ``slawatch replay``."""
     shard = new_shard(rules=rules)
     position = 0
-    for arrivals, lines in chunks:
-        found = decode_lines(lines)
-        records = [
-            Record(position + place, arrival_ms, [event])
-            for place, (arrival_ms, event) in enumerate(zip(arrivals, found.events, strict=True), 1)
-        ]
-        position += len(records)
-        shard.step(records)
+    for arrivals, lines, _ in chunks:
+        shard.step(_records(position, arrivals, lines))  # held by no name: a daemon lets go of them as well
+        position += len(lines)
     return shard
+
+
+def _records(position: int, arrivals: list[int], lines: list[bytes]) -> list[Record]:
+    events = decode_lines(lines).events
+    return [
+        Record(position + place, arrival_ms, [event])
+        for place, (arrival_ms, event) in enumerate(zip(arrivals, events, strict=True), 1)
+    ]
 
 
 def in_batches(chunks: list[Chunk], *, rules: bool = False) -> Shard:
     """Bodies as the entrance takes them, each a record, as in the daemon."""
     shard = new_shard(rules=rules)
-    for position, (arrivals, lines) in enumerate(chunks, 1):
-        found = decode_body(b"\n".join(lines), arrivals[-1], "application/x-ndjson")
-        shard.step([Record(position, arrivals[-1], found.events)])
+    for position, (arrivals, _, body) in enumerate(chunks, 1):
+        shard.step([_record(position, arrivals[-1], body)])
     return shard
+
+
+def _record(position: int, arrival_ms: int, body: bytes) -> Record:
+    return Record(position, arrival_ms, decode_body(body, arrival_ms, "application/x-ndjson").events)
 
 
 def cpu_s(run: Callable[[], Shard | None], events: int) -> float:
@@ -90,10 +102,7 @@ def cpu_s(run: Callable[[], Shard | None], events: int) -> float:
 def rows(events: int = EVENTS) -> list[Row]:
     """One run: every way through the engine beside the bare decode."""
     lines = list(traffic(events))
-    chunks = [
-        ([arrival_ms for arrival_ms, _ in part], [line for _, line in part])
-        for part in (lines[start : start + BATCH] for start in range(0, events, BATCH))
-    ]
+    chunks = [chunk_of(lines[start : start + BATCH]) for start in range(0, events, BATCH)]
     ways = {
         "engine, a record per event": lambda: one_by_one(chunks),
         f"engine, records of {BATCH}": lambda: in_batches(chunks),

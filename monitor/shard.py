@@ -132,7 +132,7 @@ class Shard(Host):
         return refused
 
     def _take(self, record: Record) -> list[tuple[Event, str]]:
-        engine = self.engine
+        engine, events, source = self.engine, record.events, record.source
         self.position, self._n = record.position, 0
         arrival_ms = max(record.arrival_ms, engine.now_ms)
         if engine.now_ms and arrival_ms - engine.now_ms > DOWN_MS and not self.quiet_gaps:
@@ -149,14 +149,14 @@ class Shard(Host):
             for name, heard_ms in record.heard.items():
                 if name in self.sources:
                     self._hear(name, min(heard_ms, arrival_ms), 0)
-        if not record.events:
-            if record.source:
-                self._hear(record.source, arrival_ms, 0)
+        if not events:
+            if source:
+                self._hear(source, arrival_ms, 0)
             return []
         if self.quiet_gaps and not self.since_ms:
-            first = next((event for event in record.events if event.type != "heartbeat"), None)
+            first = next((event for event in events if event.type != "heartbeat"), None)
             self.since_ms = self._first_midnight(first) if first is not None else 0
-        refused = engine.fold(record.events, arrival_ms, record.source, record.position)
+        refused = engine.fold(events, arrival_ms, source, self.position)
         for name, promised_ms in engine.heard.items():
             self._hear(name, arrival_ms, promised_ms)
         engine.heard.clear()
@@ -170,7 +170,7 @@ class Shard(Host):
             for name in engine.heard_old:
                 self.sources[name].source.hear_old(arrival_ms)
             engine.heard_old.clear()
-        return [(record.events[place], reason) for place, reason in refused]
+        return [(events[place], reason) for place, reason in refused]
 
     def advance(self, to_ms: int) -> None:
         """Move the clock on without a record: files end at a time, not at an event."""

@@ -31,7 +31,7 @@ CHECKPOINT: Final = 40  # entries between two packings of a long conversation
 class Conversation(Fold):
     """A conversation in which something may still change."""
 
-    __slots__ = ("base", "checkpoint", "entries", "latest_ms")
+    __slots__ = ("base", "checkpoint", "entries", "last_ms", "latest_ms")
 
     def __init__(self, shop: Shop, conversation_id: str) -> None:
         super().__init__(shop, conversation_id)
@@ -39,6 +39,7 @@ class Conversation(Fold):
         self.base: tuple[bytes, tuple[int, int, str]] | None = None
         self.entries: tuple[Entry, ...] = ()
         self.checkpoint: tuple[bytes, int] | None = None  # packed after so many of the entries
+        self.last_ms = -1  # the time of the last entry
         self.latest_ms = 0  # the latest time or arrival of an entry: all is final lateness after it
 
     @classmethod
@@ -47,6 +48,7 @@ class Conversation(Fold):
         row = rest.decode_row(packed)
         conversation = cls(shop, row.id)
         conversation.base = (packed, rest.last_of(shop, row))
+        conversation.last_ms = conversation.base[1][0]
         rest.restore(conversation, row)
         return conversation
 
@@ -62,10 +64,11 @@ class Conversation(Fold):
         Returns:
             False when it is too late: an equal or later one is in the base (decision 1).
         """
-        latest_ms = max(entry[0], entry[3])
+        at = entry[0]
+        latest_ms = max(at, entry[3])
         self.latest_ms = max(self.latest_ms, latest_ms)
-        last = self._last()
-        if last is None or entry[0] > last[0] or order_of_entry(entry) > order_of(*last):
+        if at > self.last_ms or self._follows(entry):
+            self.last_ms = at
             self.entries += (entry,)
             self.fold(entry, now_ms)
             if len(self.entries) >= CHECKPOINT:
@@ -75,6 +78,11 @@ class Conversation(Fold):
             return False
         self._insert(entry, now_ms)
         return True
+
+    def _follows(self, entry: Entry) -> bool:
+        """Whether an entry that is not later in time than the last is later in order."""
+        last = self._last()
+        return last is None or order_of_entry(entry) > order_of(*last)
 
     def _last(self) -> tuple[int, int, str] | None:
         """The order of the last entry."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from xxhash import xxh3_64_intdigest
 
@@ -14,7 +14,8 @@ from monitor.engine.rows import IdRow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-hash_of: Final[Callable[[bytes], int]] = xxh3_64_intdigest
+# Any where an int only goes from one container to another: compiled, it is then not unboxed and boxed again.
+_hash_of: Final[Callable[[bytes], Any]] = xxh3_64_intdigest
 
 KEY_CUT: Final = 4
 CONTENT_MASK: Final = (1 << 30) - 1
@@ -103,9 +104,9 @@ class Ids:
             self._forget(arrival_ms)
             self._arrivals.append(arrival_ms)
             self._begins.append(len(self._keys))
-        key = hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT
-        content &= CONTENT_MASK
+        key = _hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT
         known = self._content.get(key)
+        content &= CONTENT_MASK
         if known is not None:
             return DUPLICATE if known == content else REUSED
         self._content[key] = content
@@ -118,14 +119,15 @@ class Ids:
         first, end = self._first, len(arrivals)
         while first < end and (arrivals[first] < oldest_ms or len(content) > limits.IDS_MAX):
             last = begins[first + 1] if first + 1 < end else len(self._keys)
-            for place in range(begins[first], last):
-                del content[self._keys[place]]
+            gone: list[Any] = self._keys[begins[first] : last]
+            for key in gone:
+                del content[key]
             first += 1
         if 2 * first > end:  # no list is more than twice as long as what is remembered
-            gone = begins[first] if first < end else len(self._keys)
-            self._gone += gone
-            del self._keys[:gone]
+            count = begins[first] if first < end else len(self._keys)
+            self._gone += count
+            del self._keys[:count]
             del arrivals[:first]
-            self._begins = [begin - gone for begin in begins[first:]]
+            self._begins = [begin - count for begin in begins[first:]]
             first = 0
         self._first = first

@@ -20,21 +20,21 @@ def take_order(shop: Shop, event: Event) -> None:
     assert isinstance(event.at, int)
     what = f"{event.type}.{event.action}"
     day = shop.day_at(event.at)
-    forms = what in FORMING
-    rates = [
-        keys
-        for spec, keys in zip(day.spec.orders, day.disputed, strict=True)
-        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes)
-    ]
-    if not forms and not rates:
-        return
-    key = key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
-    if forms:
-        _form(shop, day, key)
-    for keys in rates:
-        if keys.add(key):
-            shop.orders_changed = True
-            shop.touched()
+    if what in FORMING:
+        _form(shop, day, _key(event))
+    for place, spec in enumerate(day.spec.orders):
+        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes):
+            _change(shop, day.disputed[place].add(_key(event)))
+
+
+def _key(event: Event) -> int:
+    return key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
+
+
+def _change(shop: Shop, changed: bool) -> None:
+    if changed:
+        shop.orders_changed = True
+        shop.touched()
 
 
 def _form(shop: Shop, day: Day, key: int) -> None:
@@ -43,10 +43,8 @@ def _form(shop: Shop, day: Day, key: int) -> None:
         if number - ORDER_DAYS < closed and key in keys:
             return
     for other in shop.days.values():
-        if key in other.formed:
-            if other.number <= number:
+        if other is not day and key in other.formed:
+            if other.number < number:
                 return
             other.formed.discard(key)
-    day.formed.add(key)
-    shop.orders_changed = True
-    shop.touched()
+    _change(shop, day.formed.add(key))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.sources.found import Rejected
     from rules.transition import Transition
 
-BATCH_RECORDS = 1_000  # records of one step: a call costs nothing any more, and memory holds few events
+BATCH_RECORDS = 200  # records of one step: a call costs little, and their events are still in the cache
 LISTED = 10  # refused events that are kept to be listed; all are counted
 
 # What the shard refuses of what could be read, in words; limits and the like are said by their names.
