@@ -1,7 +1,8 @@
 """The real worker or desk as a process, in which less time passes: a test is shorter than a checkpoint.
 
 It stores its state more often, and the accounts of a sender that was killed are free sooner.
-With ``TEST_STUCK_MS`` its watchdog waits that long, and a shard never returns from an event called ``hang``.
+With ``TEST_STUCK_MS`` its watchdog waits that long, and a shard never returns from an event called ``hang``;
+with ``TEST_FORMAT`` it is a version whose state has that format.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import sys
 import threading
 
 from alerting import limits as alerting_limits
+from monitor import checkpoint, restore
 from monitor.cli import main
 from monitor.runtime import limits
 from monitor.shard import Shard
 
 limits.CHECKPOINT_MS = 1_500
-limits.TOPIC_LOOK_S = 1.0
+limits.TOPIC_LOOK_S = 3.0
 limits.PARTS_KEPT_MS = 3_600_000  # for who compares them at the end
 alerting_limits.LEASE_MS = 12_000  # as ever longer than a call of a provider may take
 if stuck_ms := os.environ.get("TEST_STUCK_MS"):
@@ -29,4 +31,6 @@ if stuck_ms := os.environ.get("TEST_STUCK_MS"):
         return step(shard, records)
 
     Shard.step = hang
+if other := os.environ.get("TEST_FORMAT"):
+    checkpoint.FORMAT = restore.FORMAT = int(other)
 main(sys.argv[1:])

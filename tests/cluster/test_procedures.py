@@ -67,9 +67,9 @@ def pg(server, program, *options):
 class Cluster:
     """A worker and a desk that tells a group, over a database that can be another one later."""
 
-    def __init__(self, folder, kafka, server, topic, wecom):
+    def __init__(self, folder, kafka, server, topic, wecom, disk=None):
         self.kafka, self.server, self.topic = kafka.bootstrap, server, topic
-        self.database = server.new_database()
+        self.database = server.new_database(disk)
         (self.worker,) = begin(folder, self.kafka, self.database, topic, 1, partitions=3)
         self.desk = Desk(folder / "desk", self.kafka, self.database, topic, wecom.url, partitions=3)
 
