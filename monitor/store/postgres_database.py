@@ -247,7 +247,11 @@ class PostgresDatabase:
             yield
         except psycopg.Error as error:
             code, what = error.sqlstate or "", " ".join(str(error).split())
-            if self._lost(error):
+            lost = self._lost(error)
+            if code == READ_ONLY or "session is read-only" in what:
+                mend = "see which server is the primary, and default_transaction_read_only"
+                raise StoreDown(f"{self.where}: takes no writes, it is read-only; {mend}") from error
+            if lost:
                 raise StoreDown(f"{self.where}: no answer ({what}); see that PostgreSQL runs") from error
             if code in FULL:
                 raise StoreFull(
