@@ -62,6 +62,8 @@ def restore(
         shard.slumber.lay(shop, *(parts[part] for part in PARTS))
         shard.checkpoints.keep(key, parts)
         if applied >= floor:
+            if shop.due_ms <= engine.judged_ms:
+                shop.touched()  # at the beginning of a log no second before its first record is looked at
             engine.skips[key] = applied
             engine.skips_until = max(engine.skips_until, applied)
     engine.now_ms = max(engine.now_ms, floor_clock_ms)

@@ -24,6 +24,7 @@ SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 6)
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
 RESTS_MS = (0, 1_000, 5_000, 30_000, 120_000)  # shops in which nothing happens for so long are packed
 FOUND = (
+    81008,  # stored at the first record of all and restored, a shop was never looked at
     190,  # what the robot served after midnight was still said to run out
     300101,  # a rule that waited came back by the plan it was stored under, and was not waited for
     300119,
