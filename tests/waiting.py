@@ -15,17 +15,20 @@ Found = TypeVar("Found")
 # Every time-out of a test that is not about time-outs: others use the machine too, and what is slow is right.
 # Wait for exactly what is asserted afterwards; this is only there to find out that it never comes.
 PATIENCE_S = 120.0
+# A look is often a request, which costs who is asked most; what is awaited for long can wait a moment more.
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.01, 0.15
 
 
 def eventually(
     look: Callable[[], Found], within_s: float = PATIENCE_S, what: str = "it", log: Path | None = None
 ) -> Found:
     """Look again until the answer is true and return it; fail after ``within_s``, with the end of the log."""
-    end = time.monotonic() + within_s
+    end, pause_s = time.monotonic() + within_s, FIRST_PAUSE_S
     while not (found := look()):
         late = f"{what} did not come true within {within_s} s"
         assert time.monotonic() < end, late if log is None else f"{late}:\n{end_of(log)}"
-        time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, LAST_PAUSE_S)
     return found
 
 

@@ -52,3 +52,35 @@ def test_brokers_that_lost_their_disks_are_told_of_and_a_new_database_goes_on(
             eventually(lambda: set(figures(it.desk).values()) == {(1, 1, 1)}, what="figures begun anew")
             eventually(lambda: it.told() == len(SHOPS), what="and those told")
             it.stop()
+
+
+def test_on_an_empty_database_the_topic_gives_the_figures_and_a_silence_keeps_what_was_told(
+    kafka, postgres_server, topic_name, tmp_path
+):
+    with Wecom() as wecom:
+        it = Cluster(tmp_path, kafka, postgres_server, topic_name, wecom)
+        with it.worker, it.desk:
+            it.start()
+            ask(it, 0)
+            eventually(lambda: it.told() == len(SHOPS), what="a miss told of every shop")
+            it.stop()
+            before = len(wecom.fake.inbox)
+            it.move_to(postgres_server.new_database())
+            it.desk.start()
+            silence = ("silence", "rule=*", "--for", "1d", "--url", f"http://127.0.0.1:{it.desk.port}")
+            eventually(lambda: slawatch(*silence, cwd=it.desk.folder).returncode == 0, what="all silenced")
+            it.worker.start()
+            eventually(lambda: alerts(it.desk) == len(SHOPS), what="every alert known again")
+            ask(it, 100)
+            eventually(lambda: set(figures(it.desk).values()) == {(2, 2, 2)}, what="what was and what is")
+            assert (len(wecom.fake.inbox), it.told()) == (before, 0), "nobody is told again"
+            (silenced,) = it.desk.get("/api/v1/silences")["silences"]
+            ended = slawatch("silence", "--end", silenced["id"], *silence[-2:], cwd=it.desk.folder)
+            assert ended.returncode == 0, ended.stderr
+            eventually(lambda: it.told() == len(SHOPS), what="what fires on told, once")
+            it.stop()
+
+
+def alerts(desk):
+    """How many it shows."""
+    return len(desk.get("/api/v1/alerts")["alerts"])
