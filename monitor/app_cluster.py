@@ -119,8 +119,8 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
     name = name_of_process(settings)
     async with AsyncExitStack() as stack:
         thread, store = await opened_store(configured, health, stack, name)
-        seen = await asyncio.to_thread(topics.see, link, settings.kafka)
-        await thread.run(require_same, store, settings.kafka.topic, seen.identity)
+        topic_id = await asyncio.to_thread(topics.identity, link, settings.kafka)
+        await thread.run(require_same, store, settings.kafka.topic, topic_id)
         state_thread, state_store = await opened_store(configured, health, stack, f"{name} state")
         stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         box = DeadLetterBox(letters)

@@ -108,6 +108,17 @@ def check(link: Link, settings: KafkaSettings) -> list[Finding]:
         return [*found, *_of_configs({key: one["value"] for key, one in configs.items()}, settings)]
 
 
+def identity(link: Link, settings: KafkaSettings) -> str:
+    """Kafka's own id of the topic; empty: there is none.
+
+    Raises:
+        MonitorError: The brokers refuse us, or do not answer.
+    """
+    with _admin(link) as admin:
+        (topic,) = admin.describe_topics([settings.topic])
+        return "" if topic["error_code"] else str(topic["topic_id"])
+
+
 def see(link: Link, settings: KafkaSettings) -> Seen:
     """Look at topic and group as they are now.
 
@@ -123,11 +134,13 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         except (GroupIdNotFoundError, CoordinatorNotAvailableError):  # nobody has joined it yet
             return Seen(str(topic["topic_id"]), [])
     unassigned = {one["partition_index"] for one in topic["partitions"]}
-    for member in group["members"]:
-        for given in member["member_assignment"]["assigned_partitions"]:
+    if group["group_state"] != STABLE:  # whoever joins has no assignment yet
+        unassigned.clear()
+    for assignment in (member["member_assignment"] for member in group["members"]):
+        for given in assignment["assigned_partitions"] if isinstance(assignment, dict) else ():
             if given["topic"] == settings.topic:
                 unassigned.difference_update(given["partitions"])
-    return Seen(str(topic["topic_id"]), sorted(unassigned) if group["group_state"] == STABLE else [])
+    return Seen(str(topic["topic_id"]), sorted(unassigned))
 
 
 def require_usable(link: Link, settings: KafkaSettings) -> None:
