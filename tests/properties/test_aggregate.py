@@ -23,8 +23,9 @@ from rules.rule import Compare, Level, Rule, RuleSet
 from tests.oracle.naive import Oracle
 from tests.properties.strategies import LATENESS_MS, Case, random_case
 from tests.properties.test_shard import Disk, log_of
+from tests.seeds import seeds
 
-SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 12)
+SEEDS = max(1, seeds() // 12)
 HOURS_MS = 40 * 3_600_000  # of each case: every fifth second of it is a part
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
 TEAMS = {"s1": "red", "s2": "blue"}

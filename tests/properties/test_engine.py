@@ -20,9 +20,10 @@ from tests.properties.strategies import (
     random_case,
     shuffled_within_lateness,
 )
+from tests.seeds import seeds
 
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
-SEEDS = int(os.environ.get("TEST_SEEDS", "120"))
+SEEDS = seeds()
 FOUND = (
     100241,  # an answer hours late, past one measure's limit and not past its twin's
     100456,  # a day begun after it would have settled, then the clock 26 years ahead

@@ -18,9 +18,10 @@ from tests.oracle.naive import Oracle
 from tests.properties.reading import differences, read
 from tests.properties.strategies import LATENESS_MS, Case, random_case
 from tests.properties.test_engine import ENTRANCE
+from tests.seeds import seeds
 
 # A case here is six of those of test_engine.py; TEST_SEEDS=360 is the run before a change of the checkpoint.
-SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 6)
+SEEDS = max(1, seeds() // 6)
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
 RESTS_MS = (0, 1_000, 5_000, 30_000, 120_000)  # shops in which nothing happens for so long are packed
 FOUND = (

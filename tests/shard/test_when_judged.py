@@ -22,6 +22,7 @@ from rules.load import load_pack, load_rules
 from rules.machine import Reason, close, step, transition
 from rules.rule import RuleSet
 from rules.transition import Facts
+from tests.seeds import seeds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rules.pack import Pack
     from rules.transition import RuleState, Transition
 
-SEEDS = max(1, int(os.environ.get("TEST_SEEDS", "120")) // 4)
+SEEDS = max(1, seeds() // 4)
 FIRST_SEED = int(os.environ.get("TEST_SEED", "0"))
 STARTS = (1_794_355_200_000, 1_794_362_100_000, 1_794_411_000_000)  # 08:00, 09:55, 23:30 in Shanghai
 SECONDS = 1_500
