@@ -19,6 +19,7 @@ from monitor.shard import Shard
 
 limits.CHECKPOINT_MS = 1_500
 limits.TOPIC_LOOK_S = 3.0
+limits.DESK_LEASE_MS, limits.DESK_RENEW_S = 5_000, 1.0
 limits.PARTS_KEPT_MS = 3_600_000  # for who compares them at the end
 alerting_limits.LEASE_MS = 12_000  # as ever longer than a call of a provider may take
 if stuck_ms := os.environ.get("TEST_STUCK_MS"):
