@@ -194,7 +194,8 @@ class Slumber:
     def stir(self, source: Source) -> None:
         """A source went blind, or is heard again: its shops are looked at, where that can say anything."""
         engine = self._shard.engine
-        until_ms = engine.now_ms + 1_000  # they are looked at in the next second at the latest
+        # They are looked at in the second after the clock at the latest, or in the one that is being judged.
+        until_ms = max(engine.now_ms, engine.judged_ms) + 1_000
         for shop in engine.shops.values():
             if source.name in shop.sources and not (shop.packed and until_ms < shop.calm_until_ms):
                 shop.stirred = bool(shop.packed)

@@ -100,6 +100,13 @@ class Day(Timed):
 
     # settling
 
+    def settle(self) -> None:
+        """Settle by the lateness of another plan."""
+        settles_ms = self.end_ms - 1 + self.shop.spec.lateness_ms
+        if settles_ms != self.settles_ms:
+            self.settles_ms = settles_ms
+            self.shop.wheel.after(settles_ms, self)
+
     def last_deadline_ms(self, r: Round) -> int:
         """Up to and including when something can change a round for at least one measure of its track."""
         if r.ask_ms < 0:

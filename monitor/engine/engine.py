@@ -162,13 +162,17 @@ class Engine:
 
     def use(self, spec: EngineSpec) -> None:
         """Take a plan: days that have begun keep what they count."""
+        same = spec.lateness_ms == self.spec.lateness_ms
         self.spec = spec
         self.ids.horizon_ms = 2 * spec.lateness_ms
         for shop in self.shops.values():
             shop.use(spec)
             for number, day in shop.days.items():
                 day.mark(shop.pack.on(number))
+                day.settle()
             for conversation in shop.conversations.values():
+                if not same:
+                    self.wheel.after(conversation.latest_ms + spec.lateness_ms, conversation)
                 for r in conversation.open:
                     r.mark_ms = 0
                     if r.ask_ms >= 0:
@@ -275,12 +279,13 @@ class Engine:
         return shop
 
     def wake(self, shop: Sleeper) -> None:
-        """Unpack a shop; days that ended while it slept are closed first."""
+        """Unpack a shop; what was to rest while it slept rests first, and days that ended are closed."""
         assert self.on_wake is not None
         assert isinstance(shop, Shop)
         passed, self.wheel.passed = self.wheel.passed, self.judged_ms // 1000
         self.on_wake(shop)  # what is due in the very second that wakes it is set for that second
         self.wheel.passed = passed
+        shop.rest_what_was_due(self.judged_ms)
         for day in [shop.days[number] for number in sorted(shop.days)]:
             if self.judged_ms >= day.end_ms + limits.DAY_KEPT_MS:
                 shop.close(day)

@@ -210,6 +210,12 @@ class Shop(Sleeper):
                     tally.rest(tally.unit_of(r))
             r.conversation = None
 
+    def rest_what_was_due(self, now_ms: int) -> None:
+        """Pack the conversations in which nothing could change any more before ``now_ms``."""
+        for conversation in list(self.conversations.values()):
+            if conversation.latest_ms + self.spec.lateness_ms < now_ms:
+                conversation.due(now_ms)
+
     def every_conversation(self) -> Iterator[Conversation]:
         """All that are kept; those at rest as copies to be read only."""
         yield from self.conversations.values()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 HOUR_MS = 3_600_000
-EVENING_MS = 1_792_880_400_000  # 2026-10-24 23:00 in Shanghai; summer time ends in Berlin on the next day
+EVENING_MS = 1_792_854_000_000  # 2026-10-24 23:00 in Shanghai; summer time ends in Berlin on the next day
 SHOPS = (("pdd", "A", "erp"), ("pdd", "B", "crm"), ("far", "C", "crm"))
 JUMPS_MS = (0, 0, 20_000, 25 * MINUTE_MS, 40 * MINUTE_MS, 6 * HOUR_MS, 13 * HOUR_MS, 24 * HOUR_MS)
 
@@ -191,6 +191,23 @@ def test_a_shop_that_was_calm_is_looked_at_when_a_good_day_leaves_its_week(figur
     ticks = [Record(n, evening_ms + n * 5_000, heard={"erp": 0}) for n in range(16, 200)]
     told = shard.step([*first, *ticks]).transitions
     assert [(one.at_ms - evening_ms, one.to_state) for one in told] == [(10 * MINUTE_MS, "firing")]
+
+
+@pytest.mark.parametrize("rest_ms", [0, 1_000])
+def test_a_shop_calm_until_midnight_is_looked_at_when_a_backfill_ends_after_it_between_two_records(rest_ms):
+    few = Level(Compare("asked", "<=", (3, 1), "<= 3"))
+    rules = RuleSet({"few": Rule("few", measure="by_customer", period="day", warn=few)})
+    plan = Plan({"pdd": (a_pack(random.Random(1)),)}, rules, other_sources=SourcePlan(silent_after_ms=0))
+    shard, midnight_ms = Shard(plan, rest_ms=rest_ms), EVENING_MS + HOUR_MS
+    good = [event for number in range(10) for event in answered(midnight_ms - 600_000, number, 1_000)]
+    # Down for 10 s before 23:59:50.5, so that the backfill ends in the first second of the day.
+    seconds = [*range(-590, -20), -9.5, *range(-9, -1), 3, 4]
+    log = [Record(0, midnight_ms - 595_000, good, "erp")]
+    for second in seconds:
+        at_ms = midnight_ms + int(second * 1_000)
+        log.append(Record(len(log), at_ms, heard={"erp": at_ms}))
+    told = shard.step(log).transitions
+    assert [(one.at_ms - midnight_ms, one.to_state) for one in told] == [(1_000, "firing")]
 
 
 @pytest.mark.parametrize("rest_ms", [0, 1_000])
