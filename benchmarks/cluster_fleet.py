@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
 
 TEMPLATES, TROUBLED = 50, 2  # of which so many answer slowly today
-DAYS, CUSTOMERS, OPEN = 30, 100, 10
+DAYS, CUSTOMERS, OPEN, WAITING = 30, 100, 10, 3  # of the open conversations
 TICK_S = 5  # a longer silence would be time down
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 IDS_A_SHOP, IDS_MS = 16, 20 * MINUTE_MS
@@ -58,9 +58,11 @@ def a_month(now_ms: int) -> Iterator[tuple[int, Event]]:
                 found.append((at_ms + (4 if slow else 1) * MINUTE_MS, shop, "answer", day, customer))
                 if customer % 3 == 0:
                     found.append((at_ms + 2 * MINUTE_MS, shop, "order", day, customer))
-            for place in range(OPEN if day == 0 else 0):  # over the last ten minutes: some are late by now
+            for place in range(OPEN if day == 0 else 0):  # one a minute, and so they run out
                 at_ms = end_ms - (OPEN - place) * MINUTE_MS + shop * MINUTE_MS // TEMPLATES
                 found.append((at_ms, shop, "question", day, answered + place))
+                if place < OPEN - WAITING:
+                    found.append((at_ms + MINUTE_MS // 2, shop, "answer", day, answered + place))
         for at_ms, shop, what, of_day, customer in sorted(found):
             yield at_ms, event(what, shop, of_day * 1_000 + customer, at_ms)
 

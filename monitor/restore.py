@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
+from sys import intern
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -58,9 +59,10 @@ def restore(
             row = _restore_mark(shard, parts[SHARD_ROW[1]])
             _restore_ids(shard, parts, max(row.ids_from_ms, floor_clock_ms - engine.ids.horizon_ms))
             continue
-        shop = engine.add_shop(*key.split(":", 1))
+        platform, _, shop_id = key.partition(":")
+        shop = engine.add_shop(intern(platform), shop_id)
         shard.slumber.lay(shop, *(parts[part] for part in PARTS))
-        shard.checkpoints.keep(key, parts)
+        shard.checkpoints.keep(shop.key, parts)
         if applied >= floor:
             if shop.due_ms <= engine.judged_ms:
                 shop.touched()  # at the beginning of a log no second before its first record is looked at

@@ -46,7 +46,7 @@ OPERATIONS: Final[dict[str, dict[str, int]]] = {
 OF_ORDER: Final = frozenset({"order", "refund", "dispute"})
 
 Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops that changed)
-LEFT_MAX: Final = 10_000  # timers of what was packed since that may lie about on the wheel: 2 MB
+LEFT_MAX: Final = 5_000  # timers of what was packed since that may lie about on the wheel: 1 MB
 
 
 class Refused(NamedTuple):
@@ -86,6 +86,7 @@ class Engine:
         self.ids = Ids(spec.lateness_ms)
         self.wheel = Wheel()
         self.packer = Packer()
+        self.rouse: Callable[[Sleeper], None] = self.wake  # one for all shops: a bound method has 80 bytes
         self.on_wake: Callable[[Shop], None] | None = None  # unpacks a shop: there may be rules on it
         self.left = 0  # timers on the wheel of what was packed since
         self.called = False  # a timer wants the shard to look at its sources
@@ -274,7 +275,7 @@ class Engine:
     def add_shop(self, platform: str, shop_id: str) -> Shop:
         """A shop that is new here."""
         shop = self.shops[platform, shop_id] = Shop(
-            platform, shop_id, self.spec, self.wheel, self.changed, self.dirty, self.packer, self.wake
+            platform, shop_id, self.spec, self.wheel, self.changed, self.dirty, self.packer, self.rouse
         )
         return shop
 

@@ -57,6 +57,7 @@ YOUNG_OBJECTS = 20_000  # made since the last look before the young are looked a
 YOUNG_ROUNDS = 5  # looks at the youngest before those that survived them: 100,000 objects, about 20 ms
 NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
 FULL_COLLECTION_S = 21_600.0  # … but so often, and …
+GIVE_BACK_S = 30.0  # empty pages are given back so often: 50,000 shops leave 50 MB of holes, found in 20 ms
 COLLECTION_LOOK_S = 2.0  # … so soon after a shard was let go
 
 # warnings

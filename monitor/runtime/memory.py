@@ -57,17 +57,19 @@ async def collect_seldom(gone: Callable[[], int] = lambda: 0) -> None:
     gc.collect()
     gc.freeze()  # modules and code live as long as the process
     gc.set_threshold(limits.YOUNG_OBJECTS, limits.YOUNG_ROUNDS, limits.NEVER_ROUNDS)
-    known, collected_s, times = gone(), time.monotonic(), 0
+    known, times = gone(), 0
+    collected_s = given_s = time.monotonic()
     while True:
         await asyncio.sleep(limits.COLLECTION_LOOK_S)
         if gone() != known:
             known, times = gone(), 2
         elif time.monotonic() >= collected_s + limits.FULL_COLLECTION_S:
             times = 1
-        if not times:
-            continue
-        times -= 1
-        began_s = time.perf_counter()
-        found, collected_s = gc.collect(), time.monotonic()
-        log.info("memory collected", objects=found, took_s=round(time.perf_counter() - began_s, 3))
-        await asyncio.to_thread(give_back)
+        if times:
+            times -= 1
+            began_s = time.perf_counter()
+            found, collected_s = gc.collect(), time.monotonic()
+            log.info("memory collected", objects=found, took_s=round(time.perf_counter() - began_s, 3))
+        if collected_s > given_s or time.monotonic() >= given_s + limits.GIVE_BACK_S:
+            await asyncio.to_thread(give_back)
+            given_s = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ class Owner:
         self.held: dict[int, HeldShard] = {}
         self.assignment: frozenset[int] = frozenset()
         self.rebalances = 0
-        self.gone = 0  # shards that were let go, whole or while they were read
+        self.gone = 0  # shards that nobody has any more, also such as were let go while they were read
         self.rebalance_began_s = time.monotonic()  # 0: none is under way
         self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
         self.stopping = False
@@ -74,7 +75,6 @@ class Owner:
         self._assigned.set()
         for gone in set(self._loading) - partitions:  # it would be taken from the one whose it is now
             self._loading.pop(gone).cancel()
-            self.gone += 1
         for gone in set(self.held) - partitions:
             self._drop(self.held[gone])
             self._parts.health.well(part_of(gone))
@@ -165,6 +165,7 @@ class Owner:
             told_before=frozenset(),
         )
         held = HeldShard(part, partition, refusals)
+        weakref.finalize(held, self._let_go).atexit = False
         try:
             await held.load(self._ends)
             await self._assigned.wait()  # what a rebalance leaves with us need not be read again
@@ -184,6 +185,10 @@ class Owner:
             if partition in self.assignment and partition not in self.held:  # a rebalance came between
                 self._again_s.setdefault(partition, time.monotonic() + limits.RESTART_PAUSE_S)
             self._note_rebalanced()
+
+    def _let_go(self) -> None:
+        """A shard is held by nobody any more: what it holds is to be looked for (``runtime.memory``)."""
+        self.gone += 1
 
     def _lose(self, held: HeldShard, error: Fenced) -> None:
         """Another worker took it: if the partition is ours all the same, wait for the group to settle."""
@@ -209,7 +214,6 @@ class Owner:
 
     def _drop(self, held: HeldShard) -> None:
         held.dropped = True
-        self.gone += 1
         if self.held.get(held.partition) is held:
             del self.held[held.partition]
             self._consumer().hold_back(held.partition)

@@ -63,11 +63,11 @@ class Ticks:
             await producer.stop()
 
     async def _tick(self, producer: AIOKafkaProducer) -> None:
+        self._told = {held: told for held, told in self._told.items() if not held.dropped}
         due = [held for held in self._owner.held.values() if _is_due(held)]
         if not due:
             return
         heard = await self._told_elsewhere()
-        self._told = {held: told for held, told in self._told.items() if not held.dropped}
         for held in due:
             held.ticking = True
             task = asyncio.create_task(self._send(producer, held, heard))
