@@ -4,8 +4,8 @@ Each shop has 100 customers today, 30 days kept and 10 open conversations: of th
 something may still change. In three of them the customer waits for an answer that does not come, so that they
 run out in the three minutes after the workers start, in all shops: 1,667 deadlines a second, while shards are
 read and after. 4 % of the shops answered so slowly today that a starter rule fires; were all ten to wait in
-vain, every shop would stand at 90 % and come into alert with the next question. Traffic is what 100 customers a
-day come to: 500 events a second over all shops, a question and 45 s later its answer, but for 3 % that nobody
+vain, every shop would stand at 90 % and come into alert with the next question. Traffic is what 100 customers
+a day come to: 500 events a second over all shops, a question and 45 s later its answer, but for 3 % that nobody
 answers.
 
 ``python -m benchmarks.cluster_state [--shops N]``
