@@ -152,10 +152,18 @@ class Worker:
 
     def start(self) -> None:
         """Start it, and wait for the address of its probes."""
+        self.launch()
+        self.announced()
+
+    def launch(self) -> None:
+        """Start its process."""
         command = [sys.executable, "-m", "monitor", "--config", str(self.folder / "slawatch.yaml"), "worker"]
         out = self.folder / "out"
         with (self.folder / "log").open("ab") as log, out.open("wb") as said:
             self.process = subprocess.Popen(command, stdout=said, stderr=log)
+
+    def announced(self) -> None:
+        """Wait for the address of its probes."""
         self.url = str(eventually(self._announced, within_s=60, what="the worker's address"))
 
     def _announced(self) -> str:

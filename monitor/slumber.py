@@ -147,7 +147,7 @@ class Slumber:
 
         One after the other, so that few are awake when many are due in one second.
         """
-        slept = bool(shop.packed)
+        slept, rest = bool(shop.packed), shop.packed_rest
         if not slept or self._comes_to(shop, now_ms):
             watch = self._shard.watches.get(shop.key)
             if watch is None:
@@ -156,6 +156,8 @@ class Slumber:
             shop.retracted = False
         if self._may_lie_down and (slept or self._rests(shop, now_ms)):
             self.lie_down(shop)
+            if shop.packed_rest == rest:
+                shop.packed_rest = rest  # the bytes that lie there already: the heap gets no hole
 
     def _comes_to(self, shop: Shop, now_ms: int) -> bool:
         """Wake a shop and do what is due of it at this second; whether its rules are to look."""
