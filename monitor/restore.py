@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import groupby
 from operator import itemgetter
-from sys import intern
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,7 +47,7 @@ def restore(
         OtherFormatError: Nothing was taken; the log is to be folded again, as far as it reaches.
         MonitorError: A newer slawatch wrote the state.
     """
-    engine = shard.engine
+    engine, platforms = shard.engine, dict[str, str]()  # of each name one text for all shops
     for key, group in groupby(rows, itemgetter(0)):
         parts: dict[str, bytes] = {}
         applied = -1
@@ -60,7 +59,7 @@ def restore(
             _restore_ids(shard, parts, max(row.ids_from_ms, floor_clock_ms - engine.ids.horizon_ms))
             continue
         platform, _, shop_id = key.partition(":")
-        shop = engine.add_shop(intern(platform), shop_id)
+        shop = engine.add_shop(platforms.setdefault(platform, platform), shop_id)
         shard.slumber.lay(shop, *(parts[part] for part in PARTS))
         shard.checkpoints.keep(shop.key, parts)
         if applied >= floor:
