@@ -91,11 +91,9 @@ class Engine:
         self.left = 0  # timers on the wheel of what was packed since
         self.called = False  # a timer wants the shard to look at its sources
         self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
-        self.dirty: dict[str, Shop] = {}  # state changed since the shard last looked
+        self.dirty: dict[str, Shop] = {}  # state changed since then
         self.counts = Counts()
-        self.heard: dict[
-            str, int
-        ] = {}  # sources of the events folded since the shard last looked → period promised
+        self.heard: dict[str, int] = {}  # sources of the events folded since → period promised
         self.late: dict[str, int] = {}  # late-dropped events since then, by source
         self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
