@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,6 +15,9 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from monitor.engine.state import FORMAT
 from monitor.runtime import limits
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.topic_watch import require_same
+from monitor.runtime.cluster.topics import see
 from monitor.runtime.plan_book import BEGAN, PlanBook
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
@@ -152,3 +156,26 @@ def test_partitions_made_while_a_worker_restarts_are_taken(settings, tmp_path, m
             await until(lambda: caught_up(it, 5), what="all five held")
 
     asyncio.run(scene())
+
+
+def test_another_topic_under_the_name_is_let_go_of_while_a_worker_runs(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "TOPIC_LOOK_S", 0.3)
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            health = it.parts.health
+            await until(lambda: caught_up(it) and health.failures == {})
+            await it.parts.thread.run(require_same, it.parts.store, settings.topic, see_id(settings))
+            admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+            admin.delete_topics([settings.topic])
+            await until(lambda: "it is gone; see the brokers" in health.problems.get("topic", ""))
+            admin.close()
+            await asyncio.to_thread(make_topic, settings)
+            await until(lambda: "another or made anew; name that one" in health.problems.get("topic", ""))
+            assert it.owner.held == {}
+
+    asyncio.run(scene())
+
+
+def see_id(settings):
+    return see(link_of(settings, Path()), settings).identity
