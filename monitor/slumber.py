@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LAID_DOWN: Final = 500  # shops in one second of the log: 35 ms
 AWAKE: Final = 250  # the more shops are awake beyond these, the sooner they sleep: 12 MB
+NAP: Final = 3  # times the rest: an event that wakes a shop sooner finds a busy one …
+STAYS: Final = 12  # … which stays awake for so many, since each waking costs as much as fifty events
 STEP_MS: Final = 30_000  # of the pace; the forecast moves by minutes
 AGAIN_MS: Final = 2_000  # a shop that is due sooner stays awake
 
@@ -95,12 +97,19 @@ class Slumber:
         laid = 0
         while self._awake and laid < LAID_DOWN:
             shop = self._awake.pop()
-            if self._rests(shop, now_ms) and self.lie_down(shop):
+            if self._rests(shop, now_ms) and self._put_to_rest(shop, now_ms):
                 laid += 1
 
     def _rests(self, shop: Shop, now_ms: int) -> bool:
         """Whether nothing happened in a shop that is awake for so long that it may sleep."""
-        return not shop.packed and shop.active_ms + self._soon_ms <= now_ms
+        rest_ms = STAYS * self.rest_ms if shop.busy else self._soon_ms
+        return not shop.packed and shop.active_ms + rest_ms <= now_ms
+
+    def _put_to_rest(self, shop: Shop, now_ms: int) -> bool:
+        if not self.lie_down(shop):
+            return False
+        shop.laid_ms = now_ms
+        return True
 
     def lie_down(self, shop: Shop) -> bool:
         """Have a shop sleep, unless it would soon be woken."""
@@ -129,6 +138,7 @@ class Slumber:
         judged_ms, calm_ms = shard.engine.judged_ms, shop.calm_until_ms
         row = _watch(unpack_shop(shop, judged_ms))
         shop.active_ms, shop.stirred = judged_ms, False
+        shop.busy = judged_ms < shop.laid_ms + NAP * self.rest_ms
         shop.retracted = row.retracted
         watch = shard.watches[shop.key] = ShopWatch(shop, shard)
         if row.day >= 0:
@@ -154,17 +164,21 @@ class Slumber:
                 watch = self._shard.watches[shop.key] = ShopWatch(shop, self._shard)
             watch.look(now_ms)
             shop.retracted = False
-        if self._may_lie_down and (slept or self._rests(shop, now_ms)):
+        if not self._may_lie_down:
+            return
+        if slept:
             self.lie_down(shop)
             if shop.packed_rest == rest:
                 shop.packed_rest = rest  # the bytes that lie there already: the heap gets no hole
+        elif self._rests(shop, now_ms):
+            self._put_to_rest(shop, now_ms)
 
     def _comes_to(self, shop: Shop, now_ms: int) -> bool:
         """Wake a shop and do what is due of it at this second; whether its rules are to look."""
-        engine, wanted = self._shard.engine, shop.stirred
+        engine, wanted, busy = self._shard.engine, shop.stirred, shop.busy
         engine.judged_ms = now_ms - 1_000
         shop.wake()
-        engine.judged_ms, shop.active_ms, shop.stirred = now_ms, 0, False
+        engine.judged_ms, shop.active_ms, shop.stirred, shop.busy = now_ms, 0, False, busy
         while due := engine.wheel.take(now_ms // 1_000):
             for what in due:
                 what.due(now_ms)

@@ -24,8 +24,10 @@ class Sleeper(Timed):
 
     __slots__ = (
         "active_ms",
+        "busy",
         "calm_until_ms",
         "due_ms",
+        "laid_ms",
         "packed",
         "packed_rest",
         "packer",
@@ -40,6 +42,8 @@ class Sleeper(Timed):
         self.due_ms = 0  # when time alone wakes it
         self.calm_until_ms = 0  # until then no rule says anything of it unless a figure moves
         self.active_ms = 0  # when something last happened in it
+        self.laid_ms = 0  # when it last lay down because nothing did
+        self.busy = False  # an event woke it soon after that: it is not to lie down so soon again
         self.stirred = False  # its rules are to look, though nothing of it may be due
 
     def wake(self) -> None:

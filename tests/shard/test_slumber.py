@@ -10,6 +10,7 @@ import random
 
 import pytest
 
+from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
@@ -82,6 +83,14 @@ def quiet_shard(rules: RuleSet, *names: str) -> tuple[Shard, int]:
     return shard, start_ms + 60_000
 
 
+def answer_at(at_ms: int) -> Event:
+    """An answer in its conversation."""
+    answer = random_events(random.Random(1), at_ms)[0][1]
+    answer.type, answer.action, answer.at, answer.id, answer.exclude = "message", "", at_ms, f"a{at_ms}", ""
+    answer.conversation_id, answer.actor, answer.agent_id = "c", "agent", "x"
+    return answer
+
+
 def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rules):
     shard, _ = quiet_shard(rules, "drift")
     (shop,) = shard.engine.shops.values()
@@ -99,10 +108,7 @@ def test_an_event_wakes_a_shop_and_who_reads_it_gets_a_copy(rules):
     copy = shard.slumber.read(shop)
     assert shop.packed
     assert len(copy.days) == 1
-    answer = random_events(random.Random(1), now_ms)[0][1]
-    answer.type, answer.action, answer.at, answer.id, answer.exclude = "message", "", now_ms, "answer", ""
-    answer.conversation_id, answer.actor, answer.agent_id = "c", "agent", "x"
-    shard.step([Record(60, now_ms, [answer], "erp")])
+    shard.step([Record(60, now_ms, [answer_at(now_ms)], "erp")])
     assert not shop.packed
     assert shard.slumber.read(shop) is shop
 
@@ -119,3 +125,22 @@ def test_a_blind_source_does_not_wake_shops_of_which_no_rule_could_say_anything(
             shard.step([Record(40 + second, now_ms + second * 1_000, heard={"erp": now_ms + second * 1_000})])
         assert len(woken) - before >= wanted
         assert bool(len(woken) - before) == bool(wanted), rule
+
+
+@pytest.mark.parametrize(("every_s", "wanted"), [(15, 2), (200, 3)])
+def test_a_shop_in_which_something_happens_all_the_time_is_not_packed_each_time(
+    rules, monkeypatch, every_s, wanted
+):
+    """Each waking costs as much as fifty events: a worker behind by an hour would read it at a tenth."""
+    woken = []
+    wake = Slumber.wake
+    monkeypatch.setattr(Slumber, "wake", lambda self, shop: (woken.append(shop.key), wake(self, shop)))
+    shard, now_ms = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    woken.clear()
+    for second in range(600):
+        at_ms = now_ms + second * 1_000
+        events = [answer_at(at_ms)] if second % every_s == 0 else []
+        shard.step([Record(60 + second, at_ms, events, "erp")])
+    assert len(woken) == wanted
+    assert bool(shop.packed) == (every_s == 200)
