@@ -35,7 +35,7 @@ from monitor.runtime.cluster.topic_watch import require_same
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
 from monitor.runtime.health import Health
-from monitor.runtime.limits import REST_MS
+from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import NOTICE, Reload, on_hangup
@@ -125,7 +125,7 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         stack.callback((letters := DeadLetters(configured.data / "dead_letters.db")).close)
         box = DeadLetterBox(letters)
         stack.callback(box.close)
-        plans = PlanBook(REST_MS)
+        plans = PlanBook(REST_MS, SPARE_SHOPS)
         await thread.run(partial(plans.apply, store, configured.plan, first=True))
         _say_other_rules(plans, configured, health)
         counts, clock = Counts(metrics), SystemClock()

@@ -13,6 +13,7 @@ import msgspec
 from monitor.calm import calm_until_ms, due_ms
 from monitor.checkpoint import WatchRow
 from monitor.engine.shop import Shop
+from monitor.engine.sleeper import NEVER_MS
 from monitor.engine.state import lay, pack_shop, unpack_shop
 from monitor.engine.wheel import Wheel
 from monitor.turnover import sort_states
@@ -46,6 +47,7 @@ class Slumber:
 
     def __init__(self, shard: Shard, rest_ms: int) -> None:
         self._shard, self.rest_ms = shard, rest_ms
+        self.spare = 0  # while no more shops than these are awake, none is put to rest
         self._looked_ms, self._soon_ms = 0, rest_ms
         self._awake: list[Shop] = []  # still to be looked at
         shard.engine.on_wake = self.wake
@@ -93,7 +95,8 @@ class Slumber:
         self._looked_ms = now_ms
         if not self._awake:
             self._awake = [shop for shop in self._shard.engine.shops.values() if not shop.packed]
-            self._soon_ms = self.rest_ms * AWAKE // max(AWAKE, len(self._awake))
+            awake = len(self._awake)
+            self._soon_ms = self.rest_ms * AWAKE // max(AWAKE, awake) if awake > self.spare else NEVER_MS
         laid = 0
         while self._awake and laid < LAID_DOWN:
             shop = self._awake.pop()
@@ -102,7 +105,7 @@ class Slumber:
 
     def _rests(self, shop: Shop, now_ms: int) -> bool:
         """Whether nothing happened in a shop that is awake for so long that it may sleep."""
-        rest_ms = STAYS * self.rest_ms if shop.busy else self._soon_ms
+        rest_ms = max(self._soon_ms, STAYS * self.rest_ms) if shop.busy else self._soon_ms
         return not shop.packed and shop.active_ms + rest_ms <= now_ms
 
     def _put_to_rest(self, shop: Shop, now_ms: int) -> bool:

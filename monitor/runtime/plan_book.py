@@ -27,10 +27,11 @@ class PlanBook:
 
     Args:
         rest_ms: When shops in which nothing happens are packed, in the shards made here; 0: never.
+        spare: None are while no more shops of a shard than these are awake.
     """
 
-    def __init__(self, rest_ms: int = 0) -> None:
-        self._rest_ms = rest_ms
+    def __init__(self, rest_ms: int = 0, spare: int = 0) -> None:
+        self._rest_ms, self._spare = rest_ms, spare
         self.known: dict[str, Plan] = {}  # shared with the shards
         self.in_force = ""  # the name of the last plan put in force by anybody, as far as is known
 
@@ -80,7 +81,9 @@ class PlanBook:
             if not began:
                 store.put_meta(BEGAN.format(number), name.encode())
         self.fetch(store, name)
-        return Shard(self.known[name], number, self.known, name, self._rest_ms)
+        shard = Shard(self.known[name], number, self.known, name, self._rest_ms)
+        shard.slumber.spare = self._spare
+        return shard
 
     @property
     def plan(self) -> Plan:

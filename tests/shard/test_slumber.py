@@ -102,6 +102,18 @@ def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rul
     assert rows == {"shop": shop.packed, "rest": shop.packed_rest}
 
 
+def test_none_is_put_to_rest_while_no_more_are_awake_than_may_be(rules):
+    shard, now_ms = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    for spare in (1, 0):
+        shard.slumber.spare = spare
+        shard.step([Record(shard.position + 1, now_ms, [answer_at(now_ms)], "erp")])
+        for _ in range(400):
+            now_ms += 1_000
+            shard.step([Record(shard.position + 1, now_ms, heard={"erp": now_ms})])
+        assert bool(shop.packed) == (spare == 0)
+
+
 def test_an_event_wakes_a_shop_and_who_reads_it_gets_a_copy(rules):
     shard, now_ms = quiet_shard(rules, "drift")
     (shop,) = shard.engine.shops.values()
