@@ -47,7 +47,7 @@ class Slumber:
 
     def __init__(self, shard: Shard, rest_ms: int) -> None:
         self._shard, self.rest_ms = shard, rest_ms
-        self.spare = 0  # while no more shops than these are awake, none is put to rest
+        self.spare = 0  # a shard of no more shops than these puts none to rest
         self._looked_ms, self._soon_ms = 0, rest_ms
         self._awake: list[Shop] = []  # still to be looked at
         shard.engine.on_wake = self.wake
@@ -94,9 +94,10 @@ class Slumber:
             return
         self._looked_ms = now_ms
         if not self._awake:
-            self._awake = [shop for shop in self._shard.engine.shops.values() if not shop.packed]
-            awake = len(self._awake)
-            self._soon_ms = self.rest_ms * AWAKE // max(AWAKE, awake) if awake > self.spare else NEVER_MS
+            shops = self._shard.engine.shops
+            self._awake = [shop for shop in shops.values() if not shop.packed]
+            awake = max(AWAKE, len(self._awake))
+            self._soon_ms = self.rest_ms * AWAKE // awake if len(shops) > self.spare else NEVER_MS
         laid = 0
         while self._awake and laid < LAID_DOWN:
             shop = self._awake.pop()

@@ -70,7 +70,7 @@ DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is 
 # cluster
 SHARDS_MAX = 1_000_000  # partitions; numbers from here on are shards of another kind
 REST_MS = 5_000  # a worker packs shops in which nothing happened for so long, sooner when many are awake …
-SPARE_SHOPS = 500  # … and none while no more of a shard are awake: 25 MB, and a backlog is read without naps
+SPARE_SHOPS = 500  # … and none of a shard with no more than these: 25 MB, and a backlog is read without naps
 POLL_RECORDS = 4_000  # records of one fetch, over all partitions
 PARTITION_BYTES = 1 << 20  # of one partition in a fetch: about 4,000 events, 40 ms of work
 BUFFERED_BATCHES = 16  # fetched and not yet folded; then no more is fetched

@@ -27,7 +27,7 @@ class PlanBook:
 
     Args:
         rest_ms: When shops in which nothing happens are packed, in the shards made here; 0: never.
-        spare: None are while no more shops of a shard than these are awake.
+        spare: None of a shard with no more shops than these is.
     """
 
     def __init__(self, rest_ms: int = 0, spare: int = 0) -> None:

@@ -102,7 +102,7 @@ def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rul
     assert rows == {"shop": shop.packed, "rest": shop.packed_rest}
 
 
-def test_none_is_put_to_rest_while_no_more_are_awake_than_may_be(rules):
+def test_none_is_put_to_rest_in_a_shard_with_few_shops(rules):
     shard, now_ms = quiet_shard(rules, "drift")
     (shop,) = shard.engine.shops.values()
     for spare in (1, 0):
