@@ -25,7 +25,6 @@ from benchmarks.table import Row, print_rows
 from benchmarks.traffic import FROM_MS
 from monitor.engine.events import Event
 from monitor.engine.records import Record
-from monitor.runtime import limits
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def as_the_daemon() -> None:
     """Collect garbage as the daemon does."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(limits.YOUNG_OBJECTS, limits.YOUNG_ROUNDS, limits.NEVER_ROUNDS)
+    gc.disable()
 
 
 def feed(path: Path, shops: int) -> dict[str, float]:

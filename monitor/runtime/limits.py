@@ -53,12 +53,10 @@ PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its re
 LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready
 
 # memory
-YOUNG_OBJECTS = 20_000  # made since the last look before the young are looked at: about 2 ms
-YOUNG_ROUNDS = 5  # looks at the youngest before those that survived them: 100,000 objects, about 20 ms
-NEVER_ROUNDS = 1 << 30  # full collections are not made by count …
-FULL_COLLECTION_S = 21_600.0  # … but so often, and …
+COLLECTION_LOOK_S = 2.0  # so often it is looked whether garbage in cycles is to be collected …
+GROWN_BLOCKS = 1_000_000  # … as memory has grown by half, and by so many blocks (80 MB) …
+FULL_COLLECTION_S = 21_600.0  # … or for so long it was not, or a shard was let go
 GIVE_BACK_S = 30.0  # empty pages are given back so often: 50,000 shops leave 50 MB of holes, found in 20 ms
-COLLECTION_LOOK_S = 2.0  # … so soon after a shard was let go
 
 # warnings
 PACKLESS_TOLD = 50  # platforms without a pack that are warned of; of further ones nothing is said

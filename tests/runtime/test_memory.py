@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -60,27 +61,51 @@ class Held:
 @pytest.fixture
 def as_it_was():
     """The collector as it was before."""
-    thresholds = gc.get_threshold()
     yield
+    assert gc.isenabled()
     gc.unfreeze()
-    gc.enable()
-    gc.set_threshold(*thresholds)
 
 
 @pytest.mark.usefixtures("as_it_was")
 def test_what_a_shard_held_is_freed_soon_after_it_was_let_go(monkeypatch):
-    """The young are left alone here: who looks at the old finds it."""
     monkeypatch.setattr(limits, "COLLECTION_LOOK_S", 0.01)
 
     async def play() -> None:
         gone = [0]
         part = asyncio.create_task(collect_seldom(lambda: gone[0]))
         await asyncio.sleep(0)
-        gc.disable()
         seen = weakref.ref(Held())
         assert seen() is not None
         gone[0] += 1
         await until(lambda: seen() is None)
-        part.cancel()
+        await _end(part)
 
     asyncio.run(play())
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_memory_that_grows_is_looked_through_whatever_grew(monkeypatch):
+    monkeypatch.setattr(limits, "COLLECTION_LOOK_S", 0.01)
+    monkeypatch.setattr(limits, "GROWN_BLOCKS", 1_000)
+
+    async def play() -> None:
+        part = asyncio.create_task(collect_seldom())
+        await asyncio.sleep(0)
+        assert not gc.isenabled()
+        seen, kept = weakref.ref(Held()), list[object]()
+        assert seen() is not None
+
+        def gone_as_more_comes() -> bool:
+            kept.extend(object() for _ in range(100_000))
+            return seen() is None
+
+        await until(gone_as_more_comes)
+        await _end(part)
+
+    asyncio.run(play())
+
+
+async def _end(part: asyncio.Task[None]) -> None:
+    part.cancel()
+    with suppress(asyncio.CancelledError):
+        await part
