@@ -16,7 +16,9 @@ COMPILED = [
     *sorted(str(path) for path in Path("monitor/engine").glob("*.py") if path.stem not in AS_WRITTEN),
     "monitor/aggregate/readings.py",  # extends a class that is compiled
     "monitor/calm.py",  # extends a class that is compiled
+    "monitor/checkpoint.py",
     "monitor/lookout.py",
+    "monitor/runtime/cluster/records.py",
     "monitor/shard.py",
     "monitor/slumber.py",
     "monitor/readings.py",

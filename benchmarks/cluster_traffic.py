@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 
 from benchmarks.traffic import FROM_MS, written
-from monitor.runtime.cluster.records import Tick, tick_of
+from monitor.runtime.cluster.tick import Tick, tick_of
 from monitor.workbench.simulate import Simulation
 from monitor.workbench.world import HOUR_MS, PROFILE, Hours, make_world
 

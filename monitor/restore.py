@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from monitor.checkpoint import IDS_PART, PARTS, SHARD_ROW, MarkRow
 from monitor.engine.rows import IdRow
 from monitor.engine.state import FORMAT
 from monitor.errors import MonitorError
+from monitor.marks import IDS_PART, PARTS, SHARD_ROW, MarkRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

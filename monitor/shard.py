@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.aggregate.publisher import publisher_of, seconds_of_parts
-from monitor.checkpoint import Checkpoints, Slice
+from monitor.checkpoint import Checkpoints
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.engine.records import Record
     from monitor.engine.shop import Shop
     from monitor.lookout import Watched
+    from monitor.marks import Slice
     from monitor.watch import ShopWatch
     from rules.transition import Transition
 
@@ -113,9 +114,8 @@ class Shard(Host):
         rejected: list[tuple[Event, str]] = []
         for record in records:
             rejected += self._fold(record)
-        after = engine.counts.as_dict()
         late, engine.late = engine.late, {}
-        counts = {name: after[name] - before[name] for name in after}
+        counts = {name: count - before[name] for name, count in engine.counts.as_dict().items()}
         return Outputs(self._told, rejected, counts, late, self._parts)
 
     def _fold(self, record: Record) -> list[tuple[Event, str]]:
@@ -125,7 +125,7 @@ class Shard(Host):
             return self._take(record)
         self.checkpoints.before(self, record.position)
         refused = self._take(record)
-        self.slumber.sweep(self.engine.now_ms)
+        self.slumber.sweep(engine.now_ms)
         self.checkpoints.after(self, record.position)
         if engine.skips and record.position >= engine.skips_until:
             engine.skips.clear()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.calm import calm_until_ms, due_ms
-from monitor.checkpoint import WatchRow
 from monitor.engine.shop import Shop
 from monitor.engine.sleeper import NEVER_MS
 from monitor.engine.state import lay, pack_shop, unpack_shop
 from monitor.engine.wheel import Wheel
+from monitor.marks import WatchRow
 from monitor.turnover import sort_states
 from monitor.watch import ShopWatch
 

@@ -35,6 +35,7 @@ PURE = (
     "monitor/watch.py",
     "monitor/source_watch.py",
     "monitor/checkpoint.py",
+    "monitor/marks.py",
     "monitor/calm.py",
     "monitor/slumber.py",
     "monitor/restore.py",

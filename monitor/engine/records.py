@@ -7,7 +7,7 @@ import msgspec
 from monitor.engine.events import Event
 
 
-class Record(msgspec.Struct, omit_defaults=True):
+class Record(msgspec.Struct, omit_defaults=True, gc=False):
     """A record of the log. ``position`` rises by one; ``arrival_ms`` never falls (epoch ms).
 
     A tick carries ``heard``: when each source was last heard by its entrance. ``plan`` names the

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from monitor.aggregate.sums import Part
-    from monitor.checkpoint import Slice
     from monitor.engine.events import Event
     from monitor.engine.records import Record
+    from monitor.marks import Slice
     from monitor.sources.found import Rejected
     from rules.pack import Line, Measure
     from rules.reading import Reading

@@ -24,9 +24,9 @@ from rules.pack import Text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from monitor.checkpoint import Slice
     from monitor.engine.events import Event
     from monitor.engine.records import Record
+    from monitor.marks import Slice
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs, ShardPort

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.runtime.cluster.parts import Parts
-    from monitor.runtime.cluster.records import Fetched, Tick
+    from monitor.runtime.cluster.records import Fetched
+    from monitor.runtime.cluster.tick import Tick
     from monitor.runtime.refusals import Refusals
     from monitor.shard import Shard
     from monitor.sources.found import Rejected

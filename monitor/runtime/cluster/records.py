@@ -8,6 +8,7 @@ import msgspec
 
 from monitor.engine.records import Record
 from monitor.limits import LATEST_MS
+from monitor.runtime.cluster.tick import TICK_HEADER, Tick, decode_tick
 from monitor.sources.found import Rejected
 from monitor.sources.wire import BodyError, decode_body, decode_lines
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from monitor.engine.events import Event
-
-TICK_HEADER = "slawatch-tick"  # tells a tick from events, whatever its value says
 
 
 class Fetched(Protocol):
@@ -43,15 +42,6 @@ class Fetched(Protocol):
         """Names and values."""
 
 
-class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A second of a shard's owner, when each source was last heard anywhere (epoch ms), a change of plan."""
-
-    worker: str
-    epoch: int
-    heard: dict[str, int] = {}
-    plan: str = ""
-
-
 class Read(NamedTuple):
     """Records for the shard, one for each that was fetched; lines of them that cannot be read; ticks."""
 
@@ -63,12 +53,6 @@ class Read(NamedTuple):
 SHOPS_KNOWN_MAX = 200_000
 _shops: dict[bytes | None, tuple[str, str]] = {}  # keys of records that were found to be their shops'
 _encode = msgspec.json.Encoder().encode
-_tick = msgspec.json.Decoder(Tick).decode
-
-
-def tick_of(tick: Tick) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """Value and headers of a tick's record."""
-    return _encode(tick), [(TICK_HEADER, b"1")]
 
 
 def read(fetched: Sequence[Fetched], topic: str) -> Read:
@@ -81,12 +65,13 @@ def read(fetched: Sequence[Fetched], topic: str) -> Read:
         fetched: As the broker gave them.
         topic: The source of events that name none.
     """
-    found = Read([], [], [])
+    records: list[Record] = []
+    found = Read(records, [], [])
     lines: list[bytes] = []
     line_of: list[tuple[Record, bytes | None]] = []
     for one in fetched:
         record = Record(one.offset, one.timestamp, [], topic)
-        found.records.append(record)
+        records.append(record)
         value = one.value or b""
         if one.headers and any(name == TICK_HEADER for name, _ in one.headers):
             _read_tick(value, record, found)
@@ -108,7 +93,7 @@ def read(fetched: Sequence[Fetched], topic: str) -> Read:
 def _read_tick(value: bytes, record: Record, found: Read) -> None:
     record.source = ""
     try:
-        tick = _tick(value)
+        tick = decode_tick(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # its time counts all the same
         found.unread.append((record, Rejected(0, "bad_tick", f"no tick: {error}; find who wrote it", value)))
         return

@@ -14,8 +14,8 @@ import msgspec
 from kafka import KafkaAdminClient
 from kafka.partitioner.default import murmur2
 
-from monitor.checkpoint import IDS_PART, SHARD_ROW, MarkRow
 from monitor.errors import MonitorError
+from monitor.marks import IDS_PART, SHARD_ROW, MarkRow
 from monitor.runtime import limits
 from monitor.runtime.cluster.link import told
 from monitor.runtime.cluster.roll import KEY, decode_call

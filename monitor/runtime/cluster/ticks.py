@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from alerting.errors import StoreBusy, StoreFull
 from monitor.errors import MonitorError
 from monitor.runtime import limits
-from monitor.runtime.cluster.records import Tick, tick_of
+from monitor.runtime.cluster.tick import Tick, tick_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

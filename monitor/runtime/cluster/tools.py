@@ -14,7 +14,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime.cluster.link import told
-from monitor.runtime.cluster.records import TICK_HEADER, read
+from monitor.runtime.cluster.records import read
+from monitor.runtime.cluster.tick import TICK_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
