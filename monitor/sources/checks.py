@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from xxhash import xxh32_intdigest
 
 from monitor.engine.events import ACTIONS, Event
 from monitor.engine.fields import (
+    ACTION,
+    ACTOR,
     AT,
-    CONVERSATION_ID,
     ID,
     PLATFORM,
     RECEIVED_AT,
@@ -21,27 +22,43 @@ from monitor.engine.fields import (
 )
 from monitor.engine.limits import AHEAD_MS, EARLIEST_MS
 from monitor.limits import ID_BYTES, LATEST_MS
-from monitor.sources.times import format_time, parse_duration_ms, parse_time
+from monitor.sources.times import NO_TIME, format_time, parse_duration_ms, parse_time, read_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Refusal = tuple[str, str]
 """A stable code, and a sentence for people that ends with the mend."""
 
-# The types whose events must name more than their shop; any one of the fields is enough.
-_NEEDS: Final[dict[str, tuple[str, ...]]] = {
-    "message": ("conversation_id",),
-    "conversation": ("conversation_id",),
-    "order": ("order_id",),
-    "refund": ("order_id", "refund_id"),
-    "dispute": ("order_id", "dispute_id"),
-    "complaint": ("complaint_id",),
-    "rating": ("conversation_id",),
-    "agent": ("agent_id",),
+
+class _Needs:
+    """What an event of a type must have: any one of some fields, and one of the type's actions."""
+
+    __slots__ = ("actions", "fields", "places")
+
+    def __init__(self, kind: str, *fields: str) -> None:
+        self.fields = fields
+        self.places = [Event.__struct_fields__.index(field) for field in fields]
+        self.actions = ACTIONS.get(kind) or frozenset({""})
+
+
+# The types whose events must name more than their shop.
+_NEEDS: Final[dict[str, _Needs]] = {
+    "message": _Needs("message", "conversation_id"),
+    "conversation": _Needs("conversation", "conversation_id"),
+    "order": _Needs("order", "order_id"),
+    "refund": _Needs("refund", "order_id", "refund_id"),
+    "dispute": _Needs("dispute", "order_id", "dispute_id"),
+    "complaint": _Needs("complaint", "complaint_id"),
+    "rating": _Needs("rating", "conversation_id"),
+    "agent": _Needs("agent", "agent_id"),
 }
 _LONGEST_PROMISE_MS: Final = 86_400_000
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
-_known_platforms: set[str] = set()
+_known_platforms: Final[set[str]] = set()
 _KNOWN_PLATFORMS_MAX: Final = 1_000
 TEXT_CHECKS: Final = 1 << 16  # 16 bits of a text's hash are kept (decision 14)
+_hash_of: Final[Callable[[bytes], int]] = xxh32_intdigest
 
 
 def check(event: Event, latest_ms: int) -> Refusal | None:
@@ -54,10 +71,10 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
     fields = fields_of(event)
     at: object = fields[AT]
     if isinstance(at, str):
-        parsed_ms = parse_time(at)
-        if parsed_ms is None:
+        at_ms = read_time(at)
+        if at_ms == NO_TIME:
             return _bad_time("at", at)
-        event.at = at_ms = parsed_ms
+        event.at = at_ms
     else:
         assert isinstance(at, int)
         at_ms = at
@@ -65,7 +82,7 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         return _out_of_bounds(at_ms, latest_ms)
     text: str = fields[TEXT]
     if text:
-        event.text_check = 1 + xxh32_intdigest(text.encode()) % TEXT_CHECKS
+        event.text_check = 1 + _hash_of(text.encode()) % TEXT_CHECKS
         event.text = ""
     if fields[RECEIVED_AT] != "" and (refusal := _read_received_at(event)):
         return refusal
@@ -73,16 +90,14 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
     if len(event_id) > ID_BYTES // 4 and len(event_id.encode()) > ID_BYTES:
         return "bad_field", f"`id` is longer than {ID_BYTES} bytes; send a shorter one"
     kind: str = fields[TYPE]
-    conversation_id: str = fields[CONVERSATION_ID]
-    if kind == "message":
-        if event.actor is None:
-            return "no_actor", "`actor` is missing; say who wrote: customer, agent, assist, bot or system"
-        if not conversation_id or event.action:
-            return _check_parts(event)
-    elif kind == "heartbeat":
+    if kind == "heartbeat":
         return _check_heartbeat(event)
-    elif refusal := _check_parts(event):
+    if kind == "message" and fields[ACTOR] is None:
+        return "no_actor", "`actor` is missing; say who wrote: customer, agent, assist, bot or system"
+    if refusal := _check_parts(kind, fields):
         return refusal
+    if kind == "rating" and event.score is None and event.solved is None:
+        return "missing_field", "`score` is missing; a rating needs it (1 to 5), or `solved`"
     if not fields[SHOP_ID]:
         return "no_shop", "`shop_id` is missing; every event but a heartbeat names its platform and shop"
     if fields[PLATFORM] not in _known_platforms:
@@ -131,20 +146,20 @@ def _check_heartbeat(event: Event) -> Refusal | None:
     return None
 
 
-def _check_parts(event: Event) -> Refusal | None:
+def _check_parts(kind: str, fields: tuple[Any, ...]) -> Refusal | None:
     """What an event of its type must name, and that its action is one of its type's."""
-    kind = event.type
-    needed = _NEEDS[kind]
-    if not any(getattr(event, field) for field in needed):
-        names = " or ".join(f"`{field}`" for field in needed)
+    needs = _NEEDS[kind]
+    for place in needs.places:
+        if fields[place]:
+            break
+    else:
+        names = " or ".join(f"`{field}`" for field in needs.fields)
         return "missing_field", f"{names} is missing; an event of type {kind} needs it"
-    allowed = ACTIONS.get(kind)
-    if event.action not in (allowed or ("",)):
-        found = repr(event.action) if event.action else "missing"
-        wanted = "one of " + ", ".join(sorted(allowed)) if allowed else "none"
+    action: str = fields[ACTION]
+    if action not in needs.actions:
+        found = repr(action) if action else "missing"
+        wanted = "one of " + ", ".join(sorted(needs.actions)) if kind in ACTIONS else "none"
         return "bad_action", f"`action` is {found}; an event of type {kind} takes {wanted}"
-    if kind == "rating" and event.score is None and event.solved is None:
-        return "missing_field", "`score` is missing; a rating needs it (1 to 5), or `solved`"
     return None
 
 

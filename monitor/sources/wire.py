@@ -10,7 +10,8 @@ some 1,000 levels.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,7 +24,7 @@ from monitor.sources.found import Decoded, Rejected
 from monitor.sources.framing import BOM, framing_of, has_nul, split_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 class BodyError(MonitorError):
@@ -35,6 +36,10 @@ _decode = _decoder.decode
 _array_decoder = msgspec.json.Decoder(list[Event])
 _encode = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Event]).decode
+
+# What is decoded before it is checked: an event and its strings are some 2 KB.
+PIECE_BYTES: Final = 16_384
+PIECE_LINES: Final = 32
 
 _BAD_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -73,12 +78,8 @@ def decode_body(body: bytes, arrival_ms: int, content_type: str = "") -> Decoded
 def decode_lines(lines: list[bytes], arrival_ms: int | None = None) -> Decoded:
     """Decode a chunk of lines; indexes count within it. As ``decode_line`` each, at half its cost."""
     latest_ms = LATEST_MS if arrival_ms is None else arrival_ms + AHEAD_MS
-    body = b"\n".join(lines)
-    if body.count(b"\n") == len(lines) - 1:  # a record of Kafka may hold line ends of its own
-        good = _decode_good(_decoder.decode_lines, body, latest_ms)
-        if good is not None and len(good.events) == len(lines):
-            return good
-    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body))
+    good = _decode_pieces(_pieces_of_lines(lines), latest_ms)
+    return _decode_lines(lines, latest_ms, doubtful=True) if good is None else good
 
 
 def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> Event | Rejected:
@@ -128,15 +129,44 @@ def _read(line: bytes, latest_ms: int, *, doubtful: bool) -> Event | Refusal:
 
 
 def _decode_ndjson(body: bytes, latest_ms: int) -> Decoded:
-    """Decode all lines at once, and line by line only where something in them is bad."""
-    count = body.count(b"\n", 0, -1) + 1
-    if count > BATCH_EVENTS:
-        raise _too_many()
-    good = _decode_good(_decoder.decode_lines, body, latest_ms)
-    if good is not None and len(good.events) == count:
+    """Decode lines some at once, and line by line only where something in them is bad."""
+    good = _decode_pieces(_pieces_of_body(body), latest_ms)
+    if good is not None:
         return good
-    lines = body.split(b"\n")
-    return _decode_lines(lines, latest_ms, doubtful=_doubtful(body))
+    if body.count(b"\n", 0, -1) >= BATCH_EVENTS:
+        raise _too_many()
+    return _decode_lines(body.split(b"\n"), latest_ms, doubtful=_doubtful(body))
+
+
+def _decode_pieces(pieces: Iterable[tuple[bytes, int]], latest_ms: int) -> Decoded | None:
+    """All events of pieces of so many lines each, when every line is a good one, else None.
+
+    Events are checked while they are in the cache.
+    """
+    events: list[Event] = []
+    for piece, count in pieces:
+        good = _decode_good(_decoder.decode_lines, piece, latest_ms)
+        if good is None or len(good) != count:
+            return None
+        events += good
+    return _all_good(events)
+
+
+def _pieces_of_body(body: bytes) -> Iterator[tuple[bytes, int]]:
+    stream, start, lines = BytesIO(body), 0, 0  # finds line ends three times as fast as a count
+    while count := len(stream.readlines(PIECE_BYTES)):
+        lines += count
+        if lines > BATCH_EVENTS:
+            raise _too_many()
+        yield body[start : stream.tell()], count
+        start = stream.tell()
+
+
+def _pieces_of_lines(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
+    for start in range(0, len(lines), PIECE_LINES):
+        piece = lines[start : start + PIECE_LINES]
+        # A record of Kafka may hold line ends of its own, and such a piece is not good.
+        yield b"\n".join(piece), 0 if any(b"\n" in line for line in piece) else len(piece)
 
 
 def _decode_array(body: bytes, latest_ms: int) -> Decoded:
@@ -152,12 +182,20 @@ def _decode_array(body: bytes, latest_ms: int) -> Decoded:
             mend="send valid JSON, or one object a line (application/x-ndjson)",
             code="unframed",
         )
-    if len(elements if good is None else good.events) > BATCH_EVENTS:
+    if len(elements if good is None else good) > BATCH_EVENTS:
         raise _too_many()
-    return good or _decode_lines([element or b"," for element in elements], latest_ms, doubtful=True)
+    if good is not None:
+        return _all_good(good)
+    return _decode_lines([element or b"," for element in elements], latest_ms, doubtful=True)
 
 
-def _decode_good(decode_all: Callable[[bytes], list[Event]], body: bytes, latest_ms: int) -> Decoded | None:
+def _all_good(events: list[Event]) -> Decoded:
+    return Decoded(events, list(range(len(events))), [])
+
+
+def _decode_good(
+    decode_all: Callable[[bytes], list[Event]], body: bytes, latest_ms: int
+) -> list[Event] | None:
     """All events of the body when every one is good, else None."""
     try:
         events = decode_all(body)
@@ -166,9 +204,9 @@ def _decode_good(decode_all: Callable[[bytes], list[Event]], body: bytes, latest
     if _doubtful(body):
         return None
     for event in events:
-        if check(event, latest_ms):
+        if check(event, latest_ms) is not None:
             return None
-    return Decoded(events, list(range(len(events))), [])
+    return events
 
 
 def _too_many() -> BodyError:
