@@ -46,6 +46,7 @@ class Owner:
         self.gone = 0  # shards that nobody has any more, also such as were let go while they were read
         self.rebalance_began_s = time.monotonic()  # 0: none is under way
         self.rebalance_s = 0.0  # the seconds of the last one, until every shard of ours was read again
+        self._assigned_s = time.monotonic()  # when the group had met, in the last one
         self.stopping = False
         self.barred = False  # the topic is not the store's: nothing is held
         self._loading: dict[int, asyncio.Task[None]] = {}
@@ -71,7 +72,7 @@ class Owner:
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Forget what is not ours any more, look whether the rest still is, load what is missing."""
-        self.assignment = partitions
+        self.assignment, self._assigned_s = partitions, time.monotonic()
         self._assigned.set()
         for gone in set(self._loading) - partitions:  # it would be taken from the one whose it is now
             self._loading.pop(gone).cancel()
@@ -232,9 +233,11 @@ class Owner:
 
     def _note_rebalanced(self) -> None:
         if self.rebalance_began_s and not self._loading:
-            self.rebalance_s = time.monotonic() - self.rebalance_began_s
+            now_s = time.monotonic()
+            self.rebalance_s, read_s = now_s - self.rebalance_began_s, now_s - self._assigned_s
             self.rebalance_began_s = 0.0
-            log.info("rebalanced", shards=sorted(self.held), took_s=round(self.rebalance_s, 3))
+            took = {"took_s": round(self.rebalance_s, 3), "read_s": round(read_s, 3)}
+            log.info("rebalanced", shards=sorted(self.held), **took)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
