@@ -2,7 +2,7 @@
 
 State trails: the rows of a shop are those of its last record, and shops are stored at different records.
 The **floor** is a record from which on the log brings every shop up to date. What spans shops (clock,
-sources) is stored as it was before the floor: a **mark** of it is kept for each second, and the floor is
+sources) is stored as it was before the floor: a **mark** of it is kept every few seconds, and the floor is
 always at one. Ids that are remembered are stored as they come, those of the records before a mark with it.
 """
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from monitor.shard import Shard
 
-MARK_MS = 1_000  # the least time of the log between two marks
+MARK_MS = 1_000  # the least time of the log between two marks …
+MARK_RECORDS = 100  # … which lie so many records apart: at 20 a second each cost as much as they did …
+MARK_MS_MAX = 5_000  # … or so long
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,10 +45,17 @@ class Checkpoints:
         self._ids_taken = 0  # how many ids the marks and the store have
 
     def before(self, shard: Shard, position: int) -> None:
-        """Keep what spans shops as it is before the record at ``position``, once a second."""
-        if not self.marks or shard.now_ms - self.marks[-1].now_ms >= MARK_MS:
+        """Keep what spans shops as it is before the record at ``position``, every few seconds."""
+        if self._is_due(shard.now_ms, position):
             ids, self._ids_taken = shard.engine.ids.since(self._ids_taken), shard.engine.ids.taken
             self.marks.append(Mark(position, shard.now_ms, _encode(_pack_mark(shard, position)), ids))
+
+    def _is_due(self, now_ms: int, position: int) -> bool:
+        if not self.marks:
+            return True
+        last = self.marks[-1]
+        since_ms = now_ms - last.now_ms
+        return since_ms >= MARK_MS and (since_ms >= MARK_MS_MAX or position - last.position >= MARK_RECORDS)
 
     def after(self, shard: Shard, position: int) -> None:
         """Note which shops the record at ``position`` changed."""

@@ -12,7 +12,6 @@ import msgspec
 
 from monitor.calm import calm_until_ms, due_ms
 from monitor.engine.shop import Shop
-from monitor.engine.sleeper import NEVER_MS
 from monitor.engine.state import lay, pack_shop, unpack_shop
 from monitor.engine.wheel import Wheel
 from monitor.marks import WatchRow
@@ -81,7 +80,8 @@ class Slumber:
     @property
     def _may_lie_down(self) -> bool:
         """Whether any shop may: figures over shops are read of all every few seconds."""
-        return self.rest_ms > 0 and self._shard.publisher is None
+        shard = self._shard
+        return self.rest_ms > 0 and shard.publisher is None and len(shard.engine.shops) > self.spare
 
     def lay(self, shop: Shop, row: bytes, rest: bytes) -> None:
         """Have a shop that was restored sleep."""
@@ -94,10 +94,8 @@ class Slumber:
             return
         self._looked_ms = now_ms
         if not self._awake:
-            shops = self._shard.engine.shops
-            self._awake = [shop for shop in shops.values() if not shop.packed]
-            awake = max(AWAKE, len(self._awake))
-            self._soon_ms = self.rest_ms * AWAKE // awake if len(shops) > self.spare else NEVER_MS
+            self._awake = [shop for shop in self._shard.engine.shops.values() if not shop.packed]
+            self._soon_ms = self.rest_ms * AWAKE // max(AWAKE, len(self._awake))
         laid = 0
         while self._awake and laid < LAID_DOWN:
             shop = self._awake.pop()

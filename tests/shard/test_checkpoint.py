@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from monitor import checkpoint
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.restore import plan_in
@@ -14,6 +15,12 @@ from tests.runtime.live import PACK
 
 NOW_MS = 1_794_362_400_000  # 2026-11-11 10:00 in Shanghai
 LATENESS_MS = 10_000
+
+
+@pytest.fixture(autouse=True)
+def a_mark_each_second(monkeypatch):
+    """However few records lie between."""
+    monkeypatch.setattr(checkpoint, "MARK_RECORDS", 1)
 
 
 @pytest.fixture
@@ -78,6 +85,15 @@ def test_the_floor_of_a_shard_that_hears_nothing_moves_with_its_ticks(plan):
     assert disk.floor == 99
     assert len(shard.checkpoints.marks) == 1, "and what was kept for it is let go"
     assert shard.checkpoint(100) is None, "nothing more until the clock has moved"
+
+
+def test_a_shard_that_hears_little_keeps_a_mark_every_few_seconds_only(plan, monkeypatch):
+    monkeypatch.setattr(checkpoint, "MARK_RECORDS", 10)
+    shard = Shard(plan)
+    shard.step([tick(n, n) for n in range(20)])
+    assert [mark.position for mark in shard.checkpoints.marks] == [0, 1, 6, 11, 16]
+    shard.step([tick(20 + n, 20 + n // 10) for n in range(40)])
+    assert [mark.position for mark in shard.checkpoints.marks][5:] == [21, 31, 41, 51], "ten a second"
 
 
 def test_a_shard_remembers_across_a_restart_which_ids_it_saw_and_what_they_said(plan):
