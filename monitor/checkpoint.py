@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import xxhash
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from monitor.shard import Shard
 
-MARK_MS = 1_000  # the least time of the log between two marks …
-MARK_RECORDS = 100  # … which lie so many records apart: at 20 a second each cost as much as they did …
-MARK_MS_MAX = 5_000  # … or so long
+MARK_MS: Final = 1_000  # the least time of the log between two marks …
+MARK_RECORDS: Final = 100  # … which lie so many records apart: at 20 a second each cost as much as they did …
+MARK_MS_MAX: Final = 5_000  # … or so long
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -40,6 +40,7 @@ class Checkpoints:
         self.dirty: dict[str, int] = {}  # shop → the first record that changed it since, oldest first
         self.marks: deque[Mark] = deque()
         self.stored: dict[str, bytes] = {}  # shop → part → hash of what is stored, packed
+        self.mark_records = MARK_RECORDS
         self.floor = -1  # the last one taken
         self.ids: deque[tuple[str, int]] = deque()  # parts of ids that are stored → their last arrival
         self._ids_taken = 0  # how many ids the marks and the store have
@@ -55,7 +56,9 @@ class Checkpoints:
             return True
         last = self.marks[-1]
         since_ms = now_ms - last.now_ms
-        return since_ms >= MARK_MS and (since_ms >= MARK_MS_MAX or position - last.position >= MARK_RECORDS)
+        return since_ms >= MARK_MS and (
+            since_ms >= MARK_MS_MAX or position - last.position >= self.mark_records
+        )
 
     def after(self, shard: Shard, position: int) -> None:
         """Note which shops the record at ``position`` changed."""

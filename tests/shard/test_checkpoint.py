@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from monitor import checkpoint
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.restore import plan_in
@@ -15,12 +14,6 @@ from tests.runtime.live import PACK
 
 NOW_MS = 1_794_362_400_000  # 2026-11-11 10:00 in Shanghai
 LATENESS_MS = 10_000
-
-
-@pytest.fixture(autouse=True)
-def a_mark_each_second(monkeypatch):
-    """However few records lie between."""
-    monkeypatch.setattr(checkpoint, "MARK_RECORDS", 1)
 
 
 @pytest.fixture
@@ -41,6 +34,13 @@ def asked(n: int, at_ms: int, *, shop: str = "s1", name: str = "", source: str =
         actor="customer",
         source=source,
     )
+
+
+def shard_of(plan: Plan, rest_ms: int = 0, mark_records: int = 1) -> Shard:
+    """A shard that keeps a mark each second, however few records lie between."""
+    shard = Shard(plan, rest_ms=rest_ms)
+    shard.checkpoints.mark_records = mark_records
+    return shard
 
 
 def tick(position: int, second: int) -> Record:
@@ -77,7 +77,7 @@ class Disk:
 
 
 def test_the_floor_of_a_shard_that_hears_nothing_moves_with_its_ticks(plan):
-    shard, disk = Shard(plan), Disk()
+    shard, disk = shard_of(plan), Disk()
     shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "erp")])
     disk.save(shard)
     shard.step([tick(n, n) for n in range(1, 100)])
@@ -87,9 +87,8 @@ def test_the_floor_of_a_shard_that_hears_nothing_moves_with_its_ticks(plan):
     assert shard.checkpoint(100) is None, "nothing more until the clock has moved"
 
 
-def test_a_shard_that_hears_little_keeps_a_mark_every_few_seconds_only(plan, monkeypatch):
-    monkeypatch.setattr(checkpoint, "MARK_RECORDS", 10)
-    shard = Shard(plan)
+def test_a_shard_that_hears_little_keeps_a_mark_every_few_seconds_only(plan):
+    shard = shard_of(plan, mark_records=10)
     shard.step([tick(n, n) for n in range(20)])
     assert [mark.position for mark in shard.checkpoints.marks] == [0, 1, 6, 11, 16]
     shard.step([tick(20 + n, 20 + n // 10) for n in range(40)])
@@ -97,7 +96,7 @@ def test_a_shard_that_hears_little_keeps_a_mark_every_few_seconds_only(plan, mon
 
 
 def test_a_shard_remembers_across_a_restart_which_ids_it_saw_and_what_they_said(plan):
-    shard, disk = Shard(plan), Disk()
+    shard, disk = shard_of(plan), Disk()
     shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "erp"), *(tick(n, n) for n in range(1, 6))])
     disk.save(shard)
     again = disk.restored(plan)
@@ -109,7 +108,7 @@ def test_a_shard_remembers_across_a_restart_which_ids_it_saw_and_what_they_said(
 
 
 def test_ids_are_stored_once_and_forgotten_after_twice_the_lateness(plan):
-    shard, disk = Shard(plan), Disk()
+    shard, disk = shard_of(plan), Disk()
     for second in range(60):
         at_ms = NOW_MS + 1_000 * second
         shard.step([Record(second, at_ms, [asked(second, at_ms)], "erp")])
@@ -124,7 +123,7 @@ def test_ids_are_stored_once_and_forgotten_after_twice_the_lateness(plan):
 
 def test_a_slice_that_was_not_stored_holds_the_floor_for_every_shop_that_was_in_it(plan):
     """Also when the next slice takes fewer shops: nothing of the others is beyond the floor then."""
-    shard, disk = Shard(plan), Disk()
+    shard, disk = shard_of(plan), Disk()
     shard.step([Record(n, NOW_MS + 1_000 * n, [asked(n, NOW_MS, shop=f"s{n}")], "erp") for n in range(5)])
     shard.step([tick(n, n) for n in range(5, 30)])
     failed = shard.checkpoint(100)
@@ -138,7 +137,7 @@ def test_a_slice_that_was_not_stored_holds_the_floor_for_every_shop_that_was_in_
 
 
 def test_late_events_are_counted_by_the_source_they_name(plan):
-    shard = Shard(plan)
+    shard = shard_of(plan)
     shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "topic")])
     shard.step([tick(n, n) for n in range(1, 40)])
     old = [
@@ -161,7 +160,7 @@ def test_a_shop_stored_beyond_the_floor_sleeps_through_the_records_it_holds_alre
         *(tick(n, n) for n in range(5, 8)),
         Record(8, NOW_MS + 8_000, [asked(4, NOW_MS + 8_000)], "erp"),
     ]
-    shard, disk = Shard(plan, rest_ms=1_000), Disk()
+    shard, disk = shard_of(plan, rest_ms=1_000), Disk()
     shard.step(log[:7])
     taken = shard.checkpoint(1)
     assert taken is not None
