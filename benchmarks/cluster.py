@@ -1,4 +1,4 @@
-"""One worker and two on a real broker, state in PostgreSQL, beside a plain Faust agent and Kafka Streams.
+"""One worker and two on a real broker, state in PostgreSQL, beside plain Faust agents and Kafka Streams.
 
 All read the same topic: an hour of shops that are equally busy, with the ticks a worker writes. State is
 written every 30 s, as in a daemon, and whole at the end, which counts. Rates are compared by processor time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EVENTS, SHOPS = 600_000, 2_000
-FAUST_RECORDS = 100_000  # some ten seconds
+FAUST_RECORDS, TABLE_RECORDS = 100_000, 40_000  # some ten seconds each
 BAR_FAUST, BAR_TWO = 12, 1.7
 LOOK_S = 1.0
 
@@ -76,6 +76,7 @@ def rows(events: int = EVENTS) -> list[Row]:
         asyncio.run(put(at.kafka.bootstrap, topic, PARTITIONS, hour))
         at.finish_topic(topic)
         faust = naive_faust(at.kafka.bootstrap, topic, min(FAUST_RECORDS, events // 2))
+        table = naive_faust(at.kafka.bootstrap, topic, min(TABLE_RECORDS, events // 2), durable=True)
         no_streams = streams_missing()
         streams = None if no_streams else kafka_streams(at.kafka.bootstrap, topic, events)
 
@@ -85,16 +86,17 @@ def rows(events: int = EVENTS) -> list[Row]:
             return run(at, workers, events)
 
         one, bare, two = on("one", 1), on("bare", 1, rules=False), on("two", 2)
-    beside = f"naive Faust {shown(faust)}" + (
+    beside = f"naive Faust {shown(faust)}; with a table {shown(table)}" + (
         f"; Kafka Streams {shown(streams)}" if streams else f"; {no_streams}"
     )
     times, ahead = one.rate.by_cpu / faust.by_cpu, streams and one.rate.by_cpu / streams.by_cpu
+    durably = one.rate.by_cpu / table.by_cpu
     bars = f"≥ {BAR_FAUST} × naive Faust, goal ahead of Kafka Streams per second of processor"
     scaled = two.rate.by_clock / one.rate.by_clock
     return [
         Row(
             f"one worker ({compiled()}), starter rules, {SHOPS:,} shops, {events:,} events",
-            f"{described(one)} = {times:.1f} × naive Faust"
+            f"{described(one)} = {times:.1f} × naive Faust, {durably:.1f} × with a table"
             + (f", {ahead:.2f} × Kafka Streams" if ahead else ""),
             beside,
             bars if full else "",

@@ -1,6 +1,6 @@
-"""What a worker is compared with on the same topic: a plain Faust agent, and a job of Kafka Streams.
+"""What a worker is compared with on the same topic: plain Faust agents, and a job of Kafka Streams.
 
-``python -m benchmarks.cluster_references BROKERS TOPIC RECORDS`` is the agent, as a process of its own.
+``python -m benchmarks.cluster_references BROKERS TOPIC RECORDS [table]`` is an agent, as its own process.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import faust
 import msgspec
 
+from benchmarks.cluster_stage import PARTITIONS
 from monitor.engine.events import Event
 from tests.servers import kafka
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
 
 STREAMS = Path(__file__).with_name("streams") / "Shops.java"
 ARTIFACTS = (f"org.apache.kafka:kafka-streams:{kafka.VERSION}", kafka.LOG4J)
@@ -34,26 +38,37 @@ class Rate(NamedTuple):
     by_cpu: float
 
 
-def naive_faust(brokers: str, topic: str, records: int) -> Rate:
-    """As Faust's introduction writes an agent, but with raw bytes and the fastest decoder there is."""
+def naive_faust(brokers: str, topic: str, records: int, *, durable: bool = False) -> Rate:
+    """As Faust's introduction writes an agent, but with raw bytes and the fastest decoder there is.
+
+    Args:
+        brokers, topic: Where the records are.
+        records: How many are read.
+        durable: Counts are kept in a table of Faust's, whose changes are a topic; else in memory only.
+    """
     command = [sys.executable, "-m", "benchmarks.cluster_references", brokers, topic, str(records)]
+    command += ["table"] if durable else []
     done = subprocess.run(command, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
     return Rate(*json.loads(done.stdout.splitlines()[-1]))
 
 
-async def count(brokers: str, topic: str, records: int) -> Rate:
+async def count(brokers: str, topic: str, records: int, *, durable: bool) -> Rate:
     """Count the first records of the topic by shop."""
     app = faust.App(
-        f"naive-{topic}",
+        f"{'durable' if durable else 'naive'}-{topic}",
         broker=f"kafka://{brokers}",
         store="memory://",
         consumer_auto_offset_reset="earliest",
         topic_disable_leader=True,
-        topic_allow_declare=False,
+        topic_allow_declare=durable,
+        topic_replication_factor=1,
         web_enabled=False,
     )
-    decode, counted = msgspec.json.Decoder(Event).decode, collections.Counter[tuple[str, str]]()
+    decode = msgspec.json.Decoder(Event).decode
+    counted: MutableMapping[str, int] = collections.Counter()
+    if durable:
+        counted = app.Table("counted", default=int, partitions=PARTITIONS)
     over: asyncio.Future[Rate] = asyncio.get_running_loop().create_future()
 
     async def agent(stream: faust.StreamT[bytes]) -> None:
@@ -61,7 +76,7 @@ async def count(brokers: str, topic: str, records: int) -> Rate:
         async for value in stream:
             event = decode(value) if value.startswith(b'{"type"') else None  # ticks are none
             if event is not None:
-                counted[event.platform, event.shop_id] += 1
+                counted[f"{event.platform}:{event.shop_id}"] += 1
             taken += 1
             if taken == records // LEFT_OUT:
                 began = (time.perf_counter(), time.process_time())
@@ -115,8 +130,8 @@ def rate_of(seen: list[tuple[float, float, float]]) -> Rate:
 
 
 def main() -> None:
-    brokers, topic, records = sys.argv[1:]
-    print(json.dumps(asyncio.run(count(brokers, topic, int(records)))))
+    brokers, topic, records, *table = sys.argv[1:]
+    print(json.dumps(asyncio.run(count(brokers, topic, int(records), durable=bool(table)))))
 
 
 if __name__ == "__main__":
