@@ -275,26 +275,17 @@ class Shard(Host):
         """The rules that watch a shop on a service day, and its pack's profile in sums."""
         return self.book.of_shop(shop.platform, shop.shop_id, day)
 
-    def is_dark(self, shop: Shop) -> bool:
-        """Whether a source of the shop is blind or catching up."""
+    def sources_of(self, shop: Shop) -> tuple[bool, int]:
+        """Whether one is blind or catching up, and from when the shop's figures are complete; 0: always."""
+        dark, since_ms = False, 0
         for name in shop.sources:
             watch = self.sources.get(name)
-            if watch is not None and watch.source.dark:
-                return True
-        return False
+            if watch is not None:
+                source = watch.source
+                dark, since_ms = dark or source.dark, max(since_ms, source.since_ms)
+        return dark, self.since_ms if self.quiet_gaps else since_ms
 
     def told_late(self, shop: Shop, now_ms: int) -> bool:
         """Whether what is told at this second is told after a backfill."""
         sources = self.sources
         return any(name in sources and sources[name].source.told_ms == now_ms for name in shop.sources)
-
-    def complete_from(self, shop: Shop) -> int:
-        """From when the shop's figures are complete; 0: always."""
-        if self.quiet_gaps:
-            return self.since_ms
-        since_ms = 0
-        for name in shop.sources:
-            watch = self.sources.get(name)
-            if watch is not None:
-                since_ms = max(since_ms, watch.source.since_ms)
-        return since_ms

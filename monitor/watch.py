@@ -41,16 +41,12 @@ class Host:
         """Have a source looked at in this second."""
         raise NotImplementedError
 
-    def is_dark(self, shop: Shop) -> bool:
-        """Whether a source of the shop is blind or catching up."""
+    def sources_of(self, shop: Shop) -> tuple[bool, int]:
+        """Whether one is blind or catching up, and from when the shop's figures are complete."""
         raise NotImplementedError
 
     def told_late(self, shop: Shop, now_ms: int) -> bool:
         """Whether what is told at this second is told after a backfill."""
-        raise NotImplementedError
-
-    def complete_from(self, shop: Shop) -> int:
-        """From when the shop's figures are complete."""
         raise NotImplementedError
 
 
@@ -123,7 +119,7 @@ class ShopWatch(Timed):
         if entered:
             self._enter(day, now_ms)
             self.turn()
-        dark, complete_from = host.is_dark(shop), host.complete_from(shop)
+        dark, complete_from = host.sources_of(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
         if shop.near:

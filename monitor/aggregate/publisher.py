@@ -154,7 +154,7 @@ class Publisher:
     ) -> Iterator[tuple[Key, Given]]:
         if not members:
             return
-        dark, complete_from = host.is_dark(shop), host.complete_from(shop)
+        dark, complete_from = host.sources_of(shop)
         moment_ms = now_ms if shop.day_number(now_ms) == day else shop.zone.midnight(day + 1) - 1
         sums = host.rules_of(shop, day)[1]
         made: dict[tuple[str, str, bool], Given] = {}  # teams and platforms are given the same

@@ -43,7 +43,7 @@ class ShardFigures:
         pack = self._shard.book.pack_on(platform, shop, day)
         if pack is None:
             return []
-        since_ms = self._shard.complete_from(found)
+        _, since_ms = self._shard.sources_of(found)
         read = self._reader(found, second_ms, day, self._shard.book.sums(pack))
         lines = [
             Watched(m, line.period, line, read(m, line.period), since_ms)
@@ -74,7 +74,7 @@ class ShardFigures:
     ) -> Callable[[Measure | None, str], PageReading]:
         """Reads a shop's measures; what they have in common is looked up once."""
         shard = self._shard
-        since_ms, blind = shard.complete_from(shop), shard.is_dark(shop)
+        blind, since_ms = shard.sources_of(shop)
         midnights = {days: shop.zone.midnight(day - days + 1) for days in {1, *SPANS.values()}}
 
         def read(measure: Measure | None, period: str) -> PageReading:

@@ -63,7 +63,7 @@ def _alert(told: Transition, zone: Zone) -> JSON:
 def _shop(shard: Shard, shop: Shop, now_ms: int) -> JSON:
     pack = shard.book.pack_on(shop.platform, shop.key, shop.day_number(now_ms))
     measures = pack.measures.values() if pack is not None else ()
-    since = local_time(shop.zone, shard.complete_from(shop))
+    since = local_time(shop.zone, shard.sources_of(shop)[1])
     waiting = figures.waiting(shop, now_ms)
     oldest_ms = waiting.oldest_ms
     return {
