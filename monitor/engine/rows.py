@@ -121,6 +121,7 @@ class RestRow(msgspec.Struct, array_like=True):
     formed: dict[int, bytes]
     counts: list[int]  # rows of each block
     blocks: list[bytes]
+    slack: bytes = b""  # fills it up to a size that many rows have
 
 
 class BedRow(msgspec.Struct, array_like=True):
@@ -130,6 +131,7 @@ class BedRow(msgspec.Struct, array_like=True):
     calm_until_ms: int  # until then no rule can say anything unless a figure moves; 0: not known
     sources: list[str]
     shop: bytes
+    slack: bytes = b""  # fills it up to a size that many rows have
 
 
 class SourceRow(msgspec.Struct, array_like=True):

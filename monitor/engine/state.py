@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from monitor.engine.windows import StateLog, WaitLog
 
 FORMAT: Final = 4
+STEP_BYTES: Final = 256  # less, and what says how many there are stays two bytes long
 
 
 # What a shop that sleeps has of everything: one for all, never written to.
@@ -74,7 +75,16 @@ def pack_shop(shop: Shop, watch: bytes, due_ms: int, calm_until_ms: int) -> tupl
     )
     bed = BedRow(due_ms, calm_until_ms, list(shop.sources), shop.packer.fast(_encode(row)))
     formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
-    return cut(_encode(bed)), cut(_encode(RestRow(shop.closed, formed, shelf.counts, shelf.blocks)))
+    return _in_steps(bed), _in_steps(RestRow(shop.closed, formed, shelf.counts, shelf.blocks))
+
+
+def _in_steps(row: BedRow | RestRow) -> bytes:
+    """A row as bytes, in a size that other rows have: what lies in its place next fits there.
+
+    Rows grow by some 40 bytes an event, and no shop's new row fitted into any shop's old place.
+    """
+    row.slack = bytes(-len(_encode(row)) % STEP_BYTES)
+    return cut(_encode(row))
 
 
 def lay(shop: Shop, row: bytes, rest: bytes) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from monitor.engine.events import Event
 from monitor.engine.records import Record
+from monitor.engine.state import STEP_BYTES
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
 from monitor.slumber import Slumber
@@ -100,6 +102,22 @@ def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rul
     assert taken is not None
     rows = {part: data for key, part, _, data in taken.rows if key}
     assert rows == {"shop": shop.packed, "rest": shop.packed_rest}
+
+
+def test_rows_have_few_sizes_and_are_read_as_they_were_written_before_they_had(rules):
+    shard, _ = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    assert [len(row) % STEP_BYTES for row in (shop.packed, shop.packed_rest)] == [0, 0]
+    before = []
+    for row in (shop.packed, shop.packed_rest):
+        *fields, slack = msgspec.msgpack.decode(row)
+        assert set(slack) <= {0}
+        before.append(msgspec.msgpack.encode(fields))
+    days = shard.slumber.read(shop).days.keys()
+    shop.packed, shop.packed_rest = before
+    assert shard.slumber.read(shop).days.keys() == days
+    shop.wake()
+    assert len(shop.shelf()) + len(shop.conversations) == 1
 
 
 def test_none_is_put_to_rest_in_a_shard_with_few_shops(rules):
