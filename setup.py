@@ -19,6 +19,7 @@ COMPILED = [
     "monitor/checkpoint.py",
     "monitor/lookout.py",
     "monitor/runtime/cluster/records.py",
+    "monitor/outputs.py",
     "monitor/shard.py",
     "monitor/slumber.py",
     "monitor/readings.py",

@@ -119,13 +119,16 @@ class ShopWatch(Timed):
         if entered:
             self._enter(day, now_ms)
             self.turn()
+        if not self.lookouts:
+            self._let_pass()
+            return
         dark, complete_from = host.sources_of(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
         if shop.near:
             shop.leave_out_gone()
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
-        shop.orders_changed = shop.agents_changed = shop.near_moved = self.moved_on = False
+        self._let_pass()
         every_ms = 0
         for lookout in awake:
             watched = lookout.watched
@@ -139,8 +142,13 @@ class ShopWatch(Timed):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms:
             self._look_again((now_ms // every_ms + 1) * every_ms)
-        elif not self.next_ms and any(map(_moves_at_midnight, self.lookouts)):
+        elif not self.next_ms and any(_moves_at_midnight(lookout) for lookout in self.lookouts):
             self._look_again(shop.zone.midnight(day + 1))
+
+    def _let_pass(self) -> None:
+        """What was changed is looked at."""
+        shop = self.shop
+        shop.orders_changed = shop.agents_changed = shop.near_moved = self.moved_on = False
 
     def _look_again(self, at_ms: int) -> None:
         """Look when time alone moves a figure, if that is not to be sooner already."""

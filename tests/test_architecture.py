@@ -28,6 +28,7 @@ PURE = (
     "monitor/errors.py",
     "monitor/plan.py",
     "monitor/aggregate",
+    "monitor/outputs.py",
     "monitor/shard.py",
     "monitor/rulebook.py",
     "monitor/readings.py",

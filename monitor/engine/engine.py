@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from monitor.engine import limits
+from monitor.engine.counts import Counts, Refused
 from monitor.engine.fields import (
     ACTION,
     ACTOR,
@@ -49,32 +50,6 @@ Second = Callable[[int, dict[str, Shop]], None]  # (whole second in ms, shops th
 LEFT_MAX: Final = 5_000  # timers of what was packed since that may lie about on the wheel: 1 MB
 
 
-class Refused(NamedTuple):
-    """An event that was not taken: its place in the record and why."""
-
-    place: int
-    reason: str
-
-
-class Counts:
-    """What became of the events."""
-
-    __slots__ = ("accepted", "duplicates", "late_dropped", "read", "rejected")
-
-    def __init__(self) -> None:
-        self.read = self.accepted = self.duplicates = self.late_dropped = self.rejected = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return {
-            "accepted": self.accepted,
-            "duplicates": self.duplicates,
-            "late_dropped": self.late_dropped,
-            "read": self.read,
-            "rejected": self.rejected,
-        }
-
-
 class Engine:
     """All shops of one shard."""
 
@@ -94,6 +69,7 @@ class Engine:
         self.dirty: dict[str, Shop] = {}  # state changed since then
         self.counts = Counts()
         self.heard: dict[str, int] = {}  # sources of the events folded since → period promised
+        self._heard: str | None = None  # the one of the event before, of the same record
         self.late: dict[str, int] = {}  # late-dropped events since then, by source
         self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
@@ -101,6 +77,13 @@ class Engine:
         self.skips: dict[str, int] = {}  # shops restored from beyond the floor → the last record they hold
 
     # the clock
+
+    def stays(self, to_ms: int) -> bool:
+        """Move the clock on if no whole second passes on the way; whether that was so."""
+        if to_ms >= self.judged_ms + 1000:
+            return False
+        self.now_ms = max(self.now_ms, to_ms)
+        return True
 
     def advance(
         self, to_ms: int, judge: Second | None = None, look: Callable[[int], None] | None = None
@@ -110,8 +93,7 @@ class Engine:
         ``judge`` is called for each at which something changed; before it ``look``, where a timer has set
         ``called``.
         """
-        if to_ms < self.judged_ms + 1000:
-            self.now_ms = max(self.now_ms, to_ms)
+        if self.stays(to_ms):
             return
         second, last = self.judged_ms // 1000 + 1, to_ms // 1000
         if not self.judged_ms:
@@ -183,8 +165,8 @@ class Engine:
         self, events: list[Event], arrival_ms: int, source: str = "", position: int = 0
     ) -> list[Refused]:
         """Fold a record's events; the clock must stand at its arrival."""
-        refused = []
-        counts = self.counts
+        refused: list[Refused] = []
+        counts, self._heard = self.counts, None
         counts.read += len(events)
         for index, event in enumerate(events):
             reason = self._take(event, arrival_ms, source, position)
@@ -213,8 +195,10 @@ class Engine:
         if kind == "heartbeat":
             self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
-        if name not in self.heard:
-            self.heard[name] = 0
+        if name != self._heard:
+            self._heard = name
+            if name not in self.heard:
+                self.heard[name] = 0
         shop = self.shops.get((fields[PLATFORM], fields[SHOP_ID]))
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:

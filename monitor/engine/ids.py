@@ -10,6 +10,7 @@ from mypy_extensions import i32, i64
 from xxhash import xxh3_64_intdigest
 
 from monitor.engine import limits
+from monitor.engine.fields import CONTENT_MASK
 from monitor.engine.rows import IdRow
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _hash_of: Final[Callable[[bytes], Any]] = xxh3_64_intdigest
 
 KEY_CUT: Final = 4
-CONTENT_MASK: Final = (1 << 30) - 1
 FEWEST: Final = 64  # slots of an empty table
 
 # What an id's earlier arrivals say about it.
@@ -172,7 +172,7 @@ class Ids:
             for key, content in zip(keys[begin:end], contents[begin:end], strict=True):
                 self._keep(i64(key), i64(content))
 
-    def check(self, shop_key: str, event_id: str, content: int, arrival_ms: int) -> int:
+    def check(self, shop_key: str, event_id: str, content: i64, arrival_ms: i64) -> int:
         """Say whether ``event_id`` of the shop is ``NEW``, a ``DUPLICATE`` or ``REUSED``; remember a new one.
 
         Args:
@@ -181,16 +181,14 @@ class Ids:
             content: The event's ``content_of``.
             arrival_ms: The record's arrival; never less than at the call before.
         """
-        at_ms = i64(arrival_ms)
-        if at_ms != self._last_ms:
-            self._forget(at_ms)
-            self._begin(at_ms)
-        key = i64(_hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT)
-        cut = i64(content & CONTENT_MASK)
+        if arrival_ms != self._last_ms:
+            self._forget(arrival_ms)
+            self._begin(arrival_ms)
+        key: i64 = _hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT
         known = self._contents.get(key)
         if known >= 0:
-            return DUPLICATE if known == cut else REUSED
-        self._keep(key, cut)
+            return DUPLICATE if known == content & CONTENT_MASK else REUSED
+        self._keep(key, content & CONTENT_MASK)
         return NEW
 
     def _keep(self, key: i64, content: i64) -> None:
