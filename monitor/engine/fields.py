@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from xxhash import xxh3_64_intdigest
 
+from monitor.engine import limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,12 +38,11 @@ fields_of: Final[Callable[[Event], tuple[Any, ...]]] = msgspec.structs.astuple
 _encode: Final = msgspec.msgpack.Encoder().encode
 # Any: compiled, what it gives is not made a machine integer before it is cut.
 _hash: Final[Callable[[bytes], Any]] = xxh3_64_intdigest
-CONTENT_MASK: Final = (1 << 30) - 1
 
 
 def content_of(fields: tuple[Any, ...]) -> i64:
     """30 bits that are the same for the same content: for what the sender said, not what the way added."""
-    content: i64 = _hash(_encode(fields[:SOURCE])) & CONTENT_MASK
+    content: i64 = _hash(_encode(fields[:SOURCE])) & limits.CONTENT_MASK
     return content
 
 

@@ -10,7 +10,7 @@ from mypy_extensions import i32, i64
 from xxhash import xxh3_64_intdigest
 
 from monitor.engine import limits
-from monitor.engine.fields import CONTENT_MASK
+from monitor.engine.limits import CONTENT_MASK
 from monitor.engine.rows import IdRow
 
 if TYPE_CHECKING:

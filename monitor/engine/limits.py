@@ -11,6 +11,7 @@ EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01T00:00Z; an earlier event is r
 SHOPS_MAX: Final = 200_000  # events of a further shop are refused ("limit")
 OPEN_CONVERSATIONS_MAX: Final = 1_000_000  # live conversations of a shop; a further one is refused ("limit")
 MESSAGES_MAX: Final = 1_000_000  # counted messages of a round; further ones are not counted
+CONTENT_MASK: Final = (1 << 30) - 1  # the bits that are kept of the hash of an event's content
 IDS_MAX: Final = 8_000_000  # ids remembered by a shard; beyond it the oldest are forgotten early
 
 ANSWER_WITHIN_MS: Final = 600_000  # a measure without a limit follows a round for so long after its ask
