@@ -92,7 +92,7 @@ class Conversation(Fold):
         return self.base[1] if self.base is not None else None
 
     def _is_dropped(self, entry: Entry, now_ms: int) -> bool:
-        oldest_ms = now_ms - self.shop.spec.lateness_ms
+        oldest_ms = now_ms - self.shop.lateness_ms
         order = order_of_entry(entry)
         if self.base is not None and order <= order_of(*self.base[1]):
             return True
@@ -136,7 +136,7 @@ class Conversation(Fold):
         self.shop.touched()
 
     def _move_base(self, now_ms: int) -> None:
-        oldest_ms = now_ms - self.shop.spec.lateness_ms
+        oldest_ms = now_ms - self.shop.lateness_ms
         if self.checkpoint is not None:
             packed, count = self.checkpoint
             if self.entries[count - 1][0] >= oldest_ms:
@@ -169,7 +169,7 @@ class Conversation(Fold):
         shop = self.shop
         if shop.conversations.get(self.id) is not self:
             return
-        again_ms = self.latest_ms + shop.spec.lateness_ms
+        again_ms = self.latest_ms + shop.lateness_ms
         if again_ms < now_ms:
             for r in self.open:
                 r.judge(now_ms)

@@ -51,9 +51,7 @@ class Day(Timed):
         self.spec = spec
         self.start_ms = zone.midnight(number)
         self.end_ms = zone.midnight(number + 1)
-        self.settles_ms = (
-            self.end_ms - 1 + shop.spec.lateness_ms
-        )  # the earliest that a round of it is settled
+        self.settles_ms = self.end_ms - 1 + shop.lateness_ms  # the earliest that a round of it is settled
         self.tracks = [Track(self, number, track) for number, track in enumerate(spec.tracks)]
         self.keyed = any(isinstance(tally, FirstTally) for track in self.tracks for tally in track.tallies)
         self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
@@ -102,7 +100,7 @@ class Day(Timed):
 
     def settle(self) -> None:
         """Settle by the lateness of another plan."""
-        settles_ms = self.end_ms - 1 + self.shop.spec.lateness_ms
+        settles_ms = self.end_ms - 1 + self.shop.lateness_ms
         if settles_ms != self.settles_ms:
             self.settles_ms = settles_ms
             self.shop.wheel.after(settles_ms, self)
@@ -118,13 +116,13 @@ class Day(Timed):
 
     def settled_ms(self, r: Round) -> int:
         """The last moment at which a round is not yet settled (decision 3)."""
-        return max(self.end_ms - 1, self.last_deadline_ms(r), r.arrival_ms) + self.shop.spec.lateness_ms
+        return max(self.end_ms - 1, self.last_deadline_ms(r), r.arrival_ms) + self.shop.lateness_ms
 
     def waits_until_ms(self, r: Round) -> int:
         """The last moment at which an unanswered round waits for the pack's first reply rate."""
         tally = r.track.waiting
         assert tally is not None
-        return max(self.end_ms - 1, tally.last_deadline_ms(r), r.arrival_ms) + self.shop.spec.lateness_ms
+        return max(self.end_ms - 1, tally.last_deadline_ms(r), r.arrival_ms) + self.shop.lateness_ms
 
     def is_settled(self, r: Round, arrival_ms: int) -> bool:
         """Whether what arrives now comes too late for the round."""

@@ -55,6 +55,7 @@ class Engine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self.spec = spec
+        self.lateness_ms = spec.lateness_ms
         self.now_ms = 0  # the shard's clock: the latest arrival
         self.judged_ms = 0  # the last whole second that was judged
         self.shops: dict[tuple[str, str], Shop] = {}
@@ -143,8 +144,8 @@ class Engine:
 
     def use(self, spec: EngineSpec) -> None:
         """Take a plan: days that have begun keep what they count."""
-        same = spec.lateness_ms == self.spec.lateness_ms
-        self.spec = spec
+        same = spec.lateness_ms == self.lateness_ms
+        self.spec, self.lateness_ms = spec, spec.lateness_ms
         self.ids.horizon_ms = 2 * spec.lateness_ms
         for shop in self.shops.values():
             shop.use(spec)
@@ -207,7 +208,7 @@ class Engine:
         seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
-        late = at < now_ms - self.spec.lateness_ms
+        late = at < now_ms - self.lateness_ms
         if late:
             self.heard_old.add(name)
         if self.skips and self.skips.get(shop.key, -1) >= position:
@@ -241,8 +242,8 @@ class Engine:
             return self._converse(shop, conversation_id, entry)
         if kind == "agent":
             shop.take_agent(event)
-        elif kind in OF_ORDER and (event.order_id or event.dispute_id or event.refund_id):
-            take_order(shop, event)
+        elif kind in OF_ORDER:
+            take_order(shop, fields)
         return None
 
     def _converse(self, shop: Shop, conversation_id: str, entry: Entry) -> str | None:

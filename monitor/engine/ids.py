@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from librt.vecs import append, vec
 from mypy_extensions import i32, i64
-from xxhash import xxh3_64_intdigest
 
 from monitor.engine import limits
+from monitor.engine.fields import hash_of
 from monitor.engine.limits import CONTENT_MASK
 from monitor.engine.rows import IdRow
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Any where an int only goes from one function to another: compiled, it is then not unboxed and boxed again.
-_hash_of: Final[Callable[[bytes], Any]] = xxh3_64_intdigest
-
 KEY_CUT: Final = 4
+KEY_MASK: Final[i64] = (1 << 60) - 1
 FEWEST: Final = 64  # slots of an empty table
 
 # What an id's earlier arrivals say about it.
@@ -184,7 +179,7 @@ class Ids:
         if arrival_ms != self._last_ms:
             self._forget(arrival_ms)
             self._begin(arrival_ms)
-        key: i64 = _hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT
+        key = hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT & KEY_MASK
         known = self._contents.get(key)
         if known >= 0:
             return DUPLICATE if known == content & CONTENT_MASK else REUSED

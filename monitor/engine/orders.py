@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from monitor.engine.fields import ACTION, AT, DISPUTE_ID, ORDER_ID, OUTCOME, REFUND_ID, TYPE
 from monitor.engine.limits import ORDER_DAYS
 from monitor.engine.table import key_of
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
-    from monitor.engine.events import Event
     from monitor.engine.shop import Shop
 
 FORMING: Final = frozenset({"order.grouped", "order.paid"})
 
 
-def take_order(shop: Shop, event: Event) -> None:
-    """Count an order as formed, or as having the event of an order rate, once a day each."""
-    assert isinstance(event.at, int)
-    what = f"{event.type}.{event.action}"
-    day = shop.day_at(event.at)
+def take_order(shop: Shop, fields: tuple[Any, ...]) -> None:
+    """Count an order as formed, or as having the event of an order rate, once a day each.
+
+    Args:
+        shop: Whose.
+        fields: Of the event; one that names no order, dispute or refund counts for nothing.
+    """
+    of_order = fields[DISPUTE_ID] or fields[REFUND_ID]
+    name: str = fields[ORDER_ID] or (f"\0{of_order}" if of_order else "")
+    if not name:
+        return
+    what = f"{fields[TYPE]}.{fields[ACTION]}"
+    day = shop.day_at(fields[AT])
     if what in FORMING:
-        _form(shop, day, _key(event))
+        _form(shop, day, key_of(name))
     for place, spec in enumerate(day.spec.orders):
-        if spec.event == what and (not spec.outcomes or event.outcome in spec.outcomes):
-            _change(shop, day.disputed[place].add(_key(event)))
-
-
-def _key(event: Event) -> int:
-    return key_of(event.order_id or f"\0{event.dispute_id or event.refund_id}")
+        if spec.event == what and (not spec.outcomes or fields[OUTCOME] in spec.outcomes):
+            _change(shop, day.disputed[place].add(key_of(name)))
 
 
 def _change(shop: Shop, changed: bool) -> None:

@@ -25,7 +25,6 @@ def pack(fold: Fold, last: tuple[int, int, str]) -> bytes:
     """What stands after the entry ``last``, as bytes."""
     day = fold.day
     assert day is not None
-    open_rounds = set(map(id, fold.open))
     first_ms = day.start_ms - DAY_MS  # no round of an earlier day can ask who held it
     return _encode(
         ConversationRow(
@@ -37,7 +36,7 @@ def pack(fold: Fold, last: tuple[int, int, str]) -> bytes:
             fold.written,
             fold.first_ms,
             [(since - day.start_ms, who, given) for since, who, given in fold.holders if since >= first_ms],
-            [_pack_round(r, day, fold.customer_unit(), id(r) in open_rounds) for r in fold.rounds],
+            [_pack_round(r, day, fold.customer_unit(), r in fold.open) for r in fold.rounds],
         )
     )
 

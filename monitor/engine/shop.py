@@ -40,6 +40,7 @@ class Shop(Sleeper):
         "days",
         "formed",
         "key",
+        "lateness_ms",
         "measured",
         "moved_shops",
         "near",
@@ -109,6 +110,7 @@ class Shop(Sleeper):
     def use(self, spec: EngineSpec) -> None:
         """Take a plan: days that have begun keep what they count."""
         self.spec = spec
+        self.lateness_ms = spec.lateness_ms
         self.pack: PackSpec = spec.of(self.platform, self.key)
         self.zone: Zone = self.pack.zone
         self.measured = bool(self.pack.specs)
@@ -170,7 +172,7 @@ class Shop(Sleeper):
             conversation.forget(day)
         quiet = self.shelf()
         quiet.keep([decode_row(packed).day > day.number for packed in quiet.values()])
-        oldest_ms = day.end_ms + DAY_KEPT_MS - self.spec.lateness_ms
+        oldest_ms = day.end_ms + DAY_KEPT_MS - self.lateness_ms
         for states in self.state_windows.values():
             states.prune(oldest_ms)
         for waits in self.wait_windows.values():
@@ -194,7 +196,7 @@ class Shop(Sleeper):
             else:
                 found = Conversation.woken(self, packed)
             self.conversations[conversation_id] = found
-            self.wheel.after(at_ms + self.spec.lateness_ms, found)
+            self.wheel.after(at_ms + self.lateness_ms, found)
         return found
 
     def rest(self, conversation: Conversation) -> None:
@@ -213,7 +215,7 @@ class Shop(Sleeper):
     def rest_what_was_due(self, now_ms: int) -> None:
         """Pack the conversations in which nothing could change any more before ``now_ms``."""
         for conversation in list(self.conversations.values()):
-            if conversation.latest_ms + self.spec.lateness_ms < now_ms:
+            if conversation.latest_ms + self.lateness_ms < now_ms:
                 conversation.due(now_ms)
 
     def every_conversation(self) -> Iterator[Conversation]:

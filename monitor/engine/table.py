@@ -73,12 +73,12 @@ class Shelf:
     same 64-bit hash would be taken for one: at 10 000 rows, 3 in a million million.
     """
 
-    __slots__ = ("blocks", "counts", "holes", "keys", "last", "packer")
+    __slots__ = ("blocks", "counts", "heads", "holes", "keys", "last", "packer")
 
     def __init__(self, packer: Packer) -> None:
         self.packer = packer
-        # By place; looked through for a name, which at 1,000 rows costs what the fold of one event does.
-        self.keys = bytearray()
+        self.keys = bytearray()  # by place
+        self.heads = bytearray()  # the first byte of each: looked through for a name, thirty at a time
         self.blocks: list[bytes] = []
         self.counts: list[int] = []  # rows of each block
         self.last: list[bytes] = []  # the rows that fill no block yet
@@ -91,6 +91,7 @@ class Shelf:
         """A shelf of what one had."""
         shelf = cls(packer)
         shelf.keys, shelf.blocks, shelf.counts, shelf.last = bytearray(keys), blocks, counts, last
+        shelf.heads = shelf.keys[::KEY_BYTES]
         if GONE in keys:
             shelf.holes = sum(keys.startswith(GONE, at) for at in range(0, len(keys), KEY_BYTES))
         return shelf
@@ -129,10 +130,11 @@ class Shelf:
         self._fill([row for row, wanted in zip(self._live(), kept, strict=True) if wanted])
 
     def _place(self, key: bytes) -> int:
-        at = self.keys.find(key)
-        while at % KEY_BYTES and at > 0:
-            at = self.keys.find(key, at + 1)
-        return at // KEY_BYTES
+        head = key[0]
+        place = self.heads.find(head)
+        while place >= 0 and not self.keys.startswith(key, place * KEY_BYTES):
+            place = self.heads.find(head, place + 1)
+        return place
 
     def _rows(self, block: int) -> list[bytes]:
         return _decode(self.packer.unzip(self.blocks[block])) if block < len(self.blocks) else self.last
@@ -144,12 +146,14 @@ class Shelf:
         return [(key, row) for key, row in zip(cut, rows, strict=True) if key != GONE]
 
     def _fill(self, rows: list[tuple[bytes, bytes]]) -> None:
-        self.keys, self.blocks, self.counts, self.last, self.holes = bytearray(), [], [], [], 0
+        self.keys, self.heads = bytearray(), bytearray()
+        self.blocks, self.counts, self.last, self.holes = [], [], [], 0
         for key, row in rows:
             self._append(key, row)
 
     def _append(self, key: bytes, row: bytes) -> None:
         self.keys += key
+        self.heads.append(key[0])
         self.last.append(row)
         if len(self.last) == BLOCK_ROWS:
             self.blocks.append(self.packer.small(_encode(self.last)))
