@@ -99,6 +99,7 @@ class Rulebook:
         self._compiled: dict[tuple[str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
         self._chosen: dict[tuple[str, ...], tuple[Watched, ...]] = {}
         self._sums: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._meanings: dict[str, int] = {}
         self._only = next(iter(plan.packs)) if plan.serves_all else ""
         self._platforms = {
             versions[0].platform or pack_id: pack_id for pack_id, versions in plan.packs.items() if versions
@@ -170,8 +171,12 @@ class Rulebook:
 
     def meaning_of(self, rule_id: str) -> int:
         """A number that stays equal as long as a rule means the same; 0: there is no such rule."""
-        rule = self.plan.rules.rules.get(rule_id)
-        return 0 if rule is None else xxhash.xxh3_64_intdigest(repr(rule.meaning).encode())
+        found = self._meanings.get(rule_id)
+        if found is None:
+            rule = self.plan.rules.rules.get(rule_id)
+            found = 0 if rule is None else xxhash.xxh3_64_intdigest(repr(rule.meaning).encode())
+            self._meanings[rule_id] = found
+        return found
 
     def _compile(self, pack: Pack, lines: tuple[Line, ...] = ()) -> tuple[Watched, ...]:
         key = (pack.id + pack.version, day_number(pack.from_date) if pack.from_date else 0, lines)
