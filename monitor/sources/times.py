@@ -20,35 +20,34 @@ NO_TIME: Final = -1 << 60
 
 
 class _Frame:
-    """What stands around the seconds of the time read last: mostly the next has the same."""
+    """What stands around the seconds of a time. Never written to: threads read times side by side."""
 
     __slots__ = ("minute", "ms", "zone")
 
+    def __init__(self, minute: str, zone: str, ms: int) -> None:
+        self.minute, self.zone, self.ms = minute, zone, ms
+
+
+class _Last:
+    """That of the time read last: mostly the next has the same."""
+
+    __slots__ = ("frame",)
+
     def __init__(self) -> None:
-        self.minute, self.zone, self.ms = "\0", "", 0
-
-    def turn(self, text: str) -> bool:
-        """Take that of another time; False where it is not one."""
-        minute, zone = text[:17], text[-1:] if text.endswith(("Z", "z")) else text[-6:]
-        minute_ms, offset_ms = _minutes.get(minute), _zones.get(zone)
-        if minute_ms is None:
-            minute_ms = _parse_minute(minute)
-        if offset_ms is None:
-            offset_ms = _parse_zone(zone)
-        if min(minute_ms, offset_ms) == NO_TIME:
-            return False
-        self.minute, self.zone, self.ms = minute, zone, minute_ms - offset_ms
-        return True
+        self.frame = _Frame("\0", "", 0)
 
 
-_frame: Final = _Frame()
+_last: Final = _Last()
 
 
 def read_time(text: str) -> int:
     """Epoch milliseconds of an RFC 3339 time with offset; ``NO_TIME`` where ``text`` is not one."""
-    frame = _frame
-    if not (text.startswith(frame.minute) and text.endswith(frame.zone)) and not frame.turn(text):
-        return NO_TIME
+    frame = _last.frame
+    if not (text.startswith(frame.minute) and text.endswith(frame.zone)):
+        found = _frame_of(text)
+        if found is None:
+            return NO_TIME
+        frame = _last.frame = found
     seconds_ms = _seconds_ms(text, len(text) - len(frame.zone))
     return frame.ms + seconds_ms if seconds_ms >= 0 else NO_TIME
 
@@ -85,6 +84,18 @@ def _digit(text: str, place: i64) -> i64:
     """A digit; where none stands, so far below 0 that no number with it is one."""
     code: i64 = ord(text[place])
     return code - 48 if 48 <= code <= 57 else -100
+
+
+def _frame_of(text: str) -> _Frame | None:
+    minute, zone = text[:17], text[-1:] if text.endswith(("Z", "z")) else text[-6:]
+    minute_ms, offset_ms = _minutes.get(minute), _zones.get(zone)
+    if minute_ms is None:
+        minute_ms = _parse_minute(minute)
+    if offset_ms is None:
+        offset_ms = _parse_zone(zone)
+    if min(minute_ms, offset_ms) == NO_TIME:
+        return None
+    return _Frame(minute, zone, minute_ms - offset_ms)
 
 
 def _parse_minute(text: str) -> int:

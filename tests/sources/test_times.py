@@ -1,3 +1,5 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -46,6 +48,29 @@ def test_any_time_in_any_zone_agrees_with_the_standard_library(moment, minutes):
     moment = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     assert since // timedelta(milliseconds=1) == parse_time(moment.isoformat())
+
+
+@pytest.fixture
+def hasty_threads():
+    """Threads take turns in the middle of everything."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_read_side_by_side_do_not_mix_up_their_times():
+    """Large bodies are decoded in threads of their own: one sender's must not move another's minutes."""
+
+    def read(minute: int) -> list[int]:
+        text = f"2026-11-11T10:{minute}:30.5+08:00"
+        return [found for found in map(parse_time, [text] * 20_000) if found is not None]
+
+    with ThreadPoolExecutor(2) as pool:
+        for minute, found in zip((10, 20), pool.map(read, (10, 20)), strict=True):
+            assert set(found) == {parse_time(f"2026-11-11T10:{minute}:30.500+08:00")}
+            assert len(found) == 20_000
 
 
 def test_a_printed_time_reads_back():
