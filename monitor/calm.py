@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from monitor.engine.sleeper import NEVER_MS
+from monitor.engine.wheel import NEVER_MS
 from monitor.lookout import LATE, NEAR
 from monitor.readings import ShopReading
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.engine import figures
 from monitor.engine.rounds import UNASSIGNED
 from monitor.engine.units import UnitTally
+from monitor.engine.wheel import NEVER_MS
 from monitor.engine.zone import DAY_MS
 from rules import budget
 from rules.reading import Reading
@@ -238,7 +239,7 @@ def items_of(rounds: Iterable[Round], measure: str, now_ms: int) -> tuple[Item, 
             if tally.spec.measure != measure:
                 continue
             deadline_ms = tally.deadline_ms(r, now_ms)
-            if deadline_ms is not None:
+            if deadline_ms < NEVER_MS:
                 holder = conversation.holder_at(now_ms, r.day)
                 found.append(
                     Item(

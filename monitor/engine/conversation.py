@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from monitor.engine import rest
 from monitor.engine.fields import order_of
 from monitor.engine.fold import Fold, order_of_entry
+from monitor.engine.wheel import NEVER_MS
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -173,9 +174,9 @@ class Conversation(Fold):
         if again_ms < now_ms:
             for r in self.open:
                 r.judge(now_ms)
-                deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
-                if deadline_ms is not None and deadline_ms > again_ms:
-                    again_ms = deadline_ms
+                deadline_ms = r.next_deadline_ms(now_ms)
+                if deadline_ms < NEVER_MS:
+                    again_ms = max(again_ms, deadline_ms)
         if again_ms >= now_ms:
             shop.wheel.after(again_ms, self)
         else:

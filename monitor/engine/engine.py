@@ -29,12 +29,12 @@ from monitor.engine.orders import take_order
 from monitor.engine.packer import Packer
 from monitor.engine.rounds import AGENT, ASSIST, BACK, BOT, CUSTOMER, EXCLUDES, HANDOVER, OTHER
 from monitor.engine.shop import Shop
-from monitor.engine.sleeper import NEVER_MS, Sleeper
-from monitor.engine.wheel import Wheel
+from monitor.engine.wheel import NEVER_MS, Wheel
 
 if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.rows import Entry
+    from monitor.engine.sleeper import Sleeper
     from monitor.engine.spec import EngineSpec
 
 # What an event of a conversation does in its fold, by actor or action.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN
 from monitor.engine.tallies import Tally
+from monitor.engine.wheel import NEVER_MS
 
 if TYPE_CHECKING:
     from monitor.engine.rounds import Round
@@ -75,10 +76,10 @@ class MessageTally(Tally):
             if r.blame is not None:
                 r.blame[index] = []
 
-    def deadline_ms(self, r: Round, now_ms: int) -> int | None:
+    def deadline_ms(self, r: Round, now_ms: int) -> int:
         """The deadline of the first message that the clock has not passed."""
         place = r.asked_before(now_ms - self.within_ms)
-        return r.message_ms(place) + self.within_ms if place < r.messages() else None
+        return r.message_ms(place) + self.within_ms if place < r.messages() else NEVER_MS
 
     def last_deadline_ms(self, r: Round) -> int:
         """The deadline of its last message: the round is then changed as a whole."""

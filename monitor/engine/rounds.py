@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final, final
 
 from monitor.engine.limits import ANSWER_WITHIN_MS
-from monitor.engine.wheel import Timed
+from monitor.engine.wheel import NEVER_MS, Timed
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -156,13 +156,12 @@ class Round(Timed):
             for index, tally in enumerate(self.track.tallies):
                 tally.passed(self, index, now_ms)
 
-    def next_deadline_ms(self, now_ms: int) -> int | None:
-        """The soonest deadline that is not past."""
-        soonest = None
-        for tally in self.track.tallies:
-            deadline = tally.deadline_ms(self, now_ms)
-            if deadline is not None and (soonest is None or deadline < soonest):
-                soonest = deadline
+    def next_deadline_ms(self, now_ms: int) -> int:
+        """The soonest deadline that is not past; ``NEVER_MS``: there is none."""
+        soonest = NEVER_MS
+        if self.ask_ms >= 0:
+            for tally in self.track.tallies:
+                soonest = min(soonest, tally.deadline_ms(self, now_ms))
         return soonest
 
     def book(self, now_ms: int) -> None:

@@ -10,9 +10,10 @@ from monitor.engine.fields import order_of
 from monitor.engine.history import with_day
 from monitor.engine.limits import DAY_KEPT_MS, ORDER_DAYS
 from monitor.engine.rest import decode_row
-from monitor.engine.sleeper import NEVER_MS, Sleeper
+from monitor.engine.sleeper import Sleeper
 from monitor.engine.table import Keys, Shelf
 from monitor.engine.units import UnitTally
+from monitor.engine.wheel import NEVER_MS
 from monitor.engine.windows import StateLog, WaitLog
 from monitor.engine.zone import DAY_MS
 
@@ -232,18 +233,17 @@ class Shop(Sleeper):
         soonest_ms = r.track.soonest_ms
         if soonest_ms < 0:
             return
-        deadline_ms: int | None = r.ask_ms + soonest_ms
-        if r.ask_ms + soonest_ms < now_ms:
+        deadline_ms = r.ask_ms + soonest_ms
+        if deadline_ms < now_ms:
             deadline_ms = r.next_deadline_ms(now_ms)
         self.set_deadline(r, deadline_ms)
 
-    def set_deadline(self, r: Round, deadline_ms: int | None) -> None:
-        """Put a round on the wheel for its next deadline, once; None: it has none any more."""
-        if deadline_ms is None:
-            r.deadline_ms = NEVER_MS
-        elif deadline_ms != r.deadline_ms:
+    def set_deadline(self, r: Round, deadline_ms: int) -> None:
+        """Put a round on the wheel for its next deadline, once."""
+        if deadline_ms != r.deadline_ms:
             r.deadline_ms = deadline_ms
-            self.wheel.after(deadline_ms, r)
+            if deadline_ms < NEVER_MS:
+                self.wheel.after(deadline_ms, r)
 
     def arm_marks(self, r: Round, now_ms: int) -> None:
         """Look at a round when a rule next counts the seconds it has left, or has waited."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from monitor.engine.wheel import Timed
 
@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from monitor.engine.packer import Packer
-
-NEVER_MS: Final = 1 << 60
 
 
 class Sleeper(Timed):

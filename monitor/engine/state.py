@@ -20,6 +20,7 @@ from monitor.engine.responses import Responses
 from monitor.engine.rows import BedRow, DayRow, LiveRow, RestRow, ShopRow, TallyRow
 from monitor.engine.table import Keys, Shelf, UnitTable
 from monitor.engine.units import FirstTally, Unit, UnitTally
+from monitor.engine.wheel import NEVER_MS
 from monitor.engine.windows import Pace
 
 if TYPE_CHECKING:
@@ -197,8 +198,8 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
     for r in conversation.open:  # before the conversation may rest: a deadline is then told of
-        deadline_ms = r.next_deadline_ms(now_ms) if r.ask_ms >= 0 else None
+        deadline_ms = r.next_deadline_ms(now_ms)
         shop.set_deadline(r, deadline_ms)
-        if deadline_ms is not None:
+        if deadline_ms < NEVER_MS:
             shop.arm_marks(r, now_ms)
-    shop.wheel.after(row.latest_ms + shop.spec.lateness_ms, conversation)
+    shop.wheel.after(row.latest_ms + shop.lateness_ms, conversation)

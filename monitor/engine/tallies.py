@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN
+from monitor.engine.wheel import NEVER_MS
 from monitor.engine.windows import UNPACED, Pace
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ class Tally:
         if r.mark(index):
             self._to(r, index, NONE)
 
-    def deadline_ms(self, r: Round, now_ms: int) -> int | None:
-        """The round's next deadline that the clock has not passed."""
+    def deadline_ms(self, r: Round, now_ms: int) -> int:
+        """The round's next deadline that the clock has not passed; ``NEVER_MS``: there is none."""
         deadline = r.ask_ms + self.within_ms
-        return deadline if deadline >= now_ms else None
+        return deadline if deadline >= now_ms else NEVER_MS
 
     def last_deadline_ms(self, r: Round) -> int:
         """Up to and including when something after midnight still changes the round."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+NEVER_MS: Final = 1 << 60  # of what has no deadline
+
 
 class Timed:
     """Something that is due at a second; it says itself whether that still means anything."""

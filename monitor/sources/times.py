@@ -16,7 +16,7 @@ _MS: Final = timedelta(milliseconds=1)
 _CACHED: Final = 20_000  # minutes; full, it is emptied: to refill it costs 2 µs an entry
 _minutes: Final[dict[str, int]] = {}  # "2026-11-11T10:20:" → ms
 _zones: Final[dict[str, int]] = {}  # "+08:00" → ms
-NO_TIME: Final = -1 << 60
+NO_TIME: Final[i64] = -1 << 60
 
 
 class _Frame:
@@ -24,7 +24,7 @@ class _Frame:
 
     __slots__ = ("minute", "ms", "zone")
 
-    def __init__(self, minute: str, zone: str, ms: int) -> None:
+    def __init__(self, minute: str, zone: str, ms: i64) -> None:
         self.minute, self.zone, self.ms = minute, zone, ms
 
 
@@ -40,7 +40,7 @@ class _Last:
 _last: Final = _Last()
 
 
-def read_time(text: str) -> int:
+def read_time(text: str) -> i64:
     """Epoch milliseconds of an RFC 3339 time with offset; ``NO_TIME`` where ``text`` is not one."""
     frame = _last.frame
     if not (text.startswith(frame.minute) and text.endswith(frame.zone)):
@@ -55,7 +55,7 @@ def read_time(text: str) -> int:
 def parse_time(text: str) -> int | None:
     """As ``read_time``; None where ``text`` is not one."""
     found = read_time(text)
-    return found if found != NO_TIME else None
+    return int(found) if found != NO_TIME else None
 
 
 def _seconds_ms(text: str, end: i64) -> i64:
