@@ -119,14 +119,14 @@ class ShopWatch(Timed):
         if entered:
             self._enter(day, now_ms)
             self.turn()
+        if shop.near:  # also where no rule looks: those of other shops have rounds marked in all of a pack
+            shop.leave_out_gone()
         if not self.lookouts:
             self._let_pass()
             return
         dark, complete_from = host.sources_of(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
-        if shop.near:
-            shop.leave_out_gone()
         awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
         self._let_pass()
         every_ms = 0

@@ -12,7 +12,7 @@ from monitor.rulebook import Plan, SourcePlan
 from monitor.shard import Shard
 from monitor.turnover import turn_to
 from rules.pack import Measure, Pack, Span, Text
-from rules.rule import All, Compare, Level, Rule, RuleSet
+from rules.rule import All, Compare, Level, Rule, RuleSet, Selector
 
 HOUR_MS = 3_600_000
 MIDNIGHT_MS = 20_757 * 24 * HOUR_MS - 8 * HOUR_MS  # in Shanghai
@@ -104,6 +104,28 @@ def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_numb
     shard.step(records)
     shard.advance(begin_ms + count * 100 + 200_000)
     assert time.process_time() - began_s < 5, "30 s when each message set a timer that looks at all of them"
+
+
+def test_a_shop_that_no_rule_watches_keeps_no_round_that_waits_no_longer():
+    """A rule on conversations of another shop has rounds of this one marked as well: they have one pack."""
+    near = Rule(
+        "near",
+        Text("near"),
+        measure="m",
+        each="conversation",
+        shops=Selector(ids=("B",)),
+        warn=Level(Compare("seconds_left", "<=", (60_000, 1), "<= 60")),
+    )
+    shard = Shard(Plan({"mall": (pack(),)}, RuleSet({"near": near})))
+    begin_ms, number = MIDNIGHT_MS + 10 * HOUR_MS, 0
+    for second in range(2_000):
+        at_ms, found = begin_ms + second * 1_000, []
+        if second % 150 == 0:  # each answer 150 s after its question, the next conversation begun by then
+            talk = second // 150
+            found = [said(2 * talk, at_ms, conversation_id=f"c{talk}")]
+            found += [said(2 * talk - 1, at_ms, conversation_id=f"c{talk - 1}", actor="agent")] * (talk > 0)
+        shard.step([Record(number := number + 1, at_ms, found, "f", heard={"f": at_ms})])
+    assert len(shard.engine.shops["mall", "A"].near) <= 1
 
 
 def test_a_plan_with_another_lateness_holds_from_its_record_on():
