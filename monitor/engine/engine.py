@@ -32,6 +32,8 @@ from monitor.engine.shop import Shop
 from monitor.engine.wheel import NEVER_MS, Wheel
 
 if TYPE_CHECKING:
+    from mypy_extensions import i64
+
     from monitor.engine.events import Event
     from monitor.engine.rows import Entry
     from monitor.engine.sleeper import Sleeper
@@ -96,7 +98,8 @@ class Engine:
         """
         if self.stays(to_ms):
             return
-        second, last = self.judged_ms // 1000 + 1, to_ms // 1000
+        second: i64 = self.judged_ms // 1000 + 1
+        last: i64 = to_ms // 1000
         if not self.judged_ms:
             second = last
         while second <= last:

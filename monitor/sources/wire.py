@@ -40,6 +40,7 @@ _unpack = msgspec.msgpack.Decoder(list[Event]).decode
 # What is decoded before it is checked: an event and its strings are some 2 KB.
 PIECE_BYTES: Final = 16_384
 PIECE_LINES: Final = 32
+LINE_END: Final = ord("\n")  # a byte is found in bytes for a tenth of what one in bytes is
 
 _BAD_LINE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -166,7 +167,7 @@ def _pieces_of_lines(lines: list[bytes]) -> Iterator[tuple[bytes, int]]:
     for start in range(0, len(lines), PIECE_LINES):
         piece = lines[start : start + PIECE_LINES]
         # A record of Kafka may hold line ends of its own, and such a piece is not good.
-        yield b"\n".join(piece), 0 if any(b"\n" in line for line in piece) else len(piece)
+        yield b"\n".join(piece), 0 if any(LINE_END in line for line in piece) else len(piece)
 
 
 def _decode_array(body: bytes, latest_ms: int) -> Decoded:
