@@ -12,6 +12,7 @@ Framing = Literal["lines", "array", "object"]
 BOM = b"\xef\xbb\xbf"
 # 10,000 events of 30 fields are 900,000 tokens: strings, commas and brackets.
 TOKENS_MAX = 2_000_000
+BACKSLASH = ord("\\")
 _LINE_TYPES = ("ndjson", "jsonl", "json-lines")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _TOKEN = re.compile(_STRING.pattern + rb"|[\[\]{},]", re.DOTALL)
@@ -63,7 +64,7 @@ def split_array(body: bytes) -> list[bytes] | None:
 
 def has_nul(line: bytes) -> bool:
     """Whether a NUL stands in ``line``, as a byte or escaped."""
-    if b"\0" in line:
+    if 0 in line:
         return True
     # A single byte is found some fifty times faster than five, and most bodies have no backslash.
-    return b"\\" in line and b"\\u0000" in line and _NUL.search(line) is not None
+    return BACKSLASH in line and b"\\u0000" in line and _NUL.search(line) is not None
