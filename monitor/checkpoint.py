@@ -48,8 +48,16 @@ class Checkpoints:
     def before(self, shard: Shard, position: int) -> None:
         """Keep what spans shops as it is before the record at ``position``, every few seconds."""
         if self._is_due(shard.now_ms, position):
-            ids, self._ids_taken = shard.engine.ids.since(self._ids_taken), shard.engine.ids.taken
-            self.marks.append(Mark(position, shard.now_ms, _encode(_pack_mark(shard, position)), ids))
+            self._mark(shard, position)
+
+    def end(self, shard: Shard) -> None:
+        """Keep it as it is behind the last record: what is stored then need not be folded again."""
+        if self.marks and self.marks[-1].position <= shard.position:
+            self._mark(shard, shard.position + 1)
+
+    def _mark(self, shard: Shard, position: int) -> None:
+        ids, self._ids_taken = shard.engine.ids.since(self._ids_taken), shard.engine.ids.taken
+        self.marks.append(Mark(position, shard.now_ms, _encode(_pack_mark(shard, position)), ids))
 
     def _is_due(self, now_ms: int, position: int) -> bool:
         if not self.marks:

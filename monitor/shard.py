@@ -203,6 +203,10 @@ class Shard(Host):
         """Take the changed rows of up to so many shops; None: none left. What was taken counts as stored."""
         return self.checkpoints.take(self, shops_max)
 
+    def end(self) -> None:
+        """Have what is stored from here on reach to the last record."""
+        self.checkpoints.end(self)
+
     def checkpoint_failed(self, slice_: Slice) -> None:
         """Mark the rows of a slice as changed again, as old as they were."""
         self.checkpoints.failed(slice_)

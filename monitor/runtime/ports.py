@@ -53,6 +53,9 @@ class ShardPort(Protocol):
         What was taken counts as stored until ``checkpoint_failed`` puts it back.
         """
 
+    def end(self) -> None:
+        """No more comes before a restart: have the floor lie behind the last record once all is taken."""
+
     def checkpoint_failed(self, slice_: Slice) -> None:
         """Mark the rows of a slice as changed again, as old as they were."""
 

@@ -187,7 +187,9 @@ class ShardDriver:
         return self._bytes + self._bytes_saving
 
     async def save_all(self) -> None:
-        """Write all state there is to write."""
+        """Write all state there is to write, so that nothing is folded again."""
+        assert self.shard is not None
+        self.shard.end()
         while await self._save_slice():
             pass
 

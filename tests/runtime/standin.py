@@ -92,6 +92,9 @@ class StandIn:
         floor, floor_clock_ms = min(self.changed.values(), default=(self.position + 1, self.clock_ms))
         return Taken(rows, floor, floor_clock_ms, marks)
 
+    def end(self):
+        """Its floor is behind the last record whenever all is taken."""
+
     def checkpoint_failed(self, taken):
         self.changed = {**taken.marks, **self.changed, **taken.marks}
 

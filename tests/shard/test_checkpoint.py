@@ -95,6 +95,23 @@ def test_a_shard_that_hears_little_keeps_a_mark_every_few_seconds_only(plan):
     assert [mark.position for mark in shard.checkpoints.marks][5:] == [21, 31, 41, 51], "ten a second"
 
 
+def test_what_is_stored_at_a_stop_is_not_folded_again(plan):
+    """The last mark is seconds old, and a topic is split only where no event waits behind the floor."""
+    shard, disk = shard_of(plan, mark_records=100), Disk()
+    shard.end()
+    assert shard.checkpoint(100) is None, "nothing was folded"
+    log = [Record(n, NOW_MS + 300 * n, [asked(n, NOW_MS)], "erp") for n in range(10)]
+    shard.step(log)
+    shard.end()
+    disk.save(shard)
+    assert (disk.floor, disk.clock_ms) == (10, NOW_MS + 2_700)
+    again = disk.restored(plan)
+    assert again.step([Record(10, NOW_MS + 3_000, log[9].events, "erp")]).counts["duplicates"] == 1
+    again.end()
+    disk.save(again)
+    assert disk.floor == 11
+
+
 def test_a_shard_remembers_across_a_restart_which_ids_it_saw_and_what_they_said(plan):
     shard, disk = shard_of(plan), Disk()
     shard.step([Record(0, NOW_MS, [asked(1, NOW_MS)], "erp"), *(tick(n, n) for n in range(1, 6))])
