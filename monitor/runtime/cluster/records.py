@@ -38,8 +38,8 @@ class Fetched(Protocol):
         """One event or an array of them, JSON."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Names and values."""
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Names and values; a sender may leave a value out."""
 
 
 class Read(NamedTuple):
