@@ -3,7 +3,7 @@
 A collection walks every object there is: with 330 MB of shard state it holds the event loop for 0.2 s. Python
 looks at the young at all times as well, a tenth of a worker's time, to find some tens of objects among
 600,000 events' (measured): nearly nothing here forms cycles, and what dies is freed by its count. So all are
-collected, when memory has grown by half since the last time, whatever the reason, else a few times a day,
+collected, when memory has doubled since the last time, whatever the reason, else a few times a day,
 and when a shard went to another worker: what it held hangs together in cycles (100,000 shops: 1.3 GB), and is
 given back to the system then.
 
@@ -75,7 +75,7 @@ async def _collect_when_due(gone: Callable[[], int]) -> None:
         if gone() != known:
             known, times = gone(), 2
         elif not times and (
-            grown > max(limits.GROWN_BLOCKS, blocks // 2)
+            grown > max(limits.GROWN_BLOCKS, blocks)
             or time.monotonic() >= collected_s + limits.FULL_COLLECTION_S
         ):
             times = 1
