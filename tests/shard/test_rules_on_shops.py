@@ -88,16 +88,18 @@ def test_a_rule_on_orders_is_judged_for_more_than_orders(level, hour):
     assert [(t.at_ms - MIDNIGHT_MS) // HOUR_MS for t in told if t.to_state == "firing"] == [hour]
 
 
+def near(seconds: int, *shops: str) -> RuleSet:
+    """One rule, which looks at conversations with so many seconds left; of some shops or of all."""
+    level = Level(Compare("seconds_left", "<=", (seconds * 1_000, 1), f"<= {seconds}"))
+    chosen = Selector(ids=shops)
+    return RuleSet(
+        {"near": Rule("near", Text("near"), measure="m", each="conversation", shops=chosen, warn=level)}
+    )
+
+
 def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_number():
     """Each has a deadline of its own, and rules look at each: one timer a round, not one a message."""
-    near = Rule(
-        "near",
-        Text("near"),
-        measure="m",
-        each="conversation",
-        warn=Level(Compare("seconds_left", "<=", (80_000, 1), "<= 80")),
-    )
-    shard = Shard(Plan({"mall": (pack(unit="message"),)}, RuleSet({"near": near}), quiet_gaps=True))
+    shard = Shard(Plan({"mall": (pack(unit="message"),)}, near(80), quiet_gaps=True))
     begin_ms, count = MIDNIGHT_MS + 10 * HOUR_MS, 1_000
     records = [Record(n, begin_ms + n * 100, [said(n, begin_ms + n * 100)], "f") for n in range(count)]
     began_s = time.process_time()
@@ -108,15 +110,7 @@ def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_numb
 
 def test_a_shop_that_no_rule_watches_keeps_no_round_that_waits_no_longer():
     """A rule on conversations of another shop has rounds of this one marked as well: they have one pack."""
-    near = Rule(
-        "near",
-        Text("near"),
-        measure="m",
-        each="conversation",
-        shops=Selector(ids=("B",)),
-        warn=Level(Compare("seconds_left", "<=", (60_000, 1), "<= 60")),
-    )
-    shard = Shard(Plan({"mall": (pack(),)}, RuleSet({"near": near})))
+    shard = Shard(Plan({"mall": (pack(),)}, near(60, "B")))
     begin_ms, number = MIDNIGHT_MS + 10 * HOUR_MS, 0
     for second in range(2_000):
         at_ms, found = begin_ms + second * 1_000, []
