@@ -29,6 +29,7 @@ def _read_duration(value: Any) -> Any:
     return parsed
 
 
+Place = tuple[str | int, ...]  # in the file: keys and numbers, from the top
 Contact = Literal["", "wecom_id", "phone", "feishu_id"]
 Duration = Annotated[int, BeforeValidator(_read_duration)]
 

@@ -13,7 +13,6 @@ from alerting.config_names import mistakes
 from alerting.duty import ScheduleSettings
 from alerting.policy.rulings import Knows, Policy, Receiver
 from alerting.routing import (
-    DAY_MS,
     AcknowledgeSettings,
     HeartbeatSettings,
     InhibitSettings,
@@ -26,6 +25,7 @@ from alerting.routing import (
 from alerting.template import Templates
 from alerting.tried import tried
 from alerting.ways import Ways
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

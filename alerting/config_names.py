@@ -13,10 +13,9 @@ from rules.problems import closest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from alerting.account import Place
     from alerting.config import Alerting
     from alerting.routing import RouteSettings
-
-Place = tuple[str | int, ...]
 
 
 class Mistake(NamedTuple):

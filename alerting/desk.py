@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.policy import life, muting, taken, told
-from alerting.policy.explain import explain
+from alerting.policy.explain import explain, why
 from alerting.policy.ledger import Ledger
 from alerting.policy.records import (
     Ack,
@@ -81,8 +81,7 @@ class Desk:
     def _take(self, t: Transition) -> None:
         key = alert_key(t.rule, t.subject)
         alert = self.books.alerts.get(key)
-        why = f"{t.reason}: {t.facts.condition}" if t.facts.condition else t.reason
-        self.books.trace(key, t.at_ms, "rule", f"{t.to_state} {t.severity}", why)
+        self.books.trace(key, t.at_ms, "rule", f"{t.to_state} {t.severity}", why(t))
         if t.shadow:
             self.books.trace(key, t.at_ms, "route", "dropped", "a shadow rule never notifies")
         elif t.to_state == "firing":

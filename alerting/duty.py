@@ -11,15 +11,15 @@ from pydantic import BeforeValidator, Field
 from alerting import limits
 from alerting.account import Duration, Model
 from alerting.calendar import Override, Rotation, gaps, roster_of
-from alerting.routing import DAY_MS, Name, TimesSettings, Zone
+from alerting.routing import Name, TimesSettings, Zone, listed
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from alerting.account import Place
     from alerting.config import Alerting
     from alerting.policy.spans import Roster
-
-Place = tuple[str | int, ...]
 
 
 def _read_minute(value: Any) -> Any:
@@ -38,13 +38,9 @@ def _read_local(value: Any) -> Any:
         raise ValueError("not a local time such as 2026-12-01 21:00") from None
 
 
-def _turn(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 Minute = Annotated[int, BeforeValidator(_read_minute)]
 Local = Annotated[datetime, BeforeValidator(_read_local)]
-Turn = Annotated[tuple[Name, ...], BeforeValidator(_turn), Field(min_length=1, max_length=20)]
+Turn = Annotated[tuple[Name, ...], BeforeValidator(listed), Field(min_length=1, max_length=20)]
 
 
 class RotationSettings(TimesSettings):

@@ -37,9 +37,7 @@ UNRECORDED_MAX = 10_000  # alerts remembered as told without record; beyond it t
 
 # The auditor
 AUDIT_MS = 15_000  # it looks so often
-OVERDUE_CRIT_MS = (
-    60_000  # a critical intent that is due for so long and has not left is an alert of its own …
-)
+OVERDUE_CRIT_MS = 60_000  # a critical intent that is due so long and has not left is an alert of its own …
 OVERDUE_WARN_MS = 600_000  # … and any other
 DESK_STUCK_MS = 30_000  # a desk that has news and folds none for so long stands still
 UNHEARD_MS = 60_000  # if nobody was told by then by way of the desk, the operator is written to directly …

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from alerting.ports import Clock
 
 
-async def prove(
-    receiver: Receiver, channels: Mapping[str, Channel], now: Clock, timezone: str = "Asia/Shanghai"
-) -> dict[str, DeliveryResult]:
+async def prove(receiver: Receiver, channels: Mapping[str, Channel], now: Clock) -> dict[str, DeliveryResult]:
     """Send a test message on every account of ``receiver``; what each provider answered, by account."""
     found: dict[str, DeliveryResult] = {}
     for name in receiver.accounts:
         at_ms = now.now_ms()
-        words = {"receiver": receiver.name, "account": name, "clock": clock(at_ms, timezone, seconds=True)}
-        body = say(receiver.language, "prove", **words)
+        at = clock(at_ms, "Asia/Shanghai", seconds=True)
+        body = say(receiver.language, "prove", receiver=receiver.name, account=name, clock=at)
         key = xxhash.xxh3_64_hexdigest(f"prove {name} {at_ms}".encode())
         channel = channels[name]
         found[name] = await channel.deliver(channel.payload(Message(key, body)))

@@ -14,19 +14,20 @@ from alerting.account import Account, Duration, Model, WithUrl
 from alerting.calendar import ALL_DAY, Hours, Times, spans_of
 from alerting.policy.inhibit import Inhibition
 from alerting.policy.rulings import Node, Step
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from alerting.policy.spans import Spans
 
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME)]
-DAY_MS = 86_400_000
 NO_ESCALATION = "none"
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """One name given by itself, as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
@@ -69,9 +70,7 @@ def _read_zone(value: str) -> str:
     return value
 
 
-Patterns = Annotated[
-    tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(_listed)
-]
+Patterns = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], BeforeValidator(listed)]
 HoursText = Annotated[Hours, BeforeValidator(_read_hours)]
 Weekdays = Annotated[tuple[int, ...], BeforeValidator(_read_weekdays)]
 Dates = Annotated[tuple[date, ...], BeforeValidator(_read_dates)]

@@ -10,10 +10,8 @@ from alerting.accounts import WecomSmartBotAccount
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alerting.account import Account
+    from alerting.account import Account, Place
     from alerting.config import Alerting
-
-Place = tuple[str | int, ...]
 
 
 def twin_notices(alerting: Alerting) -> Iterator[tuple[Place, str]]:

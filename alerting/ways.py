@@ -89,14 +89,10 @@ class Ways:
         Raises:
             ConfigError: Secrets that cannot be read, one line each.
         """
-        return _each(
-            {
-                n: one
-                for n, one in accounts.items()
-                if "receipt_key" in one.takes and one.gives("receipt_key")
-            },
-            self._receipts,
-        )
+        pushed = {
+            n: one for n, one in accounts.items() if "receipt_key" in one.takes and one.gives("receipt_key")
+        }
+        return _each(pushed, self._receipts)
 
     def _receipts(self, account: Account) -> ReceiptReader:
         reader = AliyunReceipts if isinstance(account, a.AliyunSmsAccount) else TencentReceipts

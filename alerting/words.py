@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from alerting.policy.compose import Ready
     from alerting.ports import Directory
 
-CHART = {"zh": "曲线", "en": "Chart"}
 COLOURS = {"crit": "warning", "warn": "comment", "over": "info"}  # orange, grey, green in WeCom
 _RANK = re.compile("\x1f([0-9])")
 
@@ -35,7 +34,7 @@ def words(ready: Ready, about: About, directory: Directory) -> dict[str, Any]:
     at, short = clock(t.at_ms, about.shop.timezone, seconds=True), short_id(intent.incident)
     opened = f"[{style.say('open')}]({link})" if style.markdown and link else link
     chart = directory.chart_url(intent) if style.markdown else ""  # of the plain, SMS are dear
-    drawn = f"[{CHART.get(style.language, CHART['zh'])}]({chart})" if chart else ""
+    drawn = f"[{style.say('chart')}]({chart})" if chart else ""
     head = {"badge": style.say(badge(ready)), "shop": about.name, "title": about.title}
     figure = "" if over else about.figure()
     first = style.say("first_over", **head) if over else style.say("first", figure=figure, **head)

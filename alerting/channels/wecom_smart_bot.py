@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-BASE_URL = "wss://openws.work.weixin.qq.com"
-
 
 class WecomSmartBot:
     """One bot and the conversations it tells; its allowance is that of a conversation."""
@@ -36,9 +34,7 @@ class WecomSmartBot:
     limit_bytes = limits.WECOM_MARKDOWN_BYTES
     markup: Markup = "markdown"
 
-    def __init__(
-        self, bot_id: str, secret: SecretStr, chats: tuple[str, ...], *, base_url: str = BASE_URL
-    ) -> None:
+    def __init__(self, bot_id: str, secret: SecretStr, chats: tuple[str, ...], *, base_url: str) -> None:
         """``chats`` are ids of group chats, or of members."""
         self._chats = chats
         self._link = SmartLink(base_url, bot_id, secret, self._hear)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from alerting.policy.state import Alert, Way
 
 
+def why(t: Transition) -> str:
+    """Why the rule changed its state: its reason, and the comparison that decided."""
+    return f"{t.reason}: {t.facts.condition}" if t.facts.condition else t.reason
+
+
 def explain(books: Ledger, rule: str, subject: dict[str, str], now_ms: int, notify: str = "") -> list[Trace]:
     """Walk the steps for one rule on one subject as they stand at ``now_ms``.
 
@@ -25,9 +30,8 @@ def explain(books: Ledger, rule: str, subject: dict[str, str], now_ms: int, noti
     if alert is None:
         return _would(books, Trace(key, now_ms, "rule", "ok", "it does not fire"), rule, subject, notify)
     t = alert.transition
-    why = f"{t.reason}: {t.facts.condition}" if t.facts.condition else t.reason
     steps = [
-        Trace(key, now_ms, "rule", f"{alert.state} {t.severity}", f"since {alert.since_ms}, {why}"),
+        Trace(key, now_ms, "rule", f"{alert.state} {t.severity}", f"since {alert.since_ms}, {why(t)}"),
         Trace(key, now_ms, "route", "routed" if alert.ways else "dropped", route(books.policy, t).reason),
     ]
     if alert.state == "closed":

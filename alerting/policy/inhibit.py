@@ -48,7 +48,7 @@ class Inhibitions:
         given: Those of the configuration; a blind source or platform always mutes its shops.
     """
 
-    def __init__(self, given: Sequence[Inhibition] = ()) -> None:
+    def __init__(self, given: Sequence[Inhibition]) -> None:
         self._all = (*BLIND, *given)
         self._places: dict[Place, _Found] = {}
         self._of: dict[str, tuple[list[Place], list[Place]]] = {}  # alert → where it holds, where it is held

@@ -34,8 +34,3 @@ class Roster:
         """Who is to be told at ``at_ms``."""
         i = bisect_right(self.starts, at_ms) - 1
         return (self.people[i] if i >= 0 else ()) or self.fallback
-
-    def until(self, at_ms: int) -> int:
-        """When the next hand-over after ``at_ms`` is; 0: there is none."""
-        i = bisect_right(self.starts, at_ms)
-        return self.starts[i] if i < len(self.starts) else 0

@@ -66,7 +66,6 @@ class Alert(msgspec.Struct):
     transition: Transition
     ways: list[Way]
     acked_by: str = ""
-    acked_ms: int = 0
     ack_until_ms: int = 0  # when the acknowledgement ends by itself; 0: with the alert
     chains: dict[str, Chain] = {}  # node of the tree → the escalation that begins there
     rose_ms: int = 0  # when it began to fire, or last rose

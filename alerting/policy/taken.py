@@ -30,7 +30,7 @@ def acknowledge(books: Ledger, ack: Ack) -> None:
     until_ms = ack.at_ms + holds_ms if holds_ms else 0
     for_long = f", for {holds_ms // 60_000} min" if holds_ms else ""
     books.trace(ack.alert, ack.at_ms, "acknowledge", "taken", f"by {ack.who}{for_long}")
-    alert.acked_by, alert.acked_ms, alert.ack_until_ms = ack.who, ack.at_ms, until_ms
+    alert.acked_by, alert.ack_until_ms = ack.who, until_ms
     books.acknowledged(alert)
     withdraw(books, alert, ack.at_ms, f"acknowledged by {ack.who}")
     if not until_ms or alert.transition.after_the_fact:
