@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerting.channels.base import DeliveryResult, Kind
-from alerting.channels.codes import not_theirs, read
+from alerting.channels.codes import not_theirs, read, theirs
 from alerting.channels.http import post
 from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, masked
 from alerting.channels.sms_codes import judge_sms
@@ -125,12 +125,9 @@ class AliyunSms(Sms):
             "TemplateParam": msgspec.json.encode(values).decode(),
             "OutId": order.key,
         }
-        response = await self._call("SendSms", query)
-        if isinstance(response, DeliveryResult):
-            return response
-        answer = read(response.content, _Answer) if response.status_code < 500 else None
-        if answer is None:
-            return not_theirs(response, "Aliyun")
+        answer = theirs(await self._call("SendSms", query), _Answer, "Aliyun")
+        if isinstance(answer, DeliveryResult):
+            return answer
         return judge_sms(answer.code, _CODES, answer.biz_id)
 
     async def _about(self, phone: str, ids: Sequence[str]) -> list[Receipt]:

@@ -44,13 +44,23 @@ def judge_code(code: int, codes: Mapping[int, tuple[Kind, str]], name: str = "er
     return DeliveryResult(kind, str(code), detail=f"{name} {code}: {meaning}")
 
 
+def theirs(
+    response: httpx.Response | DeliveryResult, kind: type[Answer], provider: str
+) -> Answer | DeliveryResult:
+    """The provider's own answer, or what is known of the message without it."""
+    if isinstance(response, DeliveryResult):
+        return response
+    answer = read(response.content, kind) if response.status_code < 500 else None
+    return answer or not_theirs(response, provider)
+
+
 def not_theirs(response: httpx.Response, provider: str) -> DeliveryResult:
     """Judge an answer that is not the provider's own: 2xx leaves open what became of the message."""
     detail = f"HTTP {response.status_code}, but not {provider}'s answer"
     return judge_status(response) or DeliveryResult("ambiguous", detail=detail)
 
 
-def judge_errcode(response: httpx.Response, codes: Codes, provider: str) -> DeliveryResult:
+def judge_errcode(response: httpx.Response | DeliveryResult, codes: Codes, provider: str) -> DeliveryResult:
     """Judge an answer by its ``errcode``."""
-    answer = read(response.content, Errcode) if response.status_code < 500 else None
-    return judge_code(answer.errcode, codes) if answer else not_theirs(response, provider)
+    answer = theirs(response, Errcode, provider)
+    return answer if isinstance(answer, DeliveryResult) else judge_code(answer.errcode, codes)

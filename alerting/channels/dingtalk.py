@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from alerting import limits
-from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.codes import Codes, judge_errcode
 from alerting.channels.http import post
 from alerting.channels.markup import plain_mentions, recolour, title_of
@@ -25,6 +24,7 @@ from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
+    from alerting.channels.base import DeliveryResult, Markup, Message
     import httpx
     from pydantic import SecretStr
 
@@ -59,6 +59,7 @@ class DingtalkBot(SignedBot):
 
     allowance = Allowance(closed_ms=limits.DINGTALK_CLOSED_MS)
     limit_bytes = limits.DINGTALK_BYTES
+    path = "/robot/send"
 
     def __init__(
         self,
@@ -66,14 +67,12 @@ class DingtalkBot(SignedBot):
         key: SecretStr,
         clock: Clock,
         *,
+        base_url: str,
         secret: SecretStr | None = None,
         markup: Markup = "markdown",
-        base_url: str = BASE_URL,
         mention_mobiles: tuple[str, ...] = (),
     ) -> None:
-        """``key`` is the address's ``access_token``, ``secret`` what the bot's page calls the signature."""
-        url = f"{base_url.rstrip('/')}/robot/send"
-        super().__init__(client, key, clock, secret=secret, markup=markup, url=url)
+        super().__init__(client, key, clock, base_url=base_url, secret=secret, markup=markup)
         self._mobiles = mention_mobiles
 
     def payload(self, message: Message) -> bytes:
@@ -98,8 +97,6 @@ class DingtalkBot(SignedBot):
             query |= sign(secret, self._clock.now_ms())
         url = f"{self._url}?{urlencode(query)}"
         answer = await post(self._client, url, payload, {"Content-Type": "application/json"})
-        if isinstance(answer, DeliveryResult):
-            return answer
         return judge_errcode(answer, _CODES, "DingTalk")
 
 

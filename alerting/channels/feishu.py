@@ -11,23 +11,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from alerting import limits
-from alerting.channels.base import DeliveryResult, Markup, Message
-from alerting.channels.codes import Codes, judge_code, not_theirs, read
+from alerting.channels.base import DeliveryResult, Message
+from alerting.channels.codes import Codes, judge_code, theirs
 from alerting.channels.http import post
 from alerting.channels.markup import mentions_as, recolour, title_and_rest
 from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
-
-if TYPE_CHECKING:
-    import httpx
-    from pydantic import SecretStr
-
-    from alerting.ports import Clock
 
 BASE_URL = "https://open.feishu.cn"
 
@@ -59,20 +52,7 @@ class FeishuBot(SignedBot):
 
     allowance = Allowance(messages=19)
     limit_bytes = limits.FEISHU_BYTES
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        key: SecretStr,
-        clock: Clock,
-        *,
-        secret: SecretStr | None = None,
-        markup: Markup = "markdown",
-        base_url: str = BASE_URL,
-    ) -> None:
-        """``key`` is the last part of the bot's address, ``secret`` its signature's."""
-        url = f"{base_url.rstrip('/')}/open-apis/bot/v2/hook/"
-        super().__init__(client, key, clock, secret=secret, markup=markup, url=url)
+    path = "/open-apis/bot/v2/hook/"
 
     def payload(self, message: Message) -> bytes:
         """The JSON body, not yet signed: plain text, or a card for markdown."""
@@ -95,10 +75,8 @@ class FeishuBot(SignedBot):
             payload = msgspec.json.encode(signed | msgspec.json.decode(payload))
         url = self._url + self._key.get_secret_value()
         response = await post(self._client, url, payload, {"Content-Type": "application/json"})
-        if isinstance(response, DeliveryResult):
-            return response
-        answer = read(response.content, _Answer) if response.status_code < 500 else None
-        return judge_code(answer.code, _CODES, "code") if answer else not_theirs(response, "Feishu")
+        answer = theirs(response, _Answer, "Feishu")
+        return answer if isinstance(answer, DeliveryResult) else judge_code(answer.code, _CODES, "code")
 
 
 def sign(secret: str, now_ms: int) -> dict[str, str]:

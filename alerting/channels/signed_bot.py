@@ -15,19 +15,22 @@ if TYPE_CHECKING:
 class SignedBot:
     """One bot: the part of its address that makes it ours, and perhaps a secret that signs."""
 
+    path: str  # behind the provider's address
+
     def __init__(
         self,
         client: httpx.AsyncClient,
         key: SecretStr,
         clock: Clock,
         *,
-        secret: SecretStr | None,
-        markup: Markup,
-        url: str,
+        base_url: str,
+        secret: SecretStr | None = None,
+        markup: Markup = "markdown",
     ) -> None:
+        """``key`` is the part of the bot's address, ``secret`` what its page calls the signature."""
         self.markup: Markup = markup
         self._client, self._key, self._clock, self._secret = client, key, clock, secret
-        self._url = url
+        self._url = base_url.rstrip("/") + self.path
 
     def _signed(self) -> str:
         """The secret, empty where the bot does not sign."""

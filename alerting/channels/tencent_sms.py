@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerting.channels.base import DeliveryResult, Kind
-from alerting.channels.codes import not_theirs, read
+from alerting.channels.codes import theirs
 from alerting.channels.http import post
 from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, masked
 from alerting.channels.sms_codes import judge_sms
@@ -164,12 +164,9 @@ class TencentSms(Sms):
                 content, self._host, _TYPE, now_s, self._access_id, self._secret.get_secret_value()
             ),
         }
-        response = await post(self._client, f"{self._base}/", content, headers)
-        if isinstance(response, DeliveryResult):
-            return response
-        answer = read(response.content, _Answer) if response.status_code < 500 else None
-        if answer is None:
-            return not_theirs(response, "Tencent")
+        answer = theirs(await post(self._client, f"{self._base}/", content, headers), _Answer, "Tencent")
+        if isinstance(answer, DeliveryResult):
+            return answer
         return judge_sms(answer.response.error.code, _CODES) if answer.response.error else answer.response
 
 

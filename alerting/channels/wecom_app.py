@@ -20,7 +20,7 @@ import msgspec
 from alerting import limits
 from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.buttons import buttons
-from alerting.channels.codes import Codes, judge_code, not_theirs, read
+from alerting.channels.codes import Codes, judge_code, theirs
 from alerting.channels.http import post
 from alerting.channels.markup import plain_mentions, title_and_rest, without_markup
 from alerting.channels.wecom_bot import BASE_URL
@@ -154,10 +154,8 @@ class WecomApp:
     async def _once(self, token: str, payload: bytes) -> DeliveryResult:
         url = f"{self._url}?access_token={token}"
         response = await post(self._client, url, payload, {"Content-Type": "application/json"})
-        if isinstance(response, DeliveryResult):
-            return response
-        answer = read(response.content, _Answer) if response.status_code < 500 else None
-        return judge(answer) if answer else not_theirs(response, "WeCom")
+        answer = theirs(response, _Answer, "WeCom")
+        return answer if isinstance(answer, DeliveryResult) else judge(answer)
 
 
 def judge(answer: _Answer) -> DeliveryResult:

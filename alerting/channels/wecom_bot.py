@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from alerting import limits
-from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.codes import Codes, judge_errcode
 from alerting.channels.http import post
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
+    from alerting.channels.base import DeliveryResult, Markup, Message
     import httpx
     from pydantic import SecretStr
 
@@ -74,6 +74,4 @@ class WecomBot:
         """Send once, and judge by ``errcode``."""
         url = f"{self._url}?key={self._key.get_secret_value()}"
         answer = await post(self._client, url, payload, {"Content-Type": "application/json"})
-        if isinstance(answer, DeliveryResult):
-            return answer
         return judge_errcode(answer, _CODES, "WeCom")
