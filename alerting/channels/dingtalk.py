@@ -24,10 +24,10 @@ from alerting.channels.signed_bot import SignedBot
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
-    from alerting.channels.base import DeliveryResult, Markup, Message
     import httpx
     from pydantic import SecretStr
 
+    from alerting.channels.base import DeliveryResult, Markup, Message
     from alerting.ports import Clock
 
 BASE_URL = "https://oapi.dingtalk.com"

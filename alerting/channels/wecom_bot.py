@@ -16,9 +16,10 @@ from alerting.channels.http import post
 from alerting.policy.throttle import Allowance
 
 if TYPE_CHECKING:
-    from alerting.channels.base import DeliveryResult, Markup, Message
     import httpx
     from pydantic import SecretStr
+
+    from alerting.channels.base import DeliveryResult, Markup, Message
 
 BASE_URL = "https://qyapi.weixin.qq.com"
 
