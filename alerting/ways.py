@@ -12,7 +12,7 @@ from alerting.channels.aliyun_sms import AliyunSms
 from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
-from alerting.channels.sms import PhoneBudget
+from alerting.channels.sms import PhoneBudget, Terms
 from alerting.channels.sms_push import AliyunReceipts, TencentReceipts
 from alerting.channels.tencent_sms import TencentSms
 from alerting.channels.webhook import Webhook
@@ -197,39 +197,30 @@ class Ways:
         )
 
     def _aliyun(self, account: a.AliyunSmsAccount) -> AliyunSms:
-        return AliyunSms(
-            self._client,
-            account.access_id,
-            self._secret(account, "secret"),
-            self._clock,
-            account.phones,
-            sign_name=account.sign_name,
-            template=account.template,
-            params=account.params,
-            budget=self._budget,
-            daily=account.daily_per_phone,
-            total=account.daily_messages,
-            chars=account.param_chars,
-            base_url=account.base_url,
-        )
+        return AliyunSms(self._client, self._clock, self._terms(account), self._budget, account.params)
 
     def _tencent(self, account: a.TencentSmsAccount) -> TencentSms:
         return TencentSms(
             self._client,
+            self._clock,
+            self._terms(account),
+            self._budget,
+            account.params,
+            app_id=account.app_id,
+            region=account.region,
+        )
+
+    def _terms(self, account: a.AliyunSmsAccount | a.TencentSmsAccount) -> Terms:
+        return Terms(
+            account.base_url,
             account.access_id,
             self._secret(account, "secret"),
-            self._clock,
             account.phones,
-            app_id=account.app_id,
-            sign_name=account.sign_name,
-            template=account.template,
-            params=account.params,
-            budget=self._budget,
+            account.sign_name,
+            account.template,
             daily=account.daily_per_phone,
             total=account.daily_messages,
             chars=account.param_chars,
-            region=account.region,
-            base_url=account.base_url,
         )
 
     def _webhook(self, account: a.WebhookAccount) -> Webhook:

@@ -19,7 +19,7 @@ import msgspec
 from alerting.channels.base import DeliveryResult, Kind
 from alerting.channels.codes import not_theirs, read, theirs
 from alerting.channels.http import post
-from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, masked
+from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, Terms, masked
 from alerting.channels.sms_codes import judge_sms
 from alerting.channels.sms_sign import acs3, canonical_query
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import httpx
-    from pydantic import SecretStr
 
     from alerting.ports import Clock
 
@@ -91,26 +90,14 @@ class AliyunSms(Sms):
     def __init__(
         self,
         client: httpx.AsyncClient,
-        access_id: str,
-        secret: SecretStr,
         clock: Clock,
-        phones: Sequence[SecretStr],
-        *,
-        sign_name: str,
-        template: str,
+        terms: Terms,
+        budget: PhoneBudget,
         params: Mapping[str, str],
-        budget: PhoneBudget | None = None,
-        daily: int = 50,
-        total: int | None = None,
-        chars: int = CHARS,
-        base_url: str = BASE_URL,
     ) -> None:
         """``params`` names, for each variable of the template, the word it takes."""
-        super().__init__(
-            client, access_id, secret, clock, phones,
-            budget=budget, daily=daily, total=total, chars=chars, base_url=base_url,
-        )  # fmt: skip
-        self._sign_name, self._template, self._params = sign_name, template, dict(params)
+        super().__init__(client, clock, terms, budget)
+        self._params = params
 
     async def _send(self, order: Order, phones: Sequence[str]) -> dict[str, DeliveryResult]:
         results = await asyncio.gather(*(self._send_one(order, phone) for phone in phones))
@@ -120,8 +107,8 @@ class AliyunSms(Sms):
         values = {variable: order.words[word] for variable, word in self._params.items()}
         query = {
             "PhoneNumbers": _theirs(phone),
-            "SignName": self._sign_name,
-            "TemplateCode": self._template,
+            "SignName": self._terms.sign_name,
+            "TemplateCode": self._terms.template,
             "TemplateParam": msgspec.json.encode(values).decode(),
             "OutId": order.key,
         }
@@ -167,7 +154,7 @@ class AliyunSms(Sms):
             "x-acs-signature-nonce": secrets.token_hex(16),
             "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
         }
-        signed = acs3(query, headers, self._access_id, self._secret.get_secret_value())
+        signed = acs3(query, headers, self._terms.access_id, self._terms.secret.get_secret_value())
         url = f"{self._base}/?{canonical_query(query)}"
         return await post(self._client, url, b"", headers | {"Authorization": signed})
 

@@ -76,39 +76,38 @@ class PhoneBudget:
         self._sent.setdefault(phone, []).append(now_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms an account sends, whichever provider it is with: its proof, its words and its limits."""
+
+    base_url: str
+    access_id: str
+    secret: SecretStr
+    phones: Sequence[SecretStr]
+    sign_name: str
+    template: str
+    daily: int  # messages that a phone gets in any 24 h
+    total: int | None  # to all phones together; None: as many
+    chars: int  # of a variable
+
+
 class Sms(ABC):
     """An account of an SMS provider: one signature, one template, and phones."""
 
     markup: Markup = "text"
     limit_bytes = limits.SMS_BYTES
 
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        access_id: str,
-        secret: SecretStr,
-        clock: Clock,
-        phones: Sequence[SecretStr],
-        *,
-        budget: PhoneBudget | None,
-        daily: int,
-        total: int | None,
-        chars: int,
-        base_url: str,
-    ) -> None:
-        """``daily`` messages a phone, ``total`` in a day to all (None: as many); ``chars`` of a variable."""
-        most = total or daily
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, terms: Terms, budget: PhoneBudget) -> None:
+        """``budget`` is what phones were sent by all accounts of this process."""
+        most = terms.total or terms.daily
         self.allowance = Allowance(most, DAY_MS + limits.COLLECT_MS, reserve=min(1, most - 1))
-        self._client, self._clock = client, clock
-        self._access_id, self._secret = access_id, secret
-        self._base = base_url.rstrip("/")
+        self._client, self._clock, self._terms, self._budget = client, clock, terms, budget
+        self._base = terms.base_url.rstrip("/")
         self._host = self._base.partition("://")[2].partition("/")[0]
-        self._phones, self._budget = phones, budget or PhoneBudget()
-        self._daily, self._chars = daily, chars
 
     def payload(self, message: Message) -> bytes:
         """The words of its alerts, fitted; the template makes the text."""
-        words = {name: fitted(word, self._chars) for name, word in words_of(message).items()}
+        words = {name: fitted(word, self._terms.chars) for name, word in words_of(message).items()}
         return msgspec.json.encode(Order(message.key, words, message.to, message.again))
 
     async def deliver(self, payload: bytes) -> DeliveryResult:
@@ -123,15 +122,15 @@ class Sms(ABC):
 
     def _to(self, order: Order) -> list[str]:
         """The order's phones, else the account's own."""
-        return [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._phones]]
+        return [e164(phone) for phone in order.to or [p.get_secret_value() for p in self._terms.phones]]
 
     async def _deliver(self, order: Order, phones: list[str]) -> dict[str, DeliveryResult]:
         found = await self._reconcile(order, phones) if order.again else {}
         now_ms = self._clock.now_ms()
         for phone in phones:
-            wait_ms = self._budget.next_ms(phone, self._daily, now_ms) - now_ms
+            wait_ms = self._budget.next_ms(phone, self._terms.daily, now_ms) - now_ms
             if wait_ms and phone not in found:
-                detail = f"the phone has had its {self._daily} messages of the day"
+                detail = f"the phone has had its {self._terms.daily} messages of the day"
                 # One person of several who share the account: who comes next is told now, and others go on.
                 kind: Kind = "no_recipient" if order.to else "rate_limited"
                 found[phone] = DeliveryResult(kind, retry_after_ms=wait_ms, detail=detail)

@@ -14,7 +14,7 @@ import msgspec
 from alerting.channels.base import DeliveryResult, Kind
 from alerting.channels.codes import theirs
 from alerting.channels.http import post
-from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, masked
+from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, Terms, masked
 from alerting.channels.sms_codes import judge_sms
 from alerting.channels.sms_sign import tc3
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import httpx
-    from pydantic import SecretStr
 
     from alerting.ports import Clock
 
@@ -92,36 +91,24 @@ class TencentSms(Sms):
     def __init__(
         self,
         client: httpx.AsyncClient,
-        access_id: str,
-        secret: SecretStr,
         clock: Clock,
-        phones: Sequence[SecretStr],
+        terms: Terms,
+        budget: PhoneBudget,
+        params: Sequence[str],
         *,
         app_id: str,
-        sign_name: str,
-        template: str,
-        params: Sequence[str],
-        budget: PhoneBudget | None = None,
-        daily: int = 2,
-        total: int | None = None,
-        chars: int = CHARS,
         region: str = REGION,
-        base_url: str = BASE_URL,
     ) -> None:
         """``params`` names the words of the template's variables, in their order."""
-        super().__init__(
-            client, access_id, secret, clock, phones,
-            budget=budget, daily=daily, total=total, chars=chars, base_url=base_url,
-        )  # fmt: skip
-        self._app_id, self._sign_name, self._template = app_id, sign_name, template
-        self._params, self._region = tuple(params), region
+        super().__init__(client, clock, terms, budget)
+        self._params, self._app_id, self._region = params, app_id, region
 
     async def _send(self, order: Order, phones: Sequence[str]) -> dict[str, DeliveryResult]:
         body = {
             "PhoneNumberSet": list(phones),
             "SmsSdkAppId": self._app_id,
-            "SignName": self._sign_name,
-            "TemplateId": self._template,
+            "SignName": self._terms.sign_name,
+            "TemplateId": self._terms.template,
             "TemplateParamSet": [order.words[word] for word in self._params],
             "SessionContext": order.key,
         }
@@ -152,7 +139,7 @@ class TencentSms(Sms):
 
     async def _call(self, action: str, body: Mapping[str, object]) -> _Inner | DeliveryResult:
         content = msgspec.json.encode(body)
-        now_s = self._clock.now_ms() // 1_000
+        now_s, secret = self._clock.now_ms() // 1_000, self._terms.secret.get_secret_value()
         headers = {
             "Host": self._host,
             "Content-Type": _TYPE,
@@ -160,9 +147,7 @@ class TencentSms(Sms):
             "X-TC-Version": "2021-01-11",
             "X-TC-Timestamp": str(now_s),
             "X-TC-Region": self._region,
-            "Authorization": tc3(
-                content, self._host, _TYPE, now_s, self._access_id, self._secret.get_secret_value()
-            ),
+            "Authorization": tc3(content, self._host, _TYPE, now_s, self._terms.access_id, secret),
         }
         answer = theirs(await post(self._client, f"{self._base}/", content, headers), _Answer, "Tencent")
         if isinstance(answer, DeliveryResult):

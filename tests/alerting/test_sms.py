@@ -10,7 +10,7 @@ from sides import PHONES, SECRET, Clock
 from alerting.channels import aliyun_sms, tencent_sms
 from alerting.channels.aliyun_sms import AliyunSms
 from alerting.channels.base import Message
-from alerting.channels.sms import PhoneBudget, masked
+from alerting.channels.sms import PhoneBudget, Terms, masked
 from alerting.channels.sms_codes import judge_sms
 from alerting.channels.sms_words import fitted, words_of
 from alerting.channels.tencent_sms import TencentSms
@@ -22,36 +22,31 @@ DAY_MS = 86_400_000
 ALERTS = ({"name": "晨光家纺旗舰店", "title": "即将超时", "figure": "还可漏 3 个", "severity": "crit"},)
 
 
+def terms_of(url, phones, options):
+    to = [SecretStr(phone) for phone in phones]
+    return Terms(url, "LTAI5t", SecretStr(SECRET), to, **({"sign_name": "晨光", "total": None} | options))
+
+
 class Aliyun:
     fake_of = FakeAliyunSms
     delivered = "DELIVERED"
 
-    def channel(self, client, url, clock, phones, **options):
-        given = {"sign_name": "晨光", "template": "SMS_1"} | options
+    def channel(self, client, url, clock, phones, budget=None, **options):
+        terms = terms_of(url, phones, {"template": "SMS_1", "daily": 50, "chars": aliyun_sms.CHARS} | options)
         params = {"shop": "shop", "n": "count", "figure": "figure"}
-        to = [SecretStr(phone) for phone in phones]
-        return AliyunSms(client, "LTAI5t", SecretStr(SECRET), clock, to, params=params, base_url=url, **given)
+        return AliyunSms(client, clock, terms, budget or PhoneBudget(), params)
 
 
 class Tencent:
     fake_of = FakeTencentSms
     delivered = "DELIVRD"
 
-    def channel(self, client, url, clock, phones, **options):
-        given = {"sign_name": "晨光", "template": "449739"} | options
-        params = ("shop", "count", "figure")
-        to = [SecretStr(phone) for phone in phones]
-        return TencentSms(
-            client,
-            "LTAI5t",
-            SecretStr(SECRET),
-            clock,
-            to,
-            app_id="1400006666",
-            params=params,
-            base_url=url,
-            **given,
+    def channel(self, client, url, clock, phones, budget=None, **options):
+        terms = terms_of(
+            url, phones, {"template": "449739", "daily": 2, "chars": tencent_sms.CHARS} | options
         )
+        params = ("shop", "count", "figure")
+        return TencentSms(client, clock, terms, budget or PhoneBudget(), params, app_id="1400006666")
 
 
 both = pytest.mark.parametrize("vendor", [Aliyun(), Tencent()], ids=["aliyun", "tencent"])
