@@ -49,7 +49,7 @@ def traces_of(
     result: DeliveryResult,
     now_ms: int,
 ) -> list[Trace]:
-    """Why each alert of a message was, or was not, told with it; ``people`` are whom it was for."""
+    """Why each alert of a message was, or was not, told with it; ``people`` are whom it was for, if known."""
     with_others = f"in a digest of {len(draft.items)}" if len(draft.items) > 1 else "by itself"
     found: list[Trace] = []
     for ready in draft.items:

@@ -49,5 +49,5 @@ async def replay(line: Line, store: SenderStore, call: Call, now_ms: int) -> Non
             code=result.provider_code,
             provider_id=result.provider_id,
             detail=f"sent again after a crash; {result.detail}"[: limits.DETAIL_CHARS],
-            traces=traces_of(line.name, draft, one.receiver, one.delivery, state, result, now_ms),
+            traces=traces_of(line.name, draft, "", one.delivery, state, result, now_ms),
         )

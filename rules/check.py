@@ -50,7 +50,7 @@ class Interval(NamedTuple):
 Box = dict[str, Interval]
 
 
-def lint(rules: Iterable[Rule], packs: Sequence[Pack], *, whole: bool = True) -> list[Problem]:
+def lint(rules: Iterable[Rule], packs: Sequence[Pack], *, whole: bool) -> list[Problem]:
     """Every doubt about the rules; ``error`` where a rule can not work, else ``warning``.
 
     Args:
@@ -78,16 +78,13 @@ def _thresholds(rule: Rule) -> Iterator[Problem]:
             and level.for_ms >= DAY_MS
             and rule.each != "conversation"
             and rule.period == "day"
-            and _watches(rule)
+            and (rule.line or rule.measure)
         ):
             what = f"'{name}' of rule '{rule.id}' can never hold for so long: its day is over before"
             yield _doubt(rule, level.place, what, severity="error")
     warn, crit, clear = rule.warn, rule.crit, rule.clear
-    if warn and crit and _no_later(crit, warn) and boxes["warn"]:
-        past = all(any(_inside(box, other) for other in boxes["crit"]) for box in boxes["warn"])
-        if past:
-            what = f"'warn' of rule '{rule.id}' is past its 'crit': it never shows"
-            yield _doubt(rule, warn.place, what)
+    if warn and crit and _no_later(crit, warn) and boxes["warn"] and _covers(boxes["crit"], boxes["warn"]):
+        yield _doubt(rule, warn.place, f"'warn' of rule '{rule.id}' is past its 'crit': it never shows")
     mildest = "warn" if warn else "crit"
     if clear and mildest in boxes:
         pairs = ((box, other) for box in boxes["clear"] for other in boxes[mildest])
@@ -162,9 +159,9 @@ def _unwatched(rules: Sequence[Rule], packs: Sequence[Pack]) -> Iterator[Problem
 
 def _boxes_of(level: Level, rule: Rule) -> list[Box]:
     """The boxes in which a level holds, together with the rule's ``only_if``."""
-    together = rule.only_if is not None and level is not rule.clear
-    condition = All((level.condition, rule.only_if)) if together and rule.only_if else level.condition
-    return _boxes(condition)
+    if rule.only_if is None or level is rule.clear:
+        return _boxes(level.condition)
+    return _boxes(All((level.condition, rule.only_if)))
 
 
 def _boxes(condition: Condition) -> list[Box]:
@@ -189,6 +186,11 @@ def _join(box: Box, other: Box) -> Box | None:
         if joined[figure].empty:
             return None
     return joined
+
+
+def _covers(boxes: Sequence[Box], others: Sequence[Box]) -> bool:
+    """Whether each of the others lies inside one of the boxes."""
+    return all(any(_inside(other, box) for box in boxes) for other in others)
 
 
 def _inside(box: Box, other: Box) -> bool:
@@ -226,10 +228,6 @@ def _no_later(level: Level, than: Level) -> bool:
     """Whether a level is looked at whenever, and no later than, another is."""
     whenever = level.during in ("", than.during) and level.min_count <= than.min_count
     return whenever and level.for_ms <= than.for_ms
-
-
-def _watches(rule: Rule) -> bool:
-    return bool(rule.line or rule.measure)
 
 
 def _doubt(rule: Rule, place: Place, what: str, *, hint: str = "", severity: str = "warning") -> Problem:

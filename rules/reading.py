@@ -118,7 +118,7 @@ class Reading:
 
 @dataclass
 class FixedReading(Reading):
-    """A reading with given figures, for tests and previews."""
+    """A reading with given figures, for tests."""
 
     now_ms: int
     asked: int = 0

@@ -17,7 +17,7 @@ from alerting.fakes.http import Answer, Request
 from alerting.fakes.sms import FakeSms, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 _CHINA = timezone(timedelta(hours=8))
 SKEW_S = 900
@@ -26,28 +26,16 @@ SKEW_S = 900
 class FakeAliyunSms(FakeSms):
     """One account, one signature, one template and its text."""
 
-    def __init__(
-        self,
-        now_ms: Callable[[], int],
-        access_id: str,
-        secret: str,
-        phones: Iterable[str],
-        *,
-        daily: int = 50,
-        reports: str = "DELIVERED",
-        template: str = "店铺${shop}超时会话${n}个，${figure}，请立即处理",
-    ) -> None:
-        super().__init__(now_ms, access_id, secret, phones, daily=daily, chars=35, reports=reports)
-        self.template, self.sign_name, self.code = template, "晨光", "SMS_1"
-        self._nonces: set[str] = set()
-        self.server.befalls = lambda request: request.headers.get("x-acs-action") == "SendSms"
+    action = "x-acs-action"
+    most, chars, delivered, code = 50, 35, "DELIVERED", "SMS_1"
+    text = "店铺${shop}超时会话${n}个，${figure}，请立即处理"
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
         if refused := self._refuse(request):
             status, code = refused
             said: dict[str, Any] = {"Code": code, "Message": code}
-        elif request.headers["x-acs-action"] == "QuerySendDetails":
+        elif request.headers[self.action] == "QuerySendDetails":
             status, said = 200, self._details(request.query)
         else:
             status, said = 200, self._send(request.query)
@@ -66,9 +54,9 @@ class FakeAliyunSms(FakeSms):
         at = datetime.strptime(headers["x-acs-date"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         if abs(at.timestamp() - self.now_ms() / 1_000) > SKEW_S:
             return 400, "InvalidTimeStamp.Expired"
-        if headers["x-acs-signature-nonce"] in self._nonces:
+        if headers["x-acs-signature-nonce"] in self.nonces:
             return 400, "SignatureNonceUsed"
-        self._nonces.add(headers["x-acs-signature-nonce"])
+        self.nonces.add(headers["x-acs-signature-nonce"])
         names = given.partition("SignedHeaders=")[2].partition(",")[0].split(";")
         signed = {name: headers[name] for name in names}
         if not hmac.compare_digest(acs3(request.query, signed, self.access_id, self.secret), given):
@@ -106,7 +94,7 @@ class FakeAliyunSms(FakeSms):
                 "OutId": sent.key,
                 "PhoneNum": sent.phone,
                 "ErrCode": sent.report,
-                "SendStatus": 1 if not sent.report else 3 if sent.report == "DELIVERED" else 2,
+                "SendStatus": 1 if not sent.report else 3 if sent.report == self.delivered else 2,
                 "Content": sent.text,
             }
             for sent in self.sent
@@ -123,7 +111,7 @@ class FakeAliyunSms(FakeSms):
                 "phone_number": sent.phone,
                 "send_time": "2026-11-23 10:00:00",
                 "report_time": "2026-11-23 10:00:05",
-                "success": sent.report == "DELIVERED",
+                "success": sent.report == self.delivered,
                 "err_code": sent.report,
                 "err_msg": "",
                 "sms_size": "1",

@@ -34,10 +34,18 @@ class FakeSms(Provider):
         access_id: Of the account.
         secret: Of the account.
         phones: Those that exist.
-        daily: Messages a phone takes in 24 h.
-        chars: Of a variable.
-        reports: What carriers report at once; "" while a test wants receipts late.
+        daily: Messages a phone takes in 24 h; None: as many as the provider lets it have.
+        reports: What carriers report at once; "" while a test wants receipts late, None: that it is there.
+        template: The template's text; None: the one of the handbook.
     """
+
+    action: str  # the header that says what is called
+    most: int  # messages a phone takes in 24 h
+    chars: int  # of a variable
+    delivered: str  # what carriers report of what is there
+    text: str  # of the template
+    code: str  # of the template
+    sign_name = "晨光"
 
     def __init__(
         self,
@@ -46,15 +54,18 @@ class FakeSms(Provider):
         secret: str,
         phones: Iterable[str],
         *,
-        daily: int,
-        chars: int,
-        reports: str = "DELIVRD",
+        daily: int | None = None,
+        reports: str | None = None,
+        template: str | None = None,
     ) -> None:
         super().__init__(now_ms)
         self.access_id, self.secret, self.phones = access_id, secret, set(phones)
-        self.chars, self.reports = chars, reports
+        self.reports = self.delivered if reports is None else reports
+        self.template = self.text if template is None else template
         self.sent: list[Sent] = []
-        self._day = Quota(daily, 86_400_000)
+        self.nonces: set[str] = set()  # of requests, where a request is good once
+        self._day = Quota(daily or self.most, 86_400_000)
+        self.server.befalls = lambda request: request.headers.get(self.action) == "SendSms"
 
     def take(self, phone: str, key: str, text: str) -> Sent:
         """Send a message, and count it."""

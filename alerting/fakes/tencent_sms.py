@@ -16,7 +16,7 @@ from alerting.fakes.http import Answer, Request
 from alerting.fakes.sms import FakeSms, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 SAME_MS = 30_000
 SKEW_S = 300
@@ -25,27 +25,17 @@ SKEW_S = 300
 class FakeTencentSms(FakeSms):
     """One account, one application, one signature, one template and its text."""
 
-    def __init__(
-        self,
-        now_ms: Callable[[], int],
-        access_id: str,
-        secret: str,
-        phones: Iterable[str],
-        *,
-        daily: int = 2,
-        reports: str = "DELIVRD",
-        template: str = "店铺{1}超时会话{2}个，{3}，请立即处理",
-    ) -> None:
-        super().__init__(now_ms, access_id, secret, phones, daily=daily, chars=12, reports=reports)
-        self.template, self.sign_name, self.code, self.app_id = template, "晨光", "449739", "1400006666"
-        self.server.befalls = lambda request: request.headers.get("x-tc-action") == "SendSms"
+    action = "x-tc-action"
+    most, chars, delivered, code = 2, 12, "DELIVRD", "449739"
+    text = "店铺{1}超时会话{2}个，{3}，请立即处理"
+    app_id = "1400006666"
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
         if code := self._refuse(request):
             self.refused.append((self.now_ms(), "", code))
             said: dict[str, Any] = {"Error": {"Code": code, "Message": code}}
-        elif request.headers["x-tc-action"] == "SendSms":
+        elif request.headers[self.action] == "SendSms":
             said = {"SendStatusSet": self._send(json.loads(request.body))}
         else:
             said = {"PullSmsSendStatusSet": self._statuses(json.loads(request.body))}
@@ -108,7 +98,7 @@ class FakeTencentSms(FakeSms):
             {
                 "SerialNo": sent.serial,
                 "SessionContext": sent.key,
-                "ReportStatus": "SUCCESS" if sent.report == "DELIVRD" else "FAIL",
+                "ReportStatus": "SUCCESS" if sent.report == self.delivered else "FAIL",
                 "Description": sent.report,
             }
             for sent in self.sent
@@ -124,7 +114,7 @@ class FakeTencentSms(FakeSms):
                 "user_receive_time": "2026-11-23 10:00:05",
                 "nationcode": "86",
                 "mobile": sent.phone.removeprefix("+86"),
-                "report_status": "SUCCESS" if sent.report == "DELIVRD" else "FAIL",
+                "report_status": "SUCCESS" if sent.report == self.delivered else "FAIL",
                 "errmsg": sent.report,
                 "description": sent.report,
                 "sid": sent.serial,
