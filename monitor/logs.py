@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
@@ -48,10 +49,16 @@ def redact_text(text: str) -> str:
     return text
 
 
+@lru_cache(1_000)
+def _is_secret(name: str) -> bool:
+    """By what it is called: names are few, and every line has ten of them."""
+    return _SECRET_NAMES.search(name) is not None
+
+
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Redact every value of a log line, whatever its depth; a structlog processor."""
     for name, value in event.items():
-        event[name] = _MASK if _SECRET_NAMES.search(name) and value else _redacted(value)
+        event[name] = _MASK if value and _is_secret(name) else _redacted(value)
     return event
 
 
@@ -60,7 +67,7 @@ def _redacted(value: Any) -> Any:
         return redact_text(value)
     if isinstance(value, dict):
         return {
-            name: _MASK if _SECRET_NAMES.search(str(name)) and inner else _redacted(inner)
+            name: _MASK if inner and _is_secret(str(name)) else _redacted(inner)
             for name, inner in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset):
