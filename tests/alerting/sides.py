@@ -5,12 +5,14 @@ A channel is opened from its account in ``alerting.yaml``, so that what is teste
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from worlds import opened
 
 from alerting.fakes.aliyun_sms import FakeAliyunSms
@@ -42,6 +44,28 @@ class Clock:
 
     async def wait(self, event, until_ms):
         raise AssertionError("no channel waits")
+
+
+def talk(channel_of, fake_of, scene):
+    """Run ``scene(channel, fake, clock)`` over real HTTP.
+
+    Args:
+        channel_of: Makes the channel of a client, the provider's address and a clock.
+        fake_of: Makes the provider of the time.
+        scene: Awaited.
+    """
+
+    async def main():
+        clock = Clock()
+        fake = fake_of(clock.now_ms)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            channel = channel_of(client, await fake.start(), clock)
+            try:
+                return await scene(channel, fake, clock)
+            finally:
+                await fake.close()
+
+    return asyncio.run(main())
 
 
 class FakeHook(Provider):

@@ -1,12 +1,10 @@
 """DingTalk and Feishu bots: signatures in time, their own markup, and fakes as strict as they are."""
 
-import asyncio
 import json
 
-import httpx
 import pytest
 from pydantic import SecretStr
-from sides import KEY, SECRET, Clock
+from sides import KEY, SECRET, Clock, talk
 
 from alerting.channels import dingtalk, feishu
 from alerting.channels.base import Message
@@ -17,20 +15,6 @@ from alerting.fakes.feishu import FakeFeishu
 
 BODY = '**<font color="warning">严重 旗舰店A</font>**\n<@xiaoli> 还可漏 3 个\n[详情](https://sla.example/a)'
 HOUR_MS = 3_600_000
-
-
-def talk(make, fake_of, scene):
-    async def main():
-        clock = Clock()
-        fake = fake_of(clock.now_ms)
-        url = await fake.start()
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                return await scene(make(client, url, clock), fake, clock)
-            finally:
-                await fake.close()
-
-    return asyncio.run(main())
 
 
 def ding(client, url, clock, **options):

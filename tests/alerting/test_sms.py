@@ -1,11 +1,8 @@
 """SMS: words that a carrier lets through, each phone's budget, and what a repeat finds out first."""
 
-import asyncio
-
-import httpx
 import pytest
 from pydantic import SecretStr
-from sides import PHONES, SECRET, Clock
+from sides import PHONES, SECRET, Clock, talk
 
 from alerting.channels import aliyun_sms, tencent_sms
 from alerting.channels.aliyun_sms import AliyunSms
@@ -52,18 +49,12 @@ class Tencent:
 both = pytest.mark.parametrize("vendor", [Aliyun(), Tencent()], ids=["aliyun", "tencent"])
 
 
-def talk(vendor, scene, phones=PHONES, fake=None, **options):
-    async def main():
-        clock = Clock()
-        made = vendor.fake_of(clock.now_ms, "LTAI5t", SECRET, PHONES, **(fake or {}))
-        url = await made.start()
-        async with httpx.AsyncClient(trust_env=False) as client:
-            try:
-                return await scene(vendor.channel(client, url, clock, phones, **options), made, clock)
-            finally:
-                await made.close()
-
-    return asyncio.run(main())
+def tell(vendor, scene, phones=PHONES, fake=None, **options):
+    return talk(
+        lambda client, url, clock: vendor.channel(client, url, clock, phones, **options),
+        lambda now_ms: vendor.fake_of(now_ms, "LTAI5t", SECRET, PHONES, **(fake or {})),
+        scene,
+    )
 
 
 def send(channel, key="k1", alerts=ALERTS, **fields):
@@ -79,7 +70,7 @@ def test_what_a_manager_reads(vendor):
     async def scene(channel, fake, clock):
         return await send(channel), fake.inbox
 
-    result, inbox = talk(vendor, scene)
+    result, inbox = tell(vendor, scene)
     assert result.kind == "ok"
     assert {seen.key.removeprefix("+86") for seen in inbox} == set(PHONES)
     assert {seen.text for seen in inbox} == {"【晨光】店铺晨光家纺旗舰店超时会话1个，还可漏 3 个，请立即处理"}
@@ -92,7 +83,7 @@ def test_one_of_two_phones_unknown_is_partial_and_shown_masked(vendor):
         fake.phones.remove(PHONES[1])
         return await send(channel)
 
-    result = talk(vendor, scene)
+    result = tell(vendor, scene)
     assert result.kind == "partial"
     assert result.detail.startswith("1 of 2 phones; +86138******02 ")
     assert PHONES[1] not in result.detail
@@ -113,7 +104,7 @@ def test_each_phone_has_its_budget_of_the_day_whoever_asks(vendor):
         fifth = await send(one, "k5", named("e"))
         return [*kinds, third.kind, fourth.kind, fifth.kind], third, len(fake.inbox)
 
-    kinds, third, seen = talk(vendor, scene, fake={"daily": 10})
+    kinds, third, seen = tell(vendor, scene, fake={"daily": 10})
     assert kinds == ["ok", "ok", "rate_limited", "partial", "ok"]
     assert (third.retry_after_ms, third.detail) == (DAY_MS, "the phone has had its 2 messages of the day")
     assert seen == 1 + 2 + 0 + 1 + 1
@@ -128,7 +119,7 @@ def test_who_has_had_their_messages_holds_up_nobody_else_on_call(vendor):
         other = await send(channel, "k3", named("d"), to=(PHONES[1],))
         return [one.kind for one in told], told[-1].detail, other.kind, channel.allowance.messages
 
-    kinds, detail, other, most = talk(vendor, scene, fake={"daily": 10}, daily=2, total=40)
+    kinds, detail, other, most = tell(vendor, scene, fake={"daily": 10}, daily=2, total=40)
     assert kinds == ["ok", "ok", "no_recipient"]
     assert detail == "the phone has had its 2 messages of the day"
     assert (other, most) == ("ok", 40)
@@ -140,7 +131,7 @@ def test_a_phone_that_had_too_many_elsewhere_is_left_alone_for_a_while(vendor):
         await send(channel, "k1", named("a"))
         return await send(channel, "k2", named("b"))
 
-    result = talk(vendor, scene, phones=PHONES[:1], fake={"daily": 1}, daily=9)
+    result = tell(vendor, scene, phones=PHONES[:1], fake={"daily": 1}, daily=9)
     assert (result.kind, result.retry_after_ms) == ("rate_limited", 600_000)
 
 
@@ -151,7 +142,7 @@ def test_after_a_lost_answer_the_providers_records_decide(vendor):
         first = await send(channel)
         return first.kind, (await send(channel, again=True)).kind, len(fake.inbox)
 
-    assert talk(vendor, scene, phones=PHONES[:1]) == ("ok", "duplicate", 1)
+    assert tell(vendor, scene, phones=PHONES[:1]) == ("ok", "duplicate", 1)
 
 
 def test_tencent_knows_nothing_before_the_carrier_reports_and_a_repeat_asks_again():
@@ -162,7 +153,7 @@ def test_tencent_knows_nothing_before_the_carrier_reports_and_a_repeat_asks_agai
         fake.report("DELIVRD")
         return first.kind, (await send(channel, again=True)).kind, len(fake.inbox)
 
-    assert talk(Tencent(), scene, phones=PHONES[:1], fake={"reports": ""}) == ("ambiguous", "duplicate", 1)
+    assert tell(Tencent(), scene, phones=PHONES[:1], fake={"reports": ""}) == ("ambiguous", "duplicate", 1)
 
 
 @both
@@ -172,7 +163,7 @@ def test_a_repeat_of_what_never_arrived_is_sent(vendor):
         first = await send(channel)
         return first.kind, (await send(channel, again=True)).kind, len(fake.inbox)
 
-    assert talk(vendor, scene, phones=PHONES[:1]) == ("ambiguous", "ok", 1)
+    assert tell(vendor, scene, phones=PHONES[:1]) == ("ambiguous", "ok", 1)
 
 
 @both
@@ -183,7 +174,7 @@ def test_a_repeat_of_what_the_carrier_failed_to_deliver_is_sent(vendor):
         clock.ms += 31_000
         return (await send(channel, again=True)).kind, len(fake.inbox)
 
-    assert talk(vendor, scene, phones=PHONES[:1], fake={"reports": ""}) == ("ok", 2)
+    assert tell(vendor, scene, phones=PHONES[:1], fake={"reports": ""}) == ("ok", 2)
 
 
 def test_a_message_sent_before_midnight_of_china_is_found_after_it():
@@ -193,7 +184,7 @@ def test_a_message_sent_before_midnight_of_china_is_found_after_it():
         clock.ms += 120_000
         return (await send(channel, again=True)).kind
 
-    assert talk(Aliyun(), scene) == "duplicate"
+    assert tell(Aliyun(), scene) == "duplicate"
 
 
 @both
@@ -207,7 +198,7 @@ def test_receipts_are_pulled(vendor):
         others = await channel.reports(channel.payload(Message("k2", "…", alerts=ALERTS)), ids)
         return ids, early, await channel.reports(payload, ids), others
 
-    ids, early, late, others = talk(vendor, scene, fake={"reports": ""})
+    ids, early, late, others = tell(vendor, scene, fake={"reports": ""})
     assert (early, others) == ([], [])
     assert sorted((report.delivered, report.id) for report in late) == [(False, ids[1]), (True, ids[0])]
 
@@ -218,7 +209,7 @@ def test_a_message_may_be_for_one_phone(vendor):
         await send(channel, to=(PHONES[1],))
         return [seen.key.removeprefix("+86") for seen in fake.inbox]
 
-    assert talk(vendor, scene, phones=PHONES[:1]) == [PHONES[1]]
+    assert tell(vendor, scene, phones=PHONES[:1]) == [PHONES[1]]
 
 
 @both
@@ -241,7 +232,7 @@ def test_what_the_console_does_not_know_is_named(vendor, options, fake, kind, co
     async def scene(channel, made, clock):
         return await send(channel, alerts=named("长" * 40))
 
-    result = talk(vendor, scene, phones=PHONES[:1], fake=fake, **options)
+    result = tell(vendor, scene, phones=PHONES[:1], fake=fake, **options)
     if kind is None:  # Aliyun ignores what a template does not use, Tencent refuses it
         kind, code = ("ok", "OK") if isinstance(vendor, Aliyun) else ("bad_request", "ParamSet")
     assert result.kind == kind

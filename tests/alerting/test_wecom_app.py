@@ -3,9 +3,8 @@
 import asyncio
 import json
 
-import httpx
 from pydantic import SecretStr
-from sides import SECRET, Clock
+from sides import SECRET, Clock, talk
 
 from alerting.channels.base import Message
 from alerting.channels.wecom_app import Members, WecomApp
@@ -15,19 +14,11 @@ from alerting.fakes.wecom_app import FakeWecomApp
 TWO = Members(("xiaoli", "laowang"))
 
 
-def talk(scene, to=TWO, **options):
-    async def main():
-        clock = Clock()
-        fake = FakeWecomApp(clock.now_ms, "ww1", SECRET, 7, TWO.users)
-        url = await fake.start()
-        async with httpx.AsyncClient(trust_env=False) as client:
-            channel = WecomApp(client, "ww1", 7, SecretStr(SECRET), clock, to, base_url=url, **options)
-            try:
-                return await scene(channel, fake, clock)
-            finally:
-                await fake.close()
+def tell(scene, to=TWO, **options):
+    def channel(client, url, clock):
+        return WecomApp(client, "ww1", 7, SecretStr(SECRET), clock, to, base_url=url, **options)
 
-    return asyncio.run(main())
+    return talk(channel, lambda now_ms: FakeWecomApp(now_ms, "ww1", SECRET, 7, TWO.users), scene)
 
 
 def send(channel, body="旗舰店A", key="k1", **fields):
@@ -39,7 +30,7 @@ def test_a_token_is_fetched_once_however_many_ask():
         results = await asyncio.gather(*(send(channel, f"x{i}") for i in range(10)))
         return [result.kind for result in results], fake.fetched
 
-    assert talk(scene) == (["ok"] * 10, 1)
+    assert tell(scene) == (["ok"] * 10, 1)
 
 
 def test_a_token_that_was_revoked_is_fetched_anew_once_and_nothing_is_lost():
@@ -49,7 +40,7 @@ def test_a_token_that_was_revoked_is_fetched_anew_once_and_nothing_is_lost():
         results = await asyncio.gather(*(send(channel, f"x{i}") for i in range(10)))
         return [result.kind for result in results], fake.fetched, len(fake.inbox)
 
-    assert talk(scene) == (["ok"] * 10, 2, 11)
+    assert tell(scene) == (["ok"] * 10, 2, 11)
 
 
 def test_a_token_is_renewed_before_it_ends():
@@ -62,7 +53,7 @@ def test_a_token_is_renewed_before_it_ends():
         await send(channel, "c")
         return first, fake.fetched, fake.refused
 
-    assert talk(scene) == (1, 2, [])
+    assert tell(scene) == (1, 2, [])
 
 
 def test_a_token_that_is_never_right_is_asked_for_twice_and_not_for_ever():
@@ -70,7 +61,7 @@ def test_a_token_that_is_never_right_is_asked_for_twice_and_not_for_ever():
         fake._give_token = lambda query: (0, "ok", {"access_token": "stale", "expires_in": 7200})
         return await send(channel), fake.refused
 
-    result, refused = talk(scene)
+    result, refused = tell(scene)
     assert (result.kind, result.provider_code) == ("bad_credential", "40014")
     assert [code for _, _, code in refused] == [40014, 40014]
 
@@ -81,7 +72,7 @@ def test_without_a_token_nothing_was_sent():
         fake.suffer(Fault("lost"))
         return await send(channel), fake.inbox
 
-    result, inbox = talk(scene)
+    result, inbox = tell(scene)
     assert (result.kind, inbox) == ("transient", [])
 
 
@@ -89,7 +80,7 @@ def test_those_who_did_not_get_it_are_named():
     async def scene(channel, fake, clock):
         return await send(channel), fake.inbox
 
-    result, inbox = talk(scene, Members(("xiaoli", "gone")))
+    result, inbox = tell(scene, Members(("xiaoli", "gone")))
     assert (result.kind, result.provider_id) == ("partial", "msg-1")
     assert result.detail == "errcode 0, but not for invaliduser gone"
     assert [seen.key for seen in inbox] == ["xiaoli"]
@@ -100,7 +91,7 @@ def test_a_message_may_be_for_one_of_them():
         await send(channel, to=("laowang",))
         return [seen.key for seen in fake.inbox]
 
-    assert talk(scene) == ["laowang"]
+    assert tell(scene) == ["laowang"]
 
 
 def test_the_provider_drops_without_a_word_what_our_allowance_would_not_send():
@@ -108,7 +99,7 @@ def test_the_provider_drops_without_a_word_what_our_allowance_would_not_send():
         kinds = {(await send(channel, f"x{i}", f"k{i}")).kind for i in range(31)}
         return kinds, len(fake.inbox), fake.dropped
 
-    assert talk(scene) == ({"ok"}, 30, ["laowang", "xiaoli"])
+    assert tell(scene) == ({"ok"}, 30, ["laowang", "xiaoli"])
 
 
 def test_what_may_have_been_delivered_is_sent_again_at_once_and_seen_once():
@@ -118,7 +109,7 @@ def test_what_may_have_been_delivered_is_sent_again_at_once_and_seen_once():
         fake.suffer(Fault("lost"))
         return first.kind, (await send(channel)).kind, fake.texts()
 
-    assert talk(scene) == ("ambiguous", "ok", ["旗舰店A"])
+    assert tell(scene) == ("ambiguous", "ok", ["旗舰店A"])
 
 
 def test_a_card_has_a_title_a_text_and_a_page():
