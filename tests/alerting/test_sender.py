@@ -4,31 +4,25 @@ import contextlib
 
 import httpx
 import pytest
-from people import People
 from pydantic import SecretStr
-from worlds import HOUR, MINUTE, SECOND, T0, Shard, item, policy
+from worlds import HOUR, MINUTE, SECOND, T0, Process, item, policy
 
 from alerting.channels.console import Console
 from alerting.channels.wecom_bot import WecomBot
-from alerting.desk import Desk
 from alerting.errors import Fenced, StoreFull
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 from alerting.policy.records import Ack, Silence
-from alerting.sender import Sender
-from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts
 
 
-class World:
-    """One process on a told clock: store, desk, sender, and the fake WeCom that outlives them."""
+class World(Process):
+    """A process that sends to a group and to a terminal, and the fake WeCom that outlives it."""
 
     def __init__(self, folder, policy) -> None:
-        self.path, self.policy = folder / "store.db", policy
-        self.now = T0
+        super().__init__(folder / "store.db", policy)
         self.wecom = FakeWecom(lambda: self.now)
         self.written = []
-        self.shard = Shard()
 
     async def boot(self):
         self.url = await self.wecom.start()
@@ -36,46 +30,14 @@ class World:
         self.open()
         return self
 
-    def open(self, owner="one"):
-        """Start a process on what is stored."""
-        self.store = SqliteStore(self.path)
-        self.epoch = self.store.take(0).epoch
-        self.desk_epoch, cursor = self.store.take_desk()
-        self.desk = Desk(self.policy, self.store.desk_rows(), cursor)
+    def channels(self):
         bot = WecomBot(self.client, SecretStr("test-key"), base_url=self.url)
-        hook = Console(self.written.append)
-        self.sender = Sender(self.store, {"bot": bot, "hook": hook}, self.policy, People(), self, owner=owner)
-
-    def restart(self, owner="one"):
-        """Kill the process and start another."""
-        self.store.close()
-        self.open(owner)
+        return {"bot": bot, "hook": Console(self.written.append)}
 
     async def close(self):
         self.store.close()
         await self.client.aclose()
         await self.wecom.close()
-
-    def now_ms(self):
-        return self.now
-
-    async def wait(self, event, until_ms):
-        raise AssertionError("the test tells the time")
-
-    def commit(self, *transitions):
-        self.store.commit_step(0, self.epoch, transitions[-1].position, transitions)
-        self.fold()
-
-    def hear(self, given):
-        self.store.add_input(given)
-        self.fold()
-
-    def fold(self):
-        cursor = self.desk.cursor
-        items = [*self.store.transitions_after(cursor), *self.store.inputs_after(cursor.inputs)]
-        if items:
-            changes = self.desk.fold(items)
-            self.store.commit_desk(self.desk_epoch, changes, self.desk.cursor)
 
     async def run_to(self, at_s):
         """Let the sender work until the clock shows so many seconds after T0, without waiting for it."""

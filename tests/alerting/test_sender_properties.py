@@ -8,14 +8,10 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import People
-from worlds import SECOND, T0, Shard, policy
+from worlds import SECOND, Process, policy
 
 from alerting.channels.base import DeliveryResult
-from alerting.desk import Desk
 from alerting.policy.throttle import Allowance
-from alerting.sender import Sender
-from monitor.store.sqlite import SqliteStore
 
 
 class Killed(BaseException):
@@ -62,36 +58,18 @@ moves = st.one_of(
 )
 
 
-class World:
+class World(Process):
     def __init__(self, folder) -> None:
-        self.path, self.now, self.provider, self.shard = folder / "s.db", T0, Provider(), Shard()
+        super().__init__(folder / "s.db", policy())
+        self.provider = Provider()
         self.open()
 
-    def now_ms(self):
-        return self.now
-
-    def open(self):
-        self.store = SqliteStore(self.path)
-        self.epoch = self.store.take(0).epoch
-        self.desk_epoch, cursor = self.store.take_desk()
-        self.desk = Desk(policy(), self.store.desk_rows(), cursor)
-        self.sender = Sender(self.store, {"bot": self.provider}, policy(), People(), self)
-
-    def restart(self):
-        self.store.close()
-        self.open()
-
-    def fold(self):
-        cursor = self.desk.cursor
-        items = [*self.store.transitions_after(cursor), *self.store.inputs_after(cursor.inputs)]
-        if items:
-            changes = self.desk.fold(items)
-            self.store.commit_desk(self.desk_epoch, changes, self.desk.cursor)
+    def channels(self):
+        return {"bot": self.provider}
 
     def alert(self, number, at_s):
         fired = [self.shard(0, severity="crit", shop=f"{at_s}-{i}", at_ms=self.now) for i in range(number)]
-        self.store.commit_step(0, self.epoch, fired[-1].position, fired)
-        self.fold()
+        self.commit(*fired)
         return [t.subject["shop"] for t in fired]
 
     async def run_for(self, seconds):

@@ -1,11 +1,14 @@
 """What the desk's and the sender's tests are told in: short transitions, a policy, a store's rows."""
 
 import msgspec
+from people import People
 
 from alerting.config import Alerting
 from alerting.desk import Desk
 from alerting.policy.records import Cursor, Result, Tick
 from alerting.policy.rulings import Policy, Receiver
+from alerting.sender import Sender
+from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts, Item, Transition
 
 T0 = 1_795_399_200_000  # 2026-11-23T10:00:00+08:00
@@ -130,3 +133,48 @@ class Memory:
                         [(intent.id, intent.alert, intent.kind)],
                     )
                 )
+
+
+class Process:
+    """One process on a told clock: a store on disk, a desk and a sender; it may be killed and started."""
+
+    def __init__(self, path, policy) -> None:
+        self.path, self.policy, self.now, self.shard = path, policy, T0, Shard()
+
+    def channels(self):
+        """The accounts' channels, made anew with each start."""
+        raise NotImplementedError
+
+    def open(self, owner="one"):
+        """Start on what is stored."""
+        self.store = SqliteStore(self.path)
+        self.epoch = self.store.take(0).epoch
+        self.desk_epoch, cursor = self.store.take_desk()
+        self.desk = Desk(self.policy, self.store.desk_rows(), cursor)
+        self.sender = Sender(self.store, self.channels(), self.policy, People(), self, owner=owner)
+
+    def restart(self, owner="one"):
+        """Kill the process and start another."""
+        self.store.close()
+        self.open(owner)
+
+    def now_ms(self):
+        return self.now
+
+    async def wait(self, event, until_ms):
+        raise AssertionError("the test tells the time")
+
+    def commit(self, *transitions):
+        self.store.commit_step(0, self.epoch, transitions[-1].position, transitions)
+        self.fold()
+
+    def hear(self, given):
+        self.store.add_input(given)
+        self.fold()
+
+    def fold(self):
+        cursor = self.desk.cursor
+        items = [*self.store.transitions_after(cursor), *self.store.inputs_after(cursor.inputs)]
+        if items:
+            changes = self.desk.fold(items)
+            self.store.commit_desk(self.desk_epoch, changes, self.desk.cursor)
