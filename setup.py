@@ -10,21 +10,18 @@ from pathlib import Path
 
 from setuptools import setup
 
-# Records of msgspec and specs that are stored are made from their annotations at run time: left as they are.
-AS_WRITTEN = {"__init__", "events", "records", "rows", "spec"}
+# Records of msgspec and specs that are stored are made from their annotations at run time: left as they are,
+# like what a shard does seldom.
+AS_WRITTEN = {"__init__", "events", "records", "rows", "spec", "marks", "restore", "turnover"}
 COMPILED = [
-    *sorted(str(path) for path in Path("monitor/engine").glob("*.py") if path.stem not in AS_WRITTEN),
+    *sorted(
+        str(path)
+        for room in ("monitor/engine", "monitor/shard")
+        for path in Path(room).glob("*.py")
+        if path.stem not in AS_WRITTEN
+    ),
     "monitor/aggregate/readings.py",  # extends a class that is compiled
-    "monitor/calm.py",  # extends a class that is compiled
-    "monitor/checkpoint.py",
-    "monitor/lookout.py",
     "monitor/runtime/cluster/records.py",
-    "monitor/outputs.py",
-    "monitor/shard.py",
-    "monitor/slumber.py",
-    "monitor/readings.py",
-    "monitor/watch.py",
-    "monitor/source_watch.py",
     "monitor/sources/checks.py",
     "monitor/sources/times.py",
     "monitor/sources/wire.py",

@@ -20,10 +20,10 @@ from benchmarks.cluster_traffic import place_of
 from benchmarks.memory import event
 from monitor.engine.records import Record
 from monitor.engine.rows import IdRow
-from monitor.marks import IDS_PART
 from monitor.rulebook import Plan
 from monitor.runtime.cluster.tick import Tick, tick_of
-from monitor.shard import Shard
+from monitor.shard.marks import IDS_PART
+from monitor.shard.shard import Shard
 from monitor.store.postgres import PostgresStore
 from rules.load import load_packs, load_rules, starter_rules
 

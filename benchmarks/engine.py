@@ -19,7 +19,7 @@ from monitor.commands.offline import few_collections
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sources.wire import decode_body, decode_lines
 from rules.load import load_packs, load_rules, starter_rules
 from rules.rule import RuleSet

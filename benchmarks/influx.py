@@ -32,7 +32,7 @@ from tests.servers.influx import Bucket, InfluxServer
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 SHOPS, SAMPLES, OUTAGE = 1_000, 30, 360  # an hour is 360 samples
 REQUESTS = 200  # of 500 events: half a morning

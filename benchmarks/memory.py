@@ -30,7 +30,7 @@ from monitor.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 SHOPS = 10_000
 CUSTOMERS, OPEN = 100, 10

@@ -38,7 +38,7 @@ from monitor.runtime.server import serving
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
 from monitor.runtime.view import View
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.journal import JournalLimits

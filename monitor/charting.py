@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from monitor.runtime.health import Health
     from monitor.runtime.names import Names
     from monitor.runtime.ports import Outputs
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.sinks.metrics import Metrics
     from monitor.web.ports import Status
 

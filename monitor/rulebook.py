@@ -9,9 +9,9 @@ import xxhash
 
 from monitor.engine.figures import SPANS, window_ms
 from monitor.engine.windows import PACE_BUCKET_MS, bucket_ms
-from monitor.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, Watched
 from monitor.plan import day_number, engine_spec
-from monitor.readings import MINUTE_MS
+from monitor.shard.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, Watched
+from monitor.shard.readings import MINUTE_MS
 from rules.budget import prefix_sums
 from rules.conditions import comparisons
 from rules.judge import compile_rule

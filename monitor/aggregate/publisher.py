@@ -14,8 +14,8 @@ from monitor.aggregate.totals import ASKED, DARK, GIVEN_DARK, Given, Total
 from monitor.engine import figures
 from monitor.engine.figures import SPANS
 from monitor.engine.zone import DAY_MS
-from monitor.readings import ShopReading
 from monitor.rulebook import ShopPlan
+from monitor.shard.readings import ShopReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.engine.zone import Zone
     from monitor.rulebook import Plan, Rulebook
-    from monitor.watch import Host
+    from monitor.shard.watch import Host
     from rules.pack import Measure
 
 Key = tuple[int, str]  # number of the aim, subject

@@ -15,7 +15,7 @@ from monitor.aggregate.readings import SumReading
 from monitor.aggregate.sums import AimSums, Sums, merged
 from monitor.engine.zone import DAY_MS
 from monitor.rulebook import Rulebook
-from monitor.watch import SERVED
+from monitor.shard.watch import SERVED
 from monitor.zones import zone_of
 from rules.judge import UNKNOWN, Judge, Judgement, compile_rule
 from rules.machine import Reason, close, step, transition

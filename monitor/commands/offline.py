@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from monitor.runtime.cluster.tools import Span
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.workbench.replay import Replayed
 
 

@@ -31,7 +31,7 @@ from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
 from monitor.runtime.watchdog import Watchdog
 from monitor.runtime.worker_thread import StoreThread
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.store.journal import Journal, JournalLimits
 from monitor.store.sqlite import SqliteStore
 

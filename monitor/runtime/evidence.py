@@ -12,7 +12,7 @@ from alerting.trimmed import mask
 from monitor import limits
 from monitor.errors import MonitorError
 from monitor.runtime.worker_thread import WorkerThread
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.web.ports import UnknownError
 from monitor.workbench.evidence import JournalHistory, evidence_in
 from monitor.workbench.witness import Witness

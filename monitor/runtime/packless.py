@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 log = structlog.get_logger(__name__)
 

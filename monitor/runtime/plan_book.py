@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.plan_text import decode_plan, encode_plan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 
 if TYPE_CHECKING:
     from monitor.rulebook import Plan

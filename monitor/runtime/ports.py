@@ -1,4 +1,4 @@
-"""What the runtime needs of a shard; ``monitor.shard`` meets it, tests stand in for it."""
+"""What the runtime needs of a shard; ``monitor.shard.shard`` meets it, tests stand in for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from monitor.aggregate.sums import Part
     from monitor.engine.events import Event
     from monitor.engine.records import Record
-    from monitor.marks import Slice
+    from monitor.shard.marks import Slice
     from monitor.sources.found import Rejected
     from rules.pack import Line, Measure
     from rules.reading import Reading

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from monitor.aggregate.shard import AggregateShard
     from monitor.runtime.clock import Clock
     from monitor.runtime.worker_thread import WorkerThread
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from rules.rule import Rule
 
     Judged = Callable[[Rule, dict[str, str]], Awaitable[Verdict | None]]

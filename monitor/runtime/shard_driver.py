@@ -16,9 +16,9 @@ import structlog
 
 from alerting.errors import StoreBusy, StoreFull
 from monitor.aggregate.sums import encode_part
-from monitor.restore import OtherFormatError, plan_in
 from monitor.runtime import limits
 from monitor.runtime.plan_book import BEGAN
+from monitor.shard.restore import OtherFormatError, plan_in
 from rules.pack import Text
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from monitor.engine.events import Event
     from monitor.engine.records import Record
-    from monitor.marks import Slice
     from monitor.runtime.clock import Clock
     from monitor.runtime.health import Health
     from monitor.runtime.ports import Outputs, ShardPort
     from monitor.runtime.worker_thread import StoreThread
+    from monitor.shard.marks import Slice
     from monitor.store.port import ShardLease, ShardStore
     from rules.transition import Transition
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.figures import SPANS
-from monitor.readings import PageReading
 from monitor.runtime.ports import SourceHeard, Watched
+from monitor.shard.readings import PageReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from monitor.engine.shop import Shop
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from rules.pack import Measure
 
 

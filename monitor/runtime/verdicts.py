@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from monitor.readings import SourceReading
 from monitor.runtime.shard_figures import ShardFigures
+from monitor.shard.readings import SourceReading
 from rules.rule import condition_text, level_text, no_data_text
 from rules.values import duration_text
 
 if TYPE_CHECKING:
     from monitor.aggregate.shard import AggregateShard
-    from monitor.lookout import Watched
-    from monitor.shard import Shard
+    from monitor.shard.lookout import Watched
+    from monitor.shard.shard import Shard
     from rules.judge import Judge, Judgement
     from rules.reading import Reading
     from rules.rule import Rule

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from monitor.engine.events import Event
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.store.journal_reader import JournalReader
     from monitor.workbench.explain import Explained, Unit, Wait
     from monitor.workbench.witness import Witness

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from monitor.directory import load_people, load_shops
 from monitor.runtime.plans import plan_of
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from rules.load import load_pack, load_packs, load_rules, starter_rules
 from rules.rule import RuleSet
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from monitor.engine.events import Event
-    from monitor.outputs import Outputs
-    from monitor.shard import Shard
+    from monitor.shard.outputs import Outputs
+    from monitor.shard.shard import Shard
     from monitor.sources.files import Progress
     from monitor.sources.found import Rejected
     from rules.transition import Transition

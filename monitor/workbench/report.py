@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from monitor.engine import figures
-from monitor.readings import ShopReading
 from monitor.runtime.show import share
+from monitor.shard.readings import ShopReading
 from rules.budget import budget_left, budget_left_today, prefix_sums
 from rules.pack import Limit
 
 if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from monitor.engine.zone import Zone
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.workbench.replay import Replayed
     from rules.pack import Measure, Pack
     from rules.transition import Transition

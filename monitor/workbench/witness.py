@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from monitor.engine.events import Event
     from monitor.engine.shop import Shop
-    from monitor.outputs import Outputs
-    from monitor.shard import Shard
+    from monitor.shard.outputs import Outputs
+    from monitor.shard.shard import Shard
 
 DUPLICATE = "a repeat of an event that came before"
 LATE_DROPPED = "came too late: what follows it was folded for good"

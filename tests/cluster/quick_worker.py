@@ -12,10 +12,10 @@ import sys
 import threading
 
 from alerting import limits as alerting_limits
-from monitor import checkpoint, restore
 from monitor.cli import main
 from monitor.runtime import limits
-from monitor.shard import Shard
+from monitor.shard import checkpoint, restore
+from monitor.shard.shard import Shard
 
 limits.CHECKPOINT_MS = 1_500
 limits.TOPIC_LOOK_S = 3.0

@@ -14,7 +14,7 @@ from kafka.structs import OffsetAndMetadata
 
 from monitor.runtime.cluster.records import read
 from monitor.runtime.plan_book import PlanBook
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
 from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working

@@ -7,11 +7,11 @@ import contextlib
 import msgspec
 import pytest
 
-from monitor import checkpoint, restore
 from monitor.engine.state import FORMAT
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import create
 from monitor.settings import load_settings
+from monitor.shard import checkpoint, restore
 from tests.cluster.test_workers_killed import held
 from tests.cluster.workers import PARTITIONS, Traffic, Worker, compare, wait_until_judged
 from tests.waiting import eventually

@@ -21,14 +21,14 @@ from kafka import KafkaConsumer, TopicPartition
 
 from alerting.policy.records import Cursor, alert_key
 from monitor.configured import configure
-from monitor.restore import plan_in
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.records import read
 from monitor.runtime.cluster.topics import create
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.settings import load_settings
-from monitor.shard import Shard
+from monitor.shard.restore import plan_in
+from monitor.shard.shard import Shard
 from monitor.store.postgres import PostgresStore
 from tests.runtime.live import RULES, Live
 from tests.waiting import PATIENCE_S, eventually

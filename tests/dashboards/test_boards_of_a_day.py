@@ -8,7 +8,7 @@ import pytest
 
 from monitor.rulebook import Plan
 from monitor.runtime.names import Names
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.workbench.world import HOUR_MS, make_world
 from rules.load import load_packs, load_rules
 from tests.dashboards.as_grafana import BOARDS, filled_in, questions

@@ -17,7 +17,7 @@ from monitor.aggregate.shard import AggregateShard, Cut
 from monitor.aggregate.sums import Part, Sums, decode_part, encode_part, merged
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, ShopPlan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from rules.pack import Text
 from rules.rule import Compare, Level, Rule, RuleSet
 from tests.oracle.naive import Oracle

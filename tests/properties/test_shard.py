@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from monitor.engine.records import Record
-from monitor.restore import plan_in
 from monitor.rulebook import Plan, SourcePlan
-from monitor.shard import Shard
+from monitor.shard.restore import plan_in
+from monitor.shard.shard import Shard
 from rules.pack import Pack, Text
 from rules.rule import All, Compare, Level, NoData, Rule, RuleSet
 from tests.oracle.naive import Oracle

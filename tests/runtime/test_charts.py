@@ -17,7 +17,7 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.health import Health
 from monitor.runtime.names import Names
 from monitor.runtime.passing import pass_time
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sinks import influx_limits
 from monitor.sinks.influx_sender import State
 from monitor.sinks.metrics import Metrics

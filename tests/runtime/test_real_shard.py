@@ -21,7 +21,7 @@ from monitor.runtime.embedded import Embedded, opened
 from monitor.runtime.passing import pass_time
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.shard_loop import record_of
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.store.journal import JournalLimits
 from monitor.store.journal_reader import JournalReader
 from rules.load import load_packs, load_rules

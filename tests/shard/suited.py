@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.events import Event
-from monitor.readings import PageReading
+from monitor.shard.readings import PageReading
 from rules.figures import ANY, COUNT, FIGURES, FLAG, ORDERS, RATE, SECONDS, SHARE, TIME, TIMES, pair_of
 from rules.load import load_pack
 from rules.pack import Limit, Text
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import random
 
     from monitor.engine.shop import Shop
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from rules.figures import Figure
     from rules.pack import Pack
     from rules.rule import Condition

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.calm import calm_until_ms, due_ms
 from monitor.engine.records import Record
-from monitor.readings import PageReading
 from monitor.rulebook import Plan, Rulebook
-from monitor.shard import Shard
-from monitor.watch import ShopWatch
+from monitor.shard.calm import calm_until_ms, due_ms
+from monitor.shard.readings import PageReading
+from monitor.shard.shard import Shard
+from monitor.shard.watch import ShopWatch
 from rules.rule import RuleSet
 from tests.shard.suited import MINUTE_MS, MORNING_MS, a_pack, a_rule, events, seconds_until
 from tests.shard.test_when_judged import FIRST_SEED, SEEDS

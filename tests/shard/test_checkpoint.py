@@ -6,9 +6,9 @@ import pytest
 
 from monitor.engine.events import Event
 from monitor.engine.records import Record
-from monitor.restore import plan_in
 from monitor.rulebook import Plan
-from monitor.shard import Shard
+from monitor.shard.restore import plan_in
+from monitor.shard.shard import Shard
 from rules.load import load_packs
 from tests.runtime.live import PACK
 

@@ -9,8 +9,8 @@ import pytest
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
-from monitor.shard import Shard
-from monitor.turnover import turn_to
+from monitor.shard.shard import Shard
+from monitor.shard.turnover import turn_to
 from rules.pack import Measure, Pack, Span, Text
 from rules.rule import All, Compare, Level, Rule, RuleSet, Selector
 

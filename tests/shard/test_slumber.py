@@ -15,8 +15,8 @@ from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.engine.state import STEP_BYTES
 from monitor.rulebook import Plan, SourcePlan
-from monitor.shard import Shard
-from monitor.slumber import Slumber
+from monitor.shard.shard import Shard
+from monitor.shard.slumber import Slumber
 from rules.load import load_rules
 from rules.rule import RuleSet
 from tests.shard.test_when_judged import FIRST_SEED, RULES, SECONDS, SEEDS, random_events, random_pack
@@ -65,7 +65,7 @@ def test_what_is_told_is_what_shops_tell_that_never_sleep(rules, seed, monkeypat
     silent_after = SourcePlan(silent_after_ms=rng.choice([0, 60_000]))
     plan = Plan({"pdd": (random_pack(rng),)}, alone, other_sources=silent_after, lateness_ms=60_000)
     records = a_log(rng, rng.choice(STARTS))
-    monkeypatch.setattr("monitor.slumber.AGAIN_MS", 1_000)
+    monkeypatch.setattr("monitor.shard.slumber.AGAIN_MS", 1_000)
     straight, resting = Shard(plan), Shard(plan, rest_ms=rng.choice([1_000, 5_000, 20_000]))
     assert straight.step(records).transitions == resting.step(records).transitions
 

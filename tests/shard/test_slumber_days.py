@@ -15,9 +15,9 @@ import pytest
 from monitor.engine.events import Event
 from monitor.engine.figures import SPANS
 from monitor.engine.records import Record
-from monitor.readings import PageReading
 from monitor.rulebook import Plan, Rulebook, SourcePlan
-from monitor.shard import Shard
+from monitor.shard.readings import PageReading
+from monitor.shard.shard import Shard
 from rules.reading import FixedReading
 from rules.rule import All, Compare, Level, NoData, Rule, RuleSet
 from tests.shard.suited import MINUTE_MS, MORNING_MS, a_pack, a_rule, events
@@ -142,7 +142,7 @@ def told_through_kills(shard: Shard, records: list[Record], rng: random.Random) 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_nobody_can_tell_whether_shops_slept(seed, monkeypatch):
     rng = random.Random(f"days {seed}")
-    monkeypatch.setattr("monitor.slumber.AGAIN_MS", 1_000)
+    monkeypatch.setattr("monitor.shard.slumber.AGAIN_MS", 1_000)
     monkeypatch.setattr("monitor.engine.engine.LEFT_MAX", 5)
     records = a_log(rng)
     plans = plans_of(rng, records)

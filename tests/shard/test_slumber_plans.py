@@ -13,7 +13,7 @@ import pytest
 
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from rules.load import load_rules
 from rules.rule import RuleSet
 from tests.properties.reading import differences, read
@@ -53,8 +53,8 @@ def plans_of(rules: RuleSet, records: list[Record], rng: random.Random) -> dict[
 @pytest.mark.parametrize("seed", sorted({*range(FIRST_SEED, FIRST_SEED + SEEDS // 3), *FOUND}))
 def test_nobody_can_tell_whether_shops_slept_when_plans_change(rules, seed, monkeypatch):
     rng = random.Random(f"plans {seed}")
-    monkeypatch.setattr("monitor.slumber.AGAIN_MS", rng.choice([1_000, 2_000]))
-    monkeypatch.setattr("monitor.slumber.AWAKE", rng.choice([1, 250]))
+    monkeypatch.setattr("monitor.shard.slumber.AGAIN_MS", rng.choice([1_000, 2_000]))
+    monkeypatch.setattr("monitor.shard.slumber.AWAKE", rng.choice([1, 250]))
     records = a_log(rng, rng.choice(STARTS))
     plans = plans_of(rules, records, rng)
     straight = Shard(plans[""], 0, plans)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from rules.load import load_packs, load_rules, starter_rules
 from rules.pack import Text
 from rules.rule import Compare, Level, Rule, RuleSet

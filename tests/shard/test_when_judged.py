@@ -16,7 +16,7 @@ from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan
 from monitor.runtime.shard_figures import ShardFigures
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from rules.judge import OK
 from rules.load import load_pack, load_rules
 from rules.machine import Reason, close, step, transition

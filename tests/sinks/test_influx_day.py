@@ -13,7 +13,7 @@ from monitor.engine.records import Record
 from monitor.rulebook import Plan, ShopPlan
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.names import Names
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link
 from monitor.sinks.influx_spool import Spool

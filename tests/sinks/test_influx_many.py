@@ -10,7 +10,7 @@ from monitor.engine.records import Record
 from monitor.rulebook import Plan
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.names import Names
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
 from monitor.sinks.influx_link import Link

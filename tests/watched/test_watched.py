@@ -18,8 +18,8 @@ import yaml
 from alerting.policy.rulings import OWN_RULES
 from monitor import lines
 from monitor.logs import configure_logging
-from monitor.outputs import Outputs
 from monitor.runtime.cluster.status import Counts
+from monitor.shard.outputs import Outputs
 from monitor.sinks.metrics import DeskMetrics, Metrics, WorkerMetrics
 from rules.transition import Transition
 

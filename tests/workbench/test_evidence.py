@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.rulebook import Plan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sources.wire import pack_events
 from monitor.store.journal import Journal
 from monitor.workbench.evidence import KINDS, JournalHistory, evidence_in

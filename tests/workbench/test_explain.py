@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from monitor.rulebook import Plan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.workbench.explain import explain
 from monitor.workbench.replay import replay
 from monitor.workbench.report import report

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.engine.events import Event
 from monitor.rulebook import Plan
-from monitor.shard import Shard
+from monitor.shard.shard import Shard
 from monitor.sources.wire import decode_line
 from monitor.workbench.feed import write_lines
 from monitor.workbench.replay import replay

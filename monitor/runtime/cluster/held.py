@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.records import Fetched
     from monitor.runtime.cluster.tick import Tick
     from monitor.runtime.refusals import Refusals
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.sources.found import Rejected
     from monitor.store.port import ShardLease
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from alerting.errors import StoreBusy
 from monitor import limits as monitor_limits
 from monitor.errors import MonitorError
-from monitor.restore import plan_in
 from monitor.runtime import limits
 from monitor.runtime.cluster.tools import Span, Topic
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.verdicts import Verdict, verdict_on, verdict_over
 from monitor.runtime.view import View
 from monitor.runtime.worker_thread import WorkerThread
-from monitor.shard import Shard
+from monitor.shard.restore import plan_in
+from monitor.shard.shard import Shard
 from monitor.web.ports import UnknownError
 from monitor.workbench.evidence import require_few
 from rules.rule import OVER_SHOPS

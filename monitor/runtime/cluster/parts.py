@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from monitor.runtime.plan_book import PlanBook
     from monitor.runtime.ports import DeadLetters, Outputs
     from monitor.runtime.worker_thread import StoreThread
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
     from monitor.sources.found import Rejected
     from monitor.store.port import ShardStore
     from rules.transition import Transition

@@ -15,11 +15,11 @@ from kafka import KafkaAdminClient
 from kafka.partitioner.default import murmur2
 
 from monitor.errors import MonitorError
-from monitor.marks import IDS_PART, SHARD_ROW, MarkRow
 from monitor.runtime import limits
 from monitor.runtime.cluster.link import told
 from monitor.runtime.cluster.roll import KEY, decode_call
 from monitor.runtime.cluster.tools import Span, Topic
+from monitor.shard.marks import IDS_PART, SHARD_ROW, MarkRow
 from monitor.store.port import Split
 
 if TYPE_CHECKING:

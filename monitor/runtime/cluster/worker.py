@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.link import Link
     from monitor.runtime.cluster.parts import Parts
     from monitor.settings_cluster import KafkaSettings
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 log = structlog.get_logger(__name__)
 GONE = "faust ended"

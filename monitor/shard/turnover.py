@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from monitor.aggregate.publisher import publisher_of
 from monitor.rulebook import Rulebook
-from monitor.watch import SERVED
+from monitor.shard.watch import SERVED
 from rules.machine import Reason, close, transition
 from rules.rule import Rule
 from rules.transition import Facts
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from monitor.rulebook import Plan
-    from monitor.shard import Shard
-    from monitor.source_watch import SourceWatch
-    from monitor.watch import ShopWatch
+    from monitor.shard.shard import Shard
+    from monitor.shard.source_watch import SourceWatch
+    from monitor.shard.watch import ShopWatch
     from rules.transition import RuleState
 
 

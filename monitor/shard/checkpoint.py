@@ -16,12 +16,12 @@ import msgspec
 import xxhash
 
 from monitor.engine.state import FORMAT
-from monitor.marks import IDS_PART, PARTS, SHARD_ROW, Mark, MarkRow, Slice
+from monitor.shard.marks import IDS_PART, PARTS, SHARD_ROW, Mark, MarkRow, Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 MARK_MS: Final = 1_000  # the least time of the log between two marks …
 MARK_RECORDS: Final = 100  # … which lie so many records apart: at 20 a second each cost as much as they did …

@@ -11,12 +11,12 @@ import msgspec
 from monitor.engine.rows import IdRow
 from monitor.engine.state import FORMAT
 from monitor.errors import MonitorError
-from monitor.marks import IDS_PART, PARTS, SHARD_ROW, MarkRow
+from monitor.shard.marks import IDS_PART, PARTS, SHARD_ROW, MarkRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 _mark = msgspec.msgpack.Decoder(MarkRow).decode
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.wheel import NEVER_MS
-from monitor.lookout import LATE, NEAR
-from monitor.readings import ShopReading
+from monitor.shard.lookout import LATE, NEAR
+from monitor.shard.readings import ShopReading
 
 if TYPE_CHECKING:
     from monitor.engine.shop import Shop
-    from monitor.watch import ShopWatch
+    from monitor.shard.watch import ShopWatch
 
 AT_ONCE: Final = 0
 

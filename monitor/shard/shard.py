@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.aggregate.publisher import publisher_of, seconds_of_parts
-from monitor.checkpoint import Checkpoints
 from monitor.engine.engine import Engine
 from monitor.engine.sources import Source
 from monitor.engine.zone import DAY_MS
-from monitor.outputs import Outputs
-from monitor.restore import restore
 from monitor.rulebook import Plan, Rulebook
-from monitor.slumber import Slumber
-from monitor.source_watch import SourceWatch
-from monitor.turnover import turn_to
-from monitor.watch import Host
+from monitor.shard.checkpoint import Checkpoints
+from monitor.shard.outputs import Outputs
+from monitor.shard.restore import restore
+from monitor.shard.slumber import Slumber
+from monitor.shard.source_watch import SourceWatch
+from monitor.shard.turnover import turn_to
+from monitor.shard.watch import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.engine.shop import Shop
-    from monitor.lookout import Watched
-    from monitor.marks import Slice
-    from monitor.watch import ShopWatch
+    from monitor.shard.lookout import Watched
+    from monitor.shard.marks import Slice
+    from monitor.shard.watch import ShopWatch
     from rules.transition import Transition
 
 # All fields of a record at once, for a third of what reading one by one costs.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.wheel import Timed
-from monitor.readings import SourceReading
-from monitor.watch import SERVED, Host
+from monitor.shard.readings import SourceReading
+from monitor.shard.watch import SERVED, Host
 from rules.machine import step, transition
 
 if TYPE_CHECKING:
     from monitor.engine.sources import Source
     from monitor.engine.wheel import Wheel
-    from monitor.lookout import Watched
+    from monitor.shard.lookout import Watched
     from rules.transition import RuleState
 
 

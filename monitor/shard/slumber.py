@@ -1,7 +1,7 @@
 """Which shops sleep: those in which nothing happens are kept as the bytes they are stored as.
 
 A shop is woken by an event, by time, and by a source that goes blind or returns, unless none of its rules
-could say anything about that (``monitor.calm``). Whether one sleeps changes nothing that a shard gives out.
+could say anything about that (``calm``). Whether one sleeps changes nothing that a shard gives out.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from monitor.calm import calm_until_ms, due_ms
 from monitor.engine.shop import Shop
 from monitor.engine.state import lay, pack_shop, unpack_shop
 from monitor.engine.wheel import Wheel
-from monitor.marks import WatchRow
-from monitor.turnover import sort_states
-from monitor.watch import ShopWatch
+from monitor.shard.calm import calm_until_ms, due_ms
+from monitor.shard.marks import WatchRow
+from monitor.shard.turnover import sort_states
+from monitor.shard.watch import ShopWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from monitor.engine.sources import Source
-    from monitor.shard import Shard
+    from monitor.shard.shard import Shard
 
 LAID_DOWN: Final = 500  # shops in one second of the log: 35 ms
 AWAKE: Final = 250  # the more shops are awake beyond these, the sooner they sleep: 12 MB

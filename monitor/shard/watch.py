@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.wheel import Timed
-from monitor.lookout import AGENTS, LATE, NEAR, ORDERS, Lookout, Watched
-from monitor.readings import ShopReading
+from monitor.shard.lookout import AGENTS, LATE, NEAR, ORDERS, Lookout, Watched
+from monitor.shard.readings import ShopReading
 from rules.judge import Judgement
 from rules.machine import Reason, close, step, transition
 from rules.rule import Rule
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.figures import Counted
     from monitor.engine.shop import Shop
-    from monitor.source_watch import SourceWatch
+    from monitor.shard.source_watch import SourceWatch
     from rules.transition import RuleState, Transition
 
 SERVED: Final = Judgement("ok")
