@@ -141,16 +141,16 @@ async def daemon(
         view = _view(running, configured.names)
         charts = charts_of(configured, "run", partial(_shards, running), view.status, clock, stack)
         stack.push_async_callback(running.stop)
-        sender = _sender(configured, running, channels, metrics, charts)
-        receipts = _receipts(configured, running, sender)
+        under = Under(running.store, running.thread, clock, running.desk_loop, running.health)
+        sender = sender_of(configured, channels, under, SenderMetrics(metrics, charts), "sender")
+        receipts = receipts_of(configured, sender, under)
+        _send_by(running, sender)
         gauges = Gauges(running, view, metrics)
         _look_at_steps(running, gauges, metrics, charts)
-        store, thread, loop, health = running.store, running.thread, running.desk_loop, running.health
         ours = configured, channels, callbacks, client, sender, receipts, metrics
-        under = Under(store, thread, clock, loop, health)
         door, auditor, receivers = receivers_of(*ours, under, running.expect)
         again = configured.again, running.plans, configured.names
-        reload = Reload(*again, store, thread, health, receivers.prepare)
+        reload = Reload(*again, running.store, running.thread, running.health, receivers.prepare)
         web = build_app(
             view=view,
             entrance=running.entrance,
@@ -171,7 +171,7 @@ async def daemon(
         for directory in configured.settings.directories(configured.base):
             running.follow(directory, metrics.took)
         running.part("dead letters", partial(box.sweep, clock))
-        chart(charts, running.part, health, metrics, loop.hear, clock)
+        chart(charts, running.part, running.health, metrics, running.desk_loop.hear, clock)
         yield Daemon(running, view, sender, gauges, reload, auditor, url)
 
 
@@ -186,11 +186,7 @@ def _look_at_steps(running: Embedded, gauges: Gauges, metrics: Metrics, charts: 
 
 
 async def _embedded(
-    configured: Configured,
-    files: Files,
-    clock: Clock,
-    box: DeadLetterBox,
-    metrics: Metrics,
+    configured: Configured, files: Files, clock: Clock, box: DeadLetterBox, metrics: Metrics
 ) -> Embedded:
     plans = PlanBook()
     await files.thread.run(plans.apply, files.store, configured.plan)
@@ -208,31 +204,41 @@ async def _embedded(
     )
 
 
-def _sender(
-    configured: Configured,
-    running: Embedded,
-    channels: Mapping[str, Channel],
-    metrics: Metrics,
-    charts: Charts | None,
-) -> Sender:
-    """The sender, woken by the desk, waking the desk."""
-    sender = Sender(
-        running.store,
-        channels,
-        running.desk_loop.policy,
-        configured.names,
-        running.clock,
-        worker=running.thread,
-        on_result=running.desk_loop.wake,
-        metrics=SenderMetrics(metrics, charts),
-        on_error=partial(account_failed, running.health),
-        on_well=partial(account_well, running.health),
-        templates=configured.alerting.templates(),
-    )
-    running.expect(len(sender.lines))
+def _send_by(running: Embedded, sender: Sender) -> None:
+    """Have the sender woken by the desk; its accounts and receipts wait for the clock."""
+    running.expect(len(sender.lines) + 1)
     running.intents_told.append(sender.wake)
     running.tell_unrecorded = sender.tell_unrecorded
-    return sender
+
+
+def sender_of(
+    configured: Configured, channels: Mapping[str, Channel], under: Under, metrics: SenderMetrics, owner: str
+) -> Sender:
+    """The sender, waking the desk; ``owner`` names it among several."""
+    return Sender(
+        under.store,
+        channels,
+        under.loop.policy,
+        configured.names,
+        under.clock,
+        owner=owner,
+        worker=under.thread,
+        on_result=under.loop.wake,
+        metrics=metrics,
+        on_error=partial(account_failed, under.health),
+        on_well=partial(account_well, under.health),
+        templates=configured.alerting.templates(),
+    )
+
+
+def receipts_of(configured: Configured, sender: Sender, under: Under) -> Receipts:
+    """What takes in receipts of SMS.
+
+    Raises:
+        ConfigError: Secrets that cannot be read, one line each.
+    """
+    readers = configured.alerting.receipt_readers(under.clock, configured.secret)
+    return Receipts(readers, sender.lines, under.store, under.clock, under.thread, under.loop.wake)
 
 
 def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
@@ -240,13 +246,6 @@ def _evidence(running: Embedded, stack: AsyncExitStack) -> Evidence:
     evidence = Evidence(lambda: plans.plan, of_journal(journal), lambda: loop.arrival_ms)
     stack.callback(evidence.close)
     return evidence
-
-
-def _receipts(configured: Configured, running: Embedded, sender: Sender) -> Receipts:
-    readers = configured.alerting.receipt_readers(running.clock, configured.secret)
-    running.expect(1)
-    store, wake = running.store, running.desk_loop.wake
-    return Receipts(readers, sender.lines, store, running.clock, running.thread, wake)
 
 
 def _web_options(

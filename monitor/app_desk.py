@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from alerting.receipts import Receipts
-from alerting.sender import Sender
+from monitor.app import receipts_of, sender_of
 from monitor.app_cluster import name_of_process, opened_store, told_to_stop
 from monitor.auditing import PART
 from monitor.charting import chart, charts_of
@@ -36,7 +35,7 @@ from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving
 from monitor.runtime.shared_clock import SharedClock, shared_clock
-from monitor.runtime.status import SenderMetrics, account_failed, account_well, desk_status, measure_desk
+from monitor.runtime.status import SenderMetrics, desk_status, measure_desk
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -50,8 +49,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from alerting.auditor import Auditor
-    from alerting.channels.base import Channel
     from alerting.ports import TapReader
+    from alerting.receipts import Receipts
+    from alerting.sender import Sender
     from monitor.charting import Charts
     from monitor.onlooking import Onlooking
     from monitor.runtime.desk_port import DeskDoor
@@ -126,50 +126,21 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         status = partial(desk_status, health, clock.now_ms(), clock, version("slawatch"))
         view = View(lambda: None, lambda: loop.desk, configured.names, status)
         charts = charts_of(configured, "desk", tuple, view.status, clock, stack)
-        told = SenderMetrics(metrics, charts)
-        sender = _sender(configured, channels, loop, told, store, thread, clock, name, health)
-        readers = configured.alerting.receipt_readers(clock, configured.secret)
-        receipts = Receipts(readers, sender.lines, store, clock, thread, loop.wake)
+        under = Under(store, thread, clock, loop, health)
+        sender = sender_of(configured, channels, under, SenderMetrics(metrics, charts), name)
+        receipts = receipts_of(configured, sender, under)
         given = configured, channels, callbacks, client, sender, receipts, metrics
-        door, auditor, receivers = receivers_of(*given, Under(store, thread, clock, loop, health))
+        door, auditor, receivers = receivers_of(*given, under)
         plans = PlanBook()
-        reload = await _reload(configured, plans, store, thread, health, receivers)
+        reload = await _reload(configured, plans, under, receivers)
         shards = settings.kafka.partitions
         ours = loop, sender, receipts, receivers, view, health, reload, auditor, store, thread, clock
-        parts = Parts(name, *ours, *_leading(loop, store, thread, clock, name, shards))
-        asked = _asked(configured, plans, parts, stack)
+        parts = Parts(name, *ours, *_leading(under, name, shards))
+        asked = onlooking_of(configured, plans, under, lambda: parts.over_shops.shard, stack)
         web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, shards, metrics, charts))
         yield url, reload
-
-
-def _sender(
-    configured: Configured,
-    channels: Mapping[str, Channel],
-    loop: DeskLoop,
-    told: SenderMetrics,
-    store: SqliteStore,
-    thread: StoreThread,
-    clock: SharedClock,
-    name: str,
-    health: Health,
-) -> Sender:
-    """The sender, which wakes the desk."""
-    return Sender(
-        store,
-        channels,
-        loop.policy,
-        configured.names,
-        clock,
-        owner=name,
-        worker=thread,
-        on_result=loop.wake,
-        metrics=told,
-        on_error=partial(account_failed, health),
-        on_well=partial(account_well, health),
-        templates=configured.alerting.templates(),
-    )
 
 
 def _tokens(configured: Configured) -> Tokens:
@@ -180,15 +151,9 @@ def _tokens(configured: Configured) -> Tokens:
     return tokens
 
 
-async def _reload(
-    configured: Configured,
-    plans: PlanBook,
-    store: SqliteStore,
-    thread: StoreThread,
-    health: Health,
-    receivers: Receivers,
-) -> Reload:
+async def _reload(configured: Configured, plans: PlanBook, under: Under, receivers: Receivers) -> Reload:
     """What puts rules in force; names are of those that are."""
+    store, thread, _, _, health = under
     await thread.run(partial(plans.apply, store, configured.plan, first=True))
     configured.names.use(plans.plan.packs, plans.plan.rules)
     return Reload(configured.again, plans, configured.names, store, thread, health, receivers.prepare)
@@ -240,21 +205,13 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-def _leading(
-    loop: DeskLoop, store: SqliteStore, thread: StoreThread, clock: SharedClock, name: str, shards: int
-) -> tuple[LeadingDesk, AggregateLoop, PublishedSums]:
+def _leading(under: Under, name: str, shards: int) -> tuple[LeadingDesk, AggregateLoop, PublishedSums]:
     """The lead, what whoever has it judges of sums over shops, and what everybody shows of them."""
+    store, thread, clock, loop, _ = under
     desk = LeadingDesk(loop, store, thread, clock, name)
     every = range(shards)
     over = AggregateLoop(PlanBook(), store, thread, clock, every, loop.wake, lambda: desk.leads)
     return desk, over, PublishedSums(PlanBook(), store, thread, shards)
-
-
-def _asked(configured: Configured, plans: PlanBook, parts: Parts, stack: AsyncExitStack) -> Onlooking:
-    """What it says of figures when somebody asks."""
-    loop, over = parts.loop, parts.over_shops
-    ours = plans, parts.store, parts.thread, parts.clock
-    return onlooking_of(configured, *ours, lambda: loop.desk, lambda: over.shard, stack)
 
 
 def _web(

@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from alerting.auditor import AuditStore
     from alerting.channels.base import Channel
     from alerting.ports import Clock
     from monitor.configured import Configured
-    from monitor.runtime.desk_loop import DeskLoop
-    from monitor.runtime.health import Health
-    from monitor.runtime.worker_thread import StoreThread
+    from monitor.receivers import Under
     from monitor.sinks.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -84,11 +81,7 @@ def auditor_of(
     configured: Configured,
     client: httpx.AsyncClient,
     channels: Mapping[str, Channel],
-    store: AuditStore,
-    thread: StoreThread,
-    clock: Clock,
-    loop: DeskLoop,
-    health: Health,
+    under: Under,
     metrics: Metrics,
 ) -> Auditor:
     """The auditor of a process; what it finds is a problem of the part ``audit``.
@@ -96,6 +89,7 @@ def auditor_of(
     Raises:
         ConfigError: The address to ping cannot be read.
     """
+    store, thread, clock, loop, health = under
     beat = beat_of(configured, client, clock, metrics)
 
     def tell(what: str) -> None:

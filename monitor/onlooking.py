@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from alerting.desk import Desk
     from monitor.aggregate.shard import AggregateShard
     from monitor.configured import Configured
-    from monitor.runtime.clock import Clock
+    from monitor.receivers import Under
     from monitor.runtime.plan_book import PlanBook
-    from monitor.runtime.worker_thread import StoreThread
-    from monitor.store.sqlite import SqliteStore
 
 
 class Onlooking(NamedTuple):
@@ -34,15 +32,17 @@ class Onlooking(NamedTuple):
 def onlooking_of(
     configured: Configured,
     plans: PlanBook,
-    store: SqliteStore,
-    thread: StoreThread,
-    clock: Clock,
-    desk: Callable[[], Desk | None],
+    under: Under,
     aggregate: Callable[[], AggregateShard | None],
     stack: AsyncExitStack,
 ) -> Onlooking:
     """Read only: nothing that decides waits for it, and Kafka is reached when somebody asks."""
     kafka, names = configured.settings.kafka, configured.names
+    store, thread, clock, loop, _ = under
+
+    def desk() -> Desk | None:
+        return loop.desk
+
     link = partial(link_of, kafka, configured.base)
     shops = Onlooker(plans, store, thread, link, kafka.topic, names, desk, aggregate)
     stack.callback(shops.close)

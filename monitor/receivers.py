@@ -164,7 +164,7 @@ def receivers_of(
         ConfigError: Secrets that cannot be read, one line each.
     """
     store, thread, clock, loop, health = under
-    auditor = auditor_of(configured, client, channels, store, thread, clock, loop, health, metrics)
+    auditor = auditor_of(configured, client, channels, under, metrics)
     door = hear_taps(channels, DeskDoor(loop, store, thread, clock))
     tell_on_call(configured, clock.now_ms(), health)
     on_accounts(1)  # its own part waits for the clock too
