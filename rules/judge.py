@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import budget
-from rules.bounds import OF_DAYS, bound_of
+from rules.bounds import OF_DAYS, bound_of, until_another_miss, until_the_day_ends
 from rules.conditions import Terms, Test, compile_condition, compile_level, decided, horizon_ms, limits_of
 from rules.pack import Limit
+from rules.reading import Bound
 from rules.transition import Facts, Item
 from rules.values import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rules.pack import Line, Measure, Pack
     from rules.reading import Reading
-    from rules.rule import Rule
+    from rules.rule import Compare, Rule
     from rules.transition import RuleState
 
 
@@ -65,7 +66,9 @@ class Judge:
         self._warn = compile_level(rule.warn, self._terms) if rule.warn else None
         self._clear = compile_level(rule.clear, self._terms, absent=True) if rule.clear else None
         self._only_if = compile_condition(rule.only_if, self._terms) if rule.only_if else None
-        self._bounds = self._bounds_of(rule, measure)
+        self._bounds = self._bounds_of(until_the_day_ends)
+        rate = measure is not None and measure.kind == "reply_rate"
+        self._spared = self._bounds_of(until_another_miss) if rate else None
         self._line_min = line.min_count if line else 0
         self._rule_min = rule.min_count
         self._fewest = max(self._line_min, self._rule_min)
@@ -108,6 +111,23 @@ class Judge:
     def could_hold(self, reading: Reading) -> bool:
         """Whether a level could hold until the day ends, by the worst of its figures (``rules.bounds``)."""
         return self._bounds is None or any(test.holds(reading, None) for test in self._bounds)
+
+    def is_spared(self, asked: int, late: int) -> bool:
+        """Whether no level can hold on a day with no fewer units asked and no more of them late."""
+        if self._spared is None or not asked:
+            return False
+        worst = Bound(asked, late)
+        return not any(test.holds(worst, None) for test in self._spared)
+
+    def stays_too_few(self, reading: Reading) -> bool:
+        """Whether too few will have asked until the day ends, unless another does: the forecast only falls.
+
+        Before any of the day's profile is done nobody is expected yet, and then many may be.
+        """
+        asked = reading.asked
+        return asked < self._rule_min or (
+            asked < self._line_min and 0 < reading.expected < self._line_min - asked
+        )
 
     def marks_ms(self, within_ms: int) -> tuple[int, ...]:
         """How long before a deadline, ``within_ms`` after its ask, an item's comparisons may turn."""
@@ -171,11 +191,12 @@ class Judge:
             return ", ".join(decided(self.rule.clear.condition, self._terms, reading, item))
         return ""
 
-    def _bounds_of(self, rule: Rule, measure: Measure | None) -> tuple[Test, ...] | None:
-        """Tests of which one holds if a level could hold until the day ends; None: nothing is known."""
+    def _bounds_of(self, sure: Callable[[Compare], bool]) -> tuple[Test, ...] | None:
+        """Tests of which one holds if a level could hold as long as is ``sure``; None: nothing is known."""
+        rule, of_days = self.rule, self.measure is None or self.period in OF_DAYS
         levels = [level.condition for level in (rule.crit, rule.warn) if level]
-        bounds = [bound for level in levels if (bound := bound_of(level)) is not None]
-        if len(bounds) < len(levels) or rule.no_data or (measure is not None and self.period not in OF_DAYS):
+        bounds = [bound for level in levels if (bound := bound_of(level, sure)) is not None]
+        if len(bounds) < len(levels) or rule.no_data or not of_days:
             return None
         return tuple(compile_condition(bound, self._terms) for bound in bounds)
 

@@ -116,6 +116,31 @@ class Reading:
         return ()
 
 
+class Bound(Reading):
+    """Counts at the worst that can come of them: nobody else is expected, every miss is a new one."""
+
+    __slots__ = ("_asked", "_late")
+
+    def __init__(self, asked: int, late: int) -> None:
+        self._asked = asked
+        self._late = late
+
+    @property
+    def asked(self) -> int:
+        """Units asked."""
+        return self._asked
+
+    @property
+    def late(self) -> int:
+        """Units late."""
+        return self._late
+
+    @property
+    def newly_late(self) -> int:
+        """The most that may lie in the last half hour."""
+        return self._late
+
+
 @dataclass
 class FixedReading(Reading):
     """A reading with given figures, for tests."""

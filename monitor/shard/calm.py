@@ -58,6 +58,8 @@ def calm_until_ms(shop: Shop, watch: ShopWatch, now_ms: int) -> int:
     watch.turn()
     for lookout in watch.lookouts:
         watched = lookout.watched
+        if lookout.is_calm():
+            continue
         if watched.gate == LATE and (lookout.counted is None or not lookout.counted.late()):
             continue
         if watched.gate == NEAR and not shop.near and not any_marks(shop, now_ms):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from monitor.engine.shop import Shop
     from rules.judge import Judge
     from rules.pack import Measure
+    from rules.reading import Reading
     from rules.rule import Rule
 
 # Gates: what must be so before an idle rule can have anything to say; most shop-seconds end here.
@@ -19,6 +20,12 @@ NEAR: Final = 2  # it looks at conversations, and one is near its deadline
 ORDERS: Final = 3  # it looks at orders, and one has changed
 AGENTS: Final = 4  # it looks at who is online, and that is known
 
+# What is known of an idle rule. It is calm from FEW on: until the day ends none of its levels can hold …
+UNTRIED: Final = 0
+MAY_HOLD: Final = 1
+FEW: Final = 2  # … unless what is counted changes: too few have asked
+SPARED: Final = 3  # … unless one more is late
+
 
 class Watched:
     """One rule as it is judged on shops with one pack.
@@ -27,11 +34,13 @@ class Watched:
     a day on which nobody has asked; ``gate``: when it need not be judged at all while it is idle;
     ``by_counts``: only units asked or late, or time, can change what it says; ``by_orders``: only orders, or
     time; ``by_items``: only conversations near a deadline; ``counts``: what is counted is looked at first;
-    ``timed``: an alert of it may change by time alone, at a moment that its judge tells.
+    ``timed``: an alert of it may change by time alone, at a moment that its judge tells; ``bounded``: what is
+    counted, or who is online, may show that none of its levels can hold.
     """
 
     __slots__ = (
         "always",
+        "bounded",
         "by_counts",
         "by_items",
         "by_orders",
@@ -76,19 +85,21 @@ class Watched:
         self.by_counts = by_counts and self.span > 0
         self.by_orders = by_counts and gate == ORDERS
         self.by_items = by_items and gate == NEAR
-        self.counts = self.by_counts or gate == LATE
+        self.counts = self.span > 0
+        self.bounded = self.counts or gate == AGENTS
         self.timed = judge.timed and rule.each != "conversation"
 
 
 class Lookout:
     """A rule at one shop on one service day: what its rate is summed from, and what it read last."""
 
-    __slots__ = ("asked", "counted", "late", "today", "watched")
+    __slots__ = ("asked", "counted", "known", "late", "today", "watched")
 
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
         self.counted: Counted | None = None
         self.asked = self.late = self.today = -1  # as they were at the last look; -1: there was none
+        self.known = UNTRIED
 
     def read(self) -> bool:
         """Read what is counted: whether it is other than at the last look."""
@@ -98,8 +109,37 @@ class Lookout:
             asked, late, today = counted.asked(), counted.late(), counted.asked_today()
         if late == self.late and asked == self.asked and today == self.today:
             return False
+        if self.known != SPARED or late > self.late or asked < self.asked:
+            self.known = UNTRIED
         self.asked, self.late, self.today = asked, late, today
         return True
+
+    def find_out(self, reading: Reading, *, plain: bool) -> None:
+        """Try once what is counted, or who is online; ``plain``: no shift of the clock turns the day back."""
+        if self.known != UNTRIED:
+            return
+        watched, judge = self.watched, self.watched.judge
+        if watched.gate == AGENTS:
+            spared = not judge.could_hold(reading)
+        else:
+            spared = judge.is_spared(self.asked, self.late)
+        if spared:
+            self.known = SPARED
+        elif watched.counts and plain and judge.stays_too_few(reading):
+            self.known = FEW
+        else:
+            self.known = MAY_HOLD
+
+    def is_calm(self) -> bool:
+        """Whether no level of the rule, which is idle, can hold until something of it changes."""
+        return self.known >= FEW
+
+    def wants_midnight(self) -> bool:
+        """Whether it may have something to say when the day ends, or a good day leaves its period."""
+        watched = self.watched
+        if watched.days > 1 and (watched.gate != LATE or self.late > 0):
+            return True
+        return self.is_calm() and watched.every_ms > 0 and (watched.always or self.asked > 0)
 
     def turn(self, shop: Shop, day: int, made: dict[tuple[str, int], Counted]) -> None:
         """A day was begun or closed: its rate is summed from others.

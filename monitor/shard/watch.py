@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.wheel import Timed
-from monitor.shard.lookout import AGENTS, LATE, NEAR, ORDERS, Lookout, Watched
+from monitor.shard.lookout import AGENTS, LATE, NEAR, ORDERS, UNTRIED, Lookout, Watched
 from monitor.shard.readings import ShopReading
 from rules.judge import Judgement
 from rules.machine import Reason, close, step, transition
@@ -133,6 +133,10 @@ class ShopWatch(Timed):
         for lookout in awake:
             watched = lookout.watched
             reading = self._reading(lookout, now_ms, dark, complete_from)
+            if watched.bounded and watched.id not in self.states:
+                lookout.find_out(reading, plain=shop.zone.plain)
+                if lookout.is_calm():
+                    continue
             self._judge(watched, reading, now_ms)
             if watched.timed:
                 due_ms = watched.judge.due_ms(reading)
@@ -142,7 +146,7 @@ class ShopWatch(Timed):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms:
             self._look_again((now_ms // every_ms + 1) * every_ms)
-        elif not self.next_ms and any(_moves_at_midnight(lookout) for lookout in self.lookouts):
+        elif not self.next_ms and any(lookout.wants_midnight() for lookout in self.lookouts):
             self._look_again(shop.zone.midnight(day + 1))
 
     def _let_pass(self) -> None:
@@ -191,7 +195,9 @@ class ShopWatch(Timed):
             if watched.by_items:
                 return self.shop.near_moved
             return self.shop.orders_changed if watched.by_orders else moved or not watched.by_counts
-        if gate == LATE and lookout.late <= 0:
+        if gate == AGENTS and self.shop.agents_changed:
+            lookout.known = UNTRIED
+        if lookout.is_calm() or (gate == LATE and lookout.late <= 0):
             return False
         if gate == NEAR:
             return bool(self.shop.near) and (anew or self.shop.near_moved or not watched.by_items)
@@ -269,9 +275,3 @@ class ShopWatch(Timed):
                 transition(Rule(rule_id), {"shop": self.shop.key}, change, SERVED, Facts(), now_ms)
             )
         self.removed.clear()
-
-
-def _moves_at_midnight(lookout: Lookout) -> bool:
-    """Whether a rule may have something to say when a good day leaves its period."""
-    watched = lookout.watched
-    return watched.days > 1 and (watched.gate != LATE or lookout.late > 0)
