@@ -136,6 +136,11 @@ def is_shipped(path: str) -> bool:
     return Path(path).parent == _SHIPPED / "packs"
 
 
+def shipped_packs() -> dict[str, Path]:
+    """The files of our packs, by the names they go by."""
+    return {path.stem: path for path in sorted((_SHIPPED / "packs").glob("*.yaml"))}
+
+
 def starter_rules() -> list[Path]:
     """The rule files we ship to start from."""
     return sorted((_SHIPPED / "starter").glob("*.yaml"))

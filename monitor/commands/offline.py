@@ -16,6 +16,7 @@ from monitor.engine.limits import EARLIEST_MS
 from monitor.limits import LATEST_MS
 from monitor.sources.files import total_bytes
 from monitor.sources.times import parse_time
+from rules.load import shipped_packs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,10 +37,22 @@ def read_time(ctx: click.Context, param: click.Parameter, text: str | None) -> i
     return at_ms
 
 
+def read_pack(ctx: click.Context, param: click.Parameter, text: str | None) -> Path | None:
+    """The file of a pack: by its path, or the newest of those that ship by its name."""
+    if text is None or (path := Path(text)).exists():
+        return None if text is None else path
+    shipped = shipped_packs()
+    if text not in shipped:
+        what = f"no file {text!r}, and no pack of that name ships; name a file, or {', '.join(shipped)}"
+        raise click.BadParameter(what, ctx, param)
+    return shipped[text]
+
+
 pack_option = click.option(
     "--pack",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A pack that serves every shop, whatever its platform.",
+    metavar="FILE",
+    callback=read_pack,
+    help="A pack that serves every shop, whatever its platform; one that ships by its name, as pinduoduo.",
 )
 since_option = click.option(
     "--since",
@@ -80,6 +93,7 @@ def run_topic(ctx: click.Context, shard: Shard, span: Span, at_ms: int | None) -
     with few_collections():
         replay_log(found, topic.records(), at_ms)
     _say_dead(found, note)
+    _say_packless(shard)
     return found
 
 
@@ -90,6 +104,7 @@ def run_files(shard: Shard, files: Sequence[str], at_ms: int | None) -> Replayed
     with few_collections(), progress("reading", total_bytes(files)) as advance:
         found = replay(files, shard, at_ms=at_ms, progress=advance)
     _say_dead(found, note)
+    _say_packless(shard)
     return found
 
 
@@ -116,3 +131,17 @@ def _say_dead(found: Replayed, say: Callable[[str], object]) -> None:
     if refused:
         more = refused - len(found.dead)
         say(f"{refused} events refused" + (f", {more} of them not listed" if more else ""))
+
+
+def _say_packless(shard: Shard) -> None:
+    """Say which platforms have no figures, once each: their events were taken, and nothing came of it."""
+    if shard.plan.serves_all:
+        return
+    spec = shard.engine.spec
+    without = {
+        platform
+        for platform, shop_id in shard.engine.shops
+        if spec.of(platform, f"{platform}:{shop_id}") is spec.default
+    }
+    for platform in sorted(without):
+        note(f"platform {platform}: no pack, so its shops have no measures; name one with --pack")

@@ -93,7 +93,9 @@ def command(
     if form == "html":
         click.echo(page(result, lines))
         return
-    print_table(FigureRow._fields, figure_rows(result, lines), empty="no shops")
+    print_table(
+        FigureRow._fields, figure_rows(result, lines), empty="no measures" if result["shops"] else "no shops"
+    )
     click.echo()
     print_table(AlertRow._fields, alert_rows(result), empty="no alerts")
     note(events_line(result))

@@ -30,6 +30,7 @@ TEXTS = frozenset(
     {
         *("text", "content", "processed_message_content", "text_content", "html_content"),
         *("feedback_message", "subject", "body", "caption", "transcribed_text"),
+        *("name", "email", "phone_number"),  # a webhook's people; no event of ours has them
     }
 )
 _VERSION = 1

@@ -22,6 +22,7 @@ from monitor.errors import MonitorError
 from monitor.limits import WEBHOOK_SKEW_S
 from monitor.sources.checks import check
 from monitor.sources.found import Decoded, Rejected
+from monitor.sources.framing import has_nul
 from monitor.sources.times import parse_time
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def map_webhook(
         arrival_ms: When it arrived.
         delivery: Chatwoot's delivery id, for what has no time of its own.
     """
+    if has_nul(body):
+        return Decoded([], [], [Rejected(0, "nul", "holds a NUL; send Chatwoot's own JSON", body)])
     try:
         payload = _decoder.decode(body)
         found = _map(source, payload, sent_ms, delivery) if isinstance(payload, dict) else []
@@ -136,10 +139,13 @@ def _base(source: ChatwootSource, payload: Json, inbox_id: object, conversation:
     account = _text(_dict(payload.get("account")).get("id")) or _account_of(conversation) or source.account
     if not account:
         raise MonitorError("the payload names no account", mend=f"set `account` of webhook {source.name}")
+    conversation_id = _text(conversation.get("id"))
+    if not conversation_id:  # else all that lack one would be one conversation
+        raise MonitorError("the payload names no conversation", mend="send Chatwoot's own JSON")
     return {
         "platform": source.platform,
         "shop_id": source.shop_of(inbox_id),
-        "conversation_id": f"{account}-{_text(conversation.get('id'))}",
+        "conversation_id": f"{account}-{conversation_id}",
         "customer_id": _text(_dict(_dict(conversation.get("meta")).get("sender")).get("id")),
     }
 
@@ -155,6 +161,9 @@ def _message(base: Json, message: Json) -> list[Json]:
     """A message; a private note is none, since the customer never sees it."""
     if message.get("private"):
         return []
+    message_id = _text(message.get("id"))
+    if not message_id:
+        raise MonitorError("the message has no id", mend="send Chatwoot's own JSON")
     actor = _actor(message)
     sender_id = _text(_dict(message.get("sender")).get("id"))
     about: Json = {"agent_id": sender_id} if actor in ("agent", "bot") else {}
@@ -168,7 +177,7 @@ def _message(base: Json, message: Json) -> list[Json]:
         | about
         | {
             "type": "message",
-            "id": f"message:{_text(message.get('id'))}",
+            "id": f"message:{message_id}",
             "at": _time_ms(message.get("created_at")) or 0,
             "actor": actor,
             "kind": _KINDS.get(_text(first.get("file_type")), _text(message.get("content_type")) or "text"),
@@ -210,18 +219,9 @@ def _opened(base: Json, conversation: Json, sent_ms: int, delivery: str) -> list
     event = base | {"type": "conversation", "at": at_ms}
     opened = event | {"id": _conversation_id(base, "opened", mark), "action": "opened"}
     assignee = _text(_dict(_dict(conversation.get("meta")).get("assignee")).get("id"))
-    if not assignee:
-        return [opened]
-    return [
-        opened,
-        event
-        | {
-            "id": _conversation_id(base, "assignee", mark),
-            "action": "assigned",
-            "agent_id": assignee,
-            "seq": 1,
-        },
-    ]
+    mine = _conversation_id(base, "assignee", mark)
+    assigned = event | {"id": mine, "action": "assigned", "agent_id": assignee, "seq": 1}
+    return [opened, assigned] if assignee else [opened]
 
 
 def _changed(base: Json, conversation: Json, sent_ms: int, delivery: str) -> list[Json]:

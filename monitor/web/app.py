@@ -118,7 +118,7 @@ def build_app(
     _add_alerts(app, view, desk, rules, access, pages, bodies, clock_ms, options)
     app.include_router(why_routes(reasons, access))
     app.include_router(stream_routes(view, access, streams))
-    app.include_router(dead_letter_routes(ingest, access, dead_letters, clock_ms))
+    app.include_router(dead_letter_routes(ingest, access, dead_letters, webhooks, clock_ms))
     app.include_router(probe_routes(view, access, metrics, dead_letters))
     app.include_router(page_routes(pages, view, desk, access, streams, bodies))
     add_documents(app, pages)

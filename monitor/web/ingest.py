@@ -163,7 +163,11 @@ def ingest_routes(
 
 
 def dead_letter_routes(
-    ingest: Ingest, access: Access, letters: DeadLetters, clock_ms: Callable[[], int]
+    ingest: Ingest,
+    access: Access,
+    letters: DeadLetters,
+    webhooks: Mapping[str, chatwoot.ChatwootSource],
+    clock_ms: Callable[[], int],
 ) -> APIRouter:
     """What was refused: listing it, and sending it again."""
     routes = APIRouter(prefix=API, tags=["dead letters"])
@@ -193,19 +197,33 @@ def dead_letter_routes(
         arrival_ms = clock_ms()
         by_source: dict[str, list[tuple[int, Event]]] = {}
         for letter in reversed(found):
-            event = decode_line(letter.raw, arrival_ms) if letter.parsed else None
-            if isinstance(event, Event):
-                event.source = event.received_at = ""
-                by_source.setdefault(letter.source, []).append((letter.id, event))
-        taken: list[int] = []
+            told = _told(letter, webhooks.get(letter.source), arrival_ms) if letter.parsed else []
+            if told:
+                by_source.setdefault(letter.source, []).extend((letter.id, event) for event in told)
+        taken: set[int] = set()
         for name, pairs in by_source.items():
             receipt = await ingest.entrance.accept(name, [event for _, event in pairs], arrival_ms)
-            refused = {one.place for one in receipt.rejected}
-            taken += [letter_id for place, (letter_id, _) in enumerate(pairs) if place not in refused]
-        await asyncio.to_thread(letters.remove, taken)
+            # A webhook may tell of two events: its letter goes once neither is refused.
+            refused = {pairs[one.place][0] for one in receipt.rejected}
+            taken |= {letter_id for letter_id, _ in pairs} - refused
+        await asyncio.to_thread(letters.remove, sorted(taken))
         return _json({"replayed": len(taken), "kept": letters.kept}, 200)
 
     return routes
+
+
+def _told(letter: DeadLetter, webhook: chatwoot.ChatwootSource | None, arrival_ms: int) -> list[Event]:
+    """The events a letter tells of as things are now: an event of ours, or a webhook as it came."""
+    event = decode_line(letter.raw, arrival_ms)
+    if isinstance(event, Event):
+        event.source = event.received_at = ""
+        return [event]
+    if webhook is None:
+        return []
+    mark = f"letter-{letter.id}"  # its delivery id is not kept
+    return chatwoot.map_webhook(
+        webhook, letter.raw, sent_ms=letter.arrival_ms, arrival_ms=arrival_ms, delivery=mark
+    ).events
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

@@ -159,7 +159,10 @@ def kind_of(shard: Shard, platform: str, shop_id: str, measure: str, number: int
     """
     shop = f"{platform}:{shop_id}"
     pack = shard.book.pack_on(platform, shop, number)
-    known = {m.id: m.kind for m in pack.measures.values() if m.kind in KINDS} if pack is not None else {}
+    if pack is None:
+        mend = "name one with --pack, or for the shop in shops.yaml"
+        raise MonitorError(f"{shop} has no pack on that day, and so no measures", mend=mend, code="not_found")
+    known = {m.id: m.kind for m in pack.measures.values() if m.kind in KINDS}
     if measure in known:
         return known[measure]
     hint = closest(measure, known)

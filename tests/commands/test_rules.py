@@ -124,3 +124,22 @@ def test_a_replay_says_that_it_judges_no_sums(conf):
     done = slawatch("replay", "day.ndjson", cwd=conf)
     assert done.returncode == 0, done.stderr
     assert "not judged here, since they are on sums over shops: team-misses" in done.stderr
+
+
+def test_a_replay_of_another_brand_says_that_it_has_no_pack_and_takes_one_that_ships_by_name(tmp_path):
+    event = '{"type": "message", "id": "1", "at": 1794362400000, "platform": "acme", "shop_id": "s1",'
+    (tmp_path / "log.ndjson").write_text(f'{event} "conversation_id": "c1", "actor": "customer"}}\n')
+    bare = slawatch("replay", "log.ndjson", cwd=tmp_path)
+    assert (bare.returncode, "no measures\n" in bare.stdout) == (0, True)
+    assert "platform acme: no pack, so its shops have no measures; name one with --pack" in bare.stderr
+    explained = slawatch("explain", "acme:s1", "reply_rate_3m", "--file", "log.ndjson", cwd=tmp_path)
+    assert explained.stderr == (
+        "slawatch: acme:s1 has no pack on that day, and so no measures; "
+        "name one with --pack, or for the shop in shops.yaml\n"
+    )
+    packed = slawatch("replay", "log.ndjson", "--pack", "pinduoduo", cwd=tmp_path)
+    assert "acme:s1" in packed.stdout
+    assert "no pack" not in packed.stderr
+    wrong = slawatch("replay", "log.ndjson", "--pack", "pinduodou", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "name a file, or pinduoduo, taobao" in wrong.stderr

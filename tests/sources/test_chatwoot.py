@@ -220,6 +220,8 @@ def test_without_an_account_the_configured_one_counts_and_without_that_the_mend_
         message(created_at="soon"), message(inbox={}, conversation={"id": 42}),
         message(created_at=10**30), {"event": "message_created"},
         message(sender=[1], conversation=[], attachments=["x"], inbox=None),
+        message(conversation=None), message(conversation=conversation(id=None)), message(id=None),
+        message(id="1\0"), message(content="\0"),
     ],
 )  # fmt: skip
 def test_a_webhook_that_is_bad_is_refused_with_its_reason(payload):

@@ -165,8 +165,12 @@ def test_refused_events_can_be_sent_again_once_their_fault_is_mended(house, clie
 
 class TestChatwoot:
     @pytest.fixture
-    def options(self):
-        return WebOptions(webhooks={"front": ChatwootSource("front", "s3cret")})
+    def webhooks(self):
+        return {"front": ChatwootSource("front", "s3cret")}
+
+    @pytest.fixture
+    def options(self, webhooks):
+        return WebOptions(webhooks=webhooks)
 
     BODY = json.dumps(
         {
@@ -219,3 +223,29 @@ class TestChatwoot:
             {"id": 1, "content": "", "processed_message_content": ""}
         ]
         assert "秘密".encode() not in b"".join(one.raw for one in house.letters.list())
+
+    def test_a_refused_one_can_be_sent_again_once_its_fault_is_mended(self, house, client, webhooks):
+        """As a webhook, which is no event of ours; one that tells of two goes when both are taken."""
+        opened = {
+            "event": "conversation_created", "id": 42, "inbox_id": 7, "created_at": NOW_MS // 1000,
+            "meta": {"sender": {"id": 9}, "assignee": {"id": 5}},
+        }  # fmt: skip
+        answer = self.post(client, body=json.dumps(opened).encode()).json()
+        assert "set `account` of webhook front" in answer["rejected"][0]["reason"]
+        assert client.post("/api/v1/dead-letters/replay").json() == {"replayed": 0, "kept": 1}
+        assert house.behind.batches == []
+        webhooks["front"] = ChatwootSource("front", "s3cret", account="3")
+        assert client.post("/api/v1/dead-letters/replay").json() == {"replayed": 1, "kept": 0}
+        source, events, _ = house.behind.batches[-1]
+        assert source == "front"
+        assert [(event.action, event.conversation_id) for event in events] == [
+            ("opened", "3-42"), ("assigned", "3-42"),
+        ]  # fmt: skip
+
+    def test_a_refused_one_keeps_nobodys_name_or_address(self, house, client):
+        said = json.loads(self.BODY) | {"created_at": "1999-01-01T00:00:00Z"}
+        said["sender"] |= {"name": "张三", "email": "zhang@example.com", "phone_number": "+8613800000000"}
+        self.post(client, body=json.dumps(said, ensure_ascii=False).encode())
+        (letter,) = house.letters.list()
+        for known in ("张三", "zhang@example.com", "13800000000"):
+            assert known.encode() not in letter.raw
