@@ -56,6 +56,7 @@ def load_model(
     model: type[Model],
     make: Callable[[dict[str, Any]], Model],
     problems: Iterable[str] = (),
+    over: Callable[[Location], str] = lambda _: "",
 ) -> Model:
     """What ``make`` makes of a file's values; every mistake of it is told, and ``problems`` with them.
 
@@ -64,6 +65,7 @@ def load_model(
         model: Whose fields the file's keys are, for what was meant.
         make: Makes the model, or raises pydantic's ``ValidationError``.
         problems: What else was found wrong.
+        over: What says a value in place of the file, such as a variable of the environment; empty: nothing.
 
     Raises:
         ConfigurationError: With every mistake, each at its place.
@@ -73,7 +75,7 @@ def load_model(
     try:
         made = make(values)
     except ValidationError as error:
-        found += (_problem(one, model, str(path), places, values) for one in _telling(error.errors()))
+        found += (_problem(one, model, str(path), places, values, over) for one in _telling(error.errors()))
         raise ConfigurationError(found) from error
     if found:
         raise ConfigurationError(found)
@@ -142,7 +144,12 @@ def _telling(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _problem(
-    one: ErrorDetails, model: type[BaseModel], file: str, places: Places, values: dict[str, Any]
+    one: ErrorDetails,
+    model: type[BaseModel],
+    file: str,
+    places: Places,
+    values: dict[str, Any],
+    over: Callable[[Location], str],
 ) -> str:
     at, allowed = _walk(model, one["loc"])
     name = ".".join(map(str, at))
@@ -170,9 +177,11 @@ def _problem(
             what, found = f"`{name}`: {bound}", repr(written)
     if known and one["type"] == "template":
         line, column = _inside(Path(file), line, column, one["ctx"]["line"], one["ctx"]["column"])
-    if known:
+    elsewhere = over(at)
+    if known and not elsewhere:
         return str(Problem(file, line, column, what, found, shown, hint))
-    return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", "configuration or environment", 1)
+    place = elsewhere or "configuration or environment"
+    return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", place, 1)
 
 
 def _written(values: Any, at: Location) -> Any:

@@ -224,7 +224,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: With every mistake, each at its place.
     """
-    return load_model(path, Settings, lambda values: Settings(**values), _unknown_variables())
+    return load_model(path, Settings, lambda values: Settings(**values), _unknown_variables(), _variable)
 
 
 def secret_variable(name: str) -> str:
@@ -243,6 +243,12 @@ def notify_socket() -> str:
 
 # Variables that the command line reads itself.
 _OTHER_VARIABLES = ("SLAWATCH_CONFIG", "SLAWATCH_TOKEN", "SLAWATCH_URL")
+
+
+def _variable(at: tuple[str | int, ...]) -> str:
+    """The variable that says a setting in place of the file; empty: none does."""
+    name = PREFIX + "__".join(map(str, at)).upper()
+    return f"environment {name}" if at and name in map(str.upper, os.environ) else ""
 
 
 def _unknown_variables() -> list[str]:

@@ -118,7 +118,11 @@ def test_a_misspelt_or_bad_variable_is_named(load, monkeypatch):
     ]  # fmt: skip
     monkeypatch.delenv("SLAWATCH_LATENES")
     monkeypatch.setenv("SLAWATCH_LATENESS", "soon")
-    assert problems(load, "")[0].startswith("configuration or environment: `lateness`: not a duration")
+    monkeypatch.setenv("SLAWATCH_JOURNAL__KEEP", "long")
+    for file in ("", "lateness: 5m\njournal: {keep: 35d}"):  # what the file says there is not what is wrong
+        lateness, keep = problems(load, file)
+        assert lateness.startswith("environment SLAWATCH_LATENESS: `lateness`: not a duration")
+        assert keep.startswith("environment SLAWATCH_JOURNAL__KEEP: `journal.keep`: not a duration")
 
 
 def test_a_webhook_s_secret_comes_from_one_place_and_is_never_shown(load, tmp_path):
