@@ -1,1 +1,1 @@
-"""Where things go that are not alerts: metrics, dead letters."""
+"""Where things go that are not alerts: metrics, dead letters, figures to InfluxDB."""

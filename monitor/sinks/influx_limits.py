@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 BATCH_POINTS = 5_000  # points of one row of the spool; more are several
-REQUEST_POINTS = (
-    10_000  # points of one request, of several rows if they are small; halved when that is too many
-)
+REQUEST_POINTS = 10_000  # of one request, of several rows if they are small; halved when that is too many
 GROWN_BY = 8  # an eighth more after each that was stored, up to REQUEST_POINTS
 MEMORY_BYTES = 16 << 20  # of a spool that cannot be on disk
 QUEUED_BATCHES = 64  # given and not on disk yet; more are dropped and counted (busy)

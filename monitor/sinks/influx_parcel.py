@@ -33,11 +33,7 @@ class Part:
 
 
 class Parcel:
-    """A batch in parts.
-
-    Args:
-        batch: Which.
-    """
+    """A batch in parts."""
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch

@@ -31,9 +31,7 @@ OK, SLOW, DOWN, REFUSED = "ok", "slow", "down", "refused"
 class State:
     """How sending goes. ``quarantined``: points that the server will never take."""
 
-    way: str = (
-        OK  # ok; slow: fewer at once, as it takes too long; down; or refused: somebody must mend something
-    )
+    way: str = OK  # slow: fewer at once, as it takes too long; down; refused: somebody must mend something
     words: str = ""
     since_ms: int = 0  # when it went wrong first; 0: it does not
     sent: int = 0  # points that the server has taken since the start

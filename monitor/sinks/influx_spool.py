@@ -71,9 +71,8 @@ class Spool:
         path = self._path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute(
-                "PRAGMA auto_vacuum = INCREMENTAL"
-            )  # before the first table: the file shrinks again
+            # Before the first table: the file shrinks again.
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
