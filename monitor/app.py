@@ -5,8 +5,6 @@ settings → packs, rules → plan → shard · journal, store · desk · channe
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,7 +32,7 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reasons import Reasons, live
 from monitor.runtime.reload import Reload, on_hangup
-from monitor.runtime.server import serving
+from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
 from monitor.runtime.view import View
@@ -97,9 +95,7 @@ async def run(
     if clock_file is not None:
         refuse_real_channels(configured.alerting)
         clock = ManualClock(first_time(clock_file))
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    stop = told_to_stop()
     async with daemon(configured, clock) as it:
         it.running.part("memory", collect_seldom)
         if clock_file is None:  # under a told clock things are late whenever it jumps

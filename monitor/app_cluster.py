@@ -6,7 +6,6 @@ settings → packs, rules → plan → shards · topic · stores · probes
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 import time
 import uuid
@@ -39,7 +38,7 @@ from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import NOTICE, Reload, on_hangup
-from monitor.runtime.server import serving
+from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shared_clock import shared_clock
 from monitor.runtime.worker_thread import StoreThread
 from monitor.sinks.dead_letters import DeadLetters
@@ -97,14 +96,6 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
             ended.result()
         for task in (stopped, ended):
             task.cancel()
-
-
-def told_to_stop() -> asyncio.Event:
-    """Set once the process is told to stop."""
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return stop
 
 
 @asynccontextmanager

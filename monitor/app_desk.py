@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from monitor.app import receipts_of, sender_of
-from monitor.app_cluster import name_of_process, opened_store, told_to_stop
+from monitor.app_cluster import name_of_process, opened_store
 from monitor.auditing import PART
 from monitor.charting import chart, charts_of
 from monitor.configured import Configured, configure
@@ -33,7 +33,7 @@ from monitor.runtime.link_key import links_of
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
-from monitor.runtime.server import serving
+from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shared_clock import SharedClock, shared_clock
 from monitor.runtime.status import SenderMetrics, desk_status, measure_desk
 from monitor.runtime.view import View

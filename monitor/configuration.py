@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from monitor.errors import MonitorError
 from rules.problems import Problem, closest
@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-Model = TypeVar("Model", bound=BaseModel)
+Made = TypeVar("Made", bound=BaseModel)
 Location = tuple[str | int, ...]
 Places = dict[Location, tuple[int, int]]
 
 _BLOCK = re.compile(r":\s+\|[+-]?\s*(#.*)?$")
 _NOTHING = ("", "~", "null", "Null", "NULL")
 _NEVER_SHOWN = ("secret", "token", "password", "phone", "key")
+
+
+class Part(BaseModel):
+    """A part of a file: an unknown key is an error, and nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ConfigurationError(MonitorError):
@@ -53,11 +59,11 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
 
 def load_model(
     path: Path | None,
-    model: type[Model],
-    make: Callable[[dict[str, Any]], Model],
+    model: type[Made],
+    make: Callable[[dict[str, Any]], Made],
     problems: Iterable[str] = (),
     over: Callable[[Location], str] = lambda _: "",
-) -> Model:
+) -> Made:
     """What ``make`` makes of a file's values; every mistake of it is told, and ``problems`` with them.
 
     Args:
@@ -82,7 +88,20 @@ def load_model(
     return made
 
 
-def as_far_as_right(path: Path | None, make: Callable[[dict[str, Any]], Model]) -> Model | None:
+def file_text(path: Path, what: str) -> str:
+    """The text of a file that holds a secret and nothing else; ``what`` names the setting.
+
+    Raises:
+        ConfigurationError: It cannot be read.
+    """
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        detail = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigurationError([f"{what}: {path}: {detail}; name a readable file"]) from error
+
+
+def as_far_as_right(path: Path | None, make: Callable[[dict[str, Any]], Made]) -> Made | None:
     """The same for who wants to look further: keys with mistakes are left out; None: nothing can be made."""
     try:
         values = _read(path)[0] if path is not None else {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
-from monitor.configuration import load_model
+from monitor.configuration import Part, load_model
 from monitor.settings_sources import NAME
 
 if TYPE_CHECKING:
@@ -20,11 +20,7 @@ _PERCENT = r"^\d{1,3}(\.\d{1,4})?%$"
 _URL_FIELDS = {"conversation_id", "customer_id", "shop_id", "platform", "agent_id"}
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class LineOverride(_Model):
+class LineOverride(Part):
     """A platform's line as it stands for one shop."""
 
     at_least: str | None = Field(default=None, pattern=_PERCENT)
@@ -35,7 +31,7 @@ class LineOverride(_Model):
     """Units (1 to 1,000,000) from which on the line counts."""
 
 
-class Shop(_Model):
+class Shop(Part):
     """One shop."""
 
     name: str = Field(default="", max_length=100)
@@ -71,7 +67,7 @@ class Shop(_Model):
         return url
 
 
-class Person(_Model):
+class Person(Part):
     """Somebody who can be told."""
 
     name: str = Field(default="", max_length=100)
@@ -104,14 +100,14 @@ class Person(_Model):
         return phone
 
 
-class Shops(_Model):
+class Shops(Part):
     """The file ``shops.yaml``."""
 
     shops: dict[Annotated[str, Field(pattern=_SHOP_KEY)], Shop] = Field(default_factory=dict)
     """Shops by `platform:shop_id`."""
 
 
-class People(_Model):
+class People(Part):
     """The file ``people.yaml``."""
 
     people: dict[Annotated[str, Field(pattern=NAME)], Person] = Field(default_factory=dict)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.spec import EngineSpec
     from rules.pack import Line, Pack
-    from rules.rule import Condition, Rule
+    from rules.rule import Condition, Level, Rule
 
 PACED = frozenset({"breach_in"})
 ITEM_FIGURES = frozenset({"seconds_left", "wait"})
@@ -217,10 +217,13 @@ def in_force(versions: Sequence[Pack], day: int) -> Pack | None:
     return None if ended else found
 
 
+def _levels(rule: Rule) -> list[Level]:
+    return [level for level in (rule.warn, rule.crit, rule.clear) if level is not None]
+
+
 def _figures(rule: Rule) -> set[str]:
     """The figures that decide whether a level of a rule holds, and whether its alert is clear."""
-    levels = (rule.warn, rule.crit, rule.clear)
-    conditions = [level.condition for level in levels if level is not None]
+    conditions: list[Condition] = [level.condition for level in _levels(rule)]
     if rule.only_if is not None:
         conditions.append(rule.only_if)
     return {comparison.figure for condition in conditions for comparison in comparisons(condition)}
@@ -233,10 +236,7 @@ def _by_counts(rule: Rule) -> bool:
 
 def _by_items(rule: Rule) -> bool:
     """Whether only conversations near a deadline, and how near they are, change what a rule says."""
-    levels = [level for level in (rule.warn, rule.crit, rule.clear) if level is not None]
-    plain = (
-        not rule.line and not rule.min_count and not any(level.min_count or level.during for level in levels)
-    )
+    plain = not (rule.line or rule.min_count or any(one.min_count or one.during for one in _levels(rule)))
     return rule.each == "conversation" and plain and _figures(rule) <= ITEM_FIGURES | {"costs_budget"}
 
 
@@ -271,18 +271,14 @@ def _needs_a_miss(condition: Condition) -> bool:
 
 def _moves(rule: Rule, period: str, forecast: bool) -> tuple[int, bool]:
     """At which multiples of time a rule's figures move by themselves, and whether even with nobody asking."""
-    levels = [level for level in (rule.warn, rule.crit, rule.clear) if level is not None]
-    conditions: list[Condition] = [level.condition for level in levels]
-    if rule.only_if is not None:
-        conditions.append(rule.only_if)
-    figures = {comparison.figure for condition in conditions for comparison in comparisons(condition)}
+    figures = _figures(rule)
     periods = []
     if figures & PACED:
         periods.append(PACE_BUCKET_MS)
     width = window_ms(period)
     if width is not None:
         periods.append(bucket_ms(width))
-    always = any(level.during for level in levels)
+    always = any(level.during for level in _levels(rule))
     if figures & FORECAST or forecast or always:
         periods.append(MINUTE_MS)
     return min(periods, default=0), always

@@ -13,45 +13,35 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-)
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor import limits
-from monitor.configuration import ConfigurationError, load_model
+from monitor.configuration import ConfigurationError, Part, load_model
 from monitor.quantities import Duration, Size
 from monitor.settings_cluster import KafkaSettings, PostgresSettings
 from monitor.settings_influx import InfluxSettings
 from monitor.settings_sources import NAME, SourceSettings
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.sources.follow import FollowedDirectory
+from rules.pack import DAY_MS
 from rules.problems import closest
 
 PREFIX = "SLAWATCH_"
-SECRET_PREFIX = (
-    f"{PREFIX}SECRET_"  # variables of secrets may have any name; these are never taken for settings
-)
-_MINUTE_MS, _DAY_MS = 60_000, 86_400_000
+SECRET_PREFIX = f"{PREFIX}SECRET_"  # of secrets, which may have any name; never taken for a setting
+_MINUTE_MS = 60_000
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class JournalSettings(_Model):
+class JournalSettings(Part):
     """The history that reports and back-tests read."""
 
-    keep: Duration = Field(default=35 * _DAY_MS, ge=2 * _DAY_MS, le=800 * _DAY_MS)
+    keep: Duration = Field(default=35 * DAY_MS, ge=2 * DAY_MS, le=800 * DAY_MS)
     """How long (2d to 800d) records are kept."""
     keep_size: Size = Field(default=20 << 30, ge=64 << 20, le=1 << 44)
     """How large (64MB to 16TB) it may grow; then the oldest go first."""
 
 
-class LimitSettings(_Model):
+class LimitSettings(Part):
     """What one client may ask."""
 
     requests_per_minute: int = Field(default=limits.REQUESTS_PER_MINUTE, ge=1, le=1_000_000)
@@ -60,7 +50,7 @@ class LimitSettings(_Model):
     """Largest body (64KB to 256MB), unpacked; larger ones are answered 413."""
 
 
-class LogSettings(_Model):
+class LogSettings(Part):
     """What is logged, and how."""
 
     format: Literal["auto", "console", "json"] = "auto"
@@ -100,9 +90,9 @@ class Settings(BaseSettings):
     """Names, teams and packs of shops; may be missing."""
     people: Path = Path("people.yaml")
     """People and how they are reached; may be missing."""
-    lateness: Duration = Field(default=10 * _MINUTE_MS, ge=1_000, le=_DAY_MS)
+    lateness: Duration = Field(default=10 * _MINUTE_MS, ge=1_000, le=DAY_MS)
     """How late (1s to 1d) an event may come without changing any figure."""
-    silent_after: Duration = Field(default=15 * _MINUTE_MS, ge=10_000, le=7 * _DAY_MS)
+    silent_after: Duration = Field(default=15 * _MINUTE_MS, ge=10_000, le=7 * DAY_MS)
     """How long (10s to 7d) a source without heartbeats may be silent in service hours."""
     low_water: Size = Field(default=256 << 20, ge=1 << 20, le=1 << 40)
     """Free disk (1MB to 1TB) below which events are answered 503, so that alerts go on."""

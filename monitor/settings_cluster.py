@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from monitor.configuration import ConfigurationError
+from monitor.configuration import ConfigurationError, Part, file_text
 from monitor.quantities import Duration
+from rules.pack import DAY_MS
 
-_SECOND_MS, _DAY_MS = 1_000, 86_400_000
 _BROKERS = r"^[^\s,:]+:\d{1,5}(,\s*[^\s,:]+:\d{1,5})*$"
 _TOPIC = r"^[a-zA-Z0-9._-]{1,249}$"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class _Secured(_Model):
+class _Secured(Part):
     """A link on which a password may be asked for."""
 
     password: SecretStr | None = None
@@ -46,11 +42,7 @@ class _Secured(_Model):
         if self.password_file is None:
             return self.password.get_secret_value() if self.password else ""
         path = base / self.password_file
-        try:
-            found = path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            detail = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigurationError([f"password_file: {path}: {detail}; name a readable file"]) from error
+        found = file_text(path, "password_file")
         if not found:
             raise ConfigurationError([f"password_file: {path}: is empty; write the password into it"])
         return found
@@ -67,13 +59,13 @@ class KafkaSettings(_Secured):
     """Partitions it should have; one shard each, and no more workers than these can share the work."""
     replication: int = Field(default=3, ge=1, le=9)
     """Brokers that should hold each record."""
-    retention: Duration = Field(default=3 * _DAY_MS, ge=3_600_000, le=800 * _DAY_MS)
+    retention: Duration = Field(default=3 * DAY_MS, ge=3_600_000, le=800 * DAY_MS)
     """How long (1h to 800d) the topic should keep records: longer than the longest outage."""
     group: str = Field(default="slawatch", pattern=_TOPIC)
     """The group that workers share the partitions in."""
     instance: str = Field(default="", pattern=r"^[a-zA-Z0-9._-]{0,200}$")
     """A name that is this worker's at every start: a restart within `session_timeout` moves no shard."""
-    session_timeout: Duration = Field(default=10 * _SECOND_MS, ge=6_000, le=300_000)
+    session_timeout: Duration = Field(default=10_000, ge=6_000, le=300_000)
     """How long (6s to 5m) a worker may be silent before its shards go to others."""
     linger: Duration = Field(default=20, ge=0, le=1_000)
     """How long (0ms to 1s) records may gather before they are fetched: less work, later by so much."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from monitor.configuration import Part
 from monitor.quantities import Duration, Size
+from rules.pack import DAY_MS
 
-_SECOND_MS, _DAY_MS = 1_000, 86_400_000
 _NAME = r"^[^\x00-\x1f\"\\]{0,200}$"
 
 
-class InfluxSettings(BaseModel):
+class InfluxSettings(Part):
     """Figures to InfluxDB 2, for charts; nothing is written while there is no `url`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(default="", pattern=r"^(https?://[^\s/@]+(/[^\s?#]*)?)?$", max_length=300)
     """Where it is, `http(s)://host:8086`; empty: no figures are written."""
@@ -30,13 +29,13 @@ class InfluxSettings(BaseModel):
     """A file that holds the token and nothing else; read again when the token is refused."""
     ca_file: Path | None = None
     """The authority that its certificate is checked with, PEM; without it the system's."""
-    every: Duration = Field(default=10 * _SECOND_MS, ge=_SECOND_MS, le=3_600_000)
+    every: Duration = Field(default=10_000, ge=1_000, le=3_600_000)
     """How often (1s to 1h) figures are written."""
-    keep: Duration = Field(default=90 * _DAY_MS, ge=2 * _DAY_MS, le=3_650 * _DAY_MS)
+    keep: Duration = Field(default=90 * DAY_MS, ge=2 * DAY_MS, le=3_650 * DAY_MS)
     """How long (2d to 3650d) `slawatch doctor --setup` has the bucket keep them."""
     spool_size: Size = Field(default=1 << 30, ge=1 << 20, le=1 << 40)
     """What may wait on disk (1MB to 1TB) while it is down; then the oldest figures go first."""
-    spool_age: Duration = Field(default=7 * _DAY_MS, ge=60 * _SECOND_MS, le=90 * _DAY_MS)
+    spool_age: Duration = Field(default=7 * DAY_MS, ge=60_000, le=90 * DAY_MS)
     """How long (1m to 90d) something may wait."""
 
     @model_validator(mode="after")

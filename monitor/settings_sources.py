@@ -5,20 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from monitor.configuration import ConfigurationError
+from monitor.configuration import ConfigurationError, Part, file_text
 from monitor.quantities import Duration
+from rules.pack import DAY_MS
 
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
-_DAY_MS = 86_400_000
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ChatwootSettings(_Model):
+class ChatwootSettings(Part):
     """A Chatwoot webhook, received at ``/api/v1/sources/chatwoot/{source}``."""
 
     secret: SecretStr | None = None
@@ -51,12 +47,7 @@ class ChatwootSettings(_Model):
         if self.secret_file is None:
             secret = self.secret.get_secret_value() if self.secret else ""
         else:
-            path = base / self.secret_file
-            try:
-                secret = path.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                detail = getattr(error, "strerror", None) or "not UTF-8"
-                raise ConfigurationError([f"secret_file of source {name}: {path}: {detail}"]) from error
+            secret = file_text(base / self.secret_file, f"secret_file of source {name}")
         if not secret:
             raise ConfigurationError(
                 [f"the secret of source {name} is empty; copy it from the webhook in Chatwoot"]
@@ -67,7 +58,7 @@ class ChatwootSettings(_Model):
 Pattern = Annotated[str, Field(pattern=r"^[^/\\]{1,100}$")]
 
 
-class DirectorySettings(_Model):
+class DirectorySettings(Part):
     """A followed directory: NDJSON files that are dropped there whole, or appended to."""
 
     path: Path
@@ -76,12 +67,12 @@ class DirectorySettings(_Model):
     """Patterns (1 to 20) of the names of its files; rotated names and `.gz` fit the default."""
 
 
-class SourceSettings(_Model):
+class SourceSettings(Part):
     """One source of events."""
 
-    heartbeat: Duration | None = Field(default=None, ge=1_000, le=_DAY_MS)
+    heartbeat: Duration | None = Field(default=None, ge=1_000, le=DAY_MS)
     """The period (1s to 1d) in which it promises a heartbeat event; missing one, it is blind."""
-    silent_after: Duration | None = Field(default=None, ge=10_000, le=7 * _DAY_MS)
+    silent_after: Duration | None = Field(default=None, ge=10_000, le=7 * DAY_MS)
     """Without heartbeats: how long in service hours (10s to 7d) it may say nothing. Default: of all."""
     chatwoot: ChatwootSettings | None = None
     """Set where the source is a Chatwoot webhook."""

@@ -1,9 +1,10 @@
-"""The HTTP server inside the daemon's event loop; signals are the daemon's business, not the server's."""
+"""The HTTP server inside a process's event loop, and the signals that end it, which are not the server's."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals alone: the daemon stops the server, then writes its state."""
         yield
+
+
+def told_to_stop() -> asyncio.Event:
+    """Set once the process is told to stop."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
 
 
 @asynccontextmanager
