@@ -2,10 +2,10 @@
 
 A collection walks every object there is: with 330 MB of shard state it holds the event loop for 0.2 s. Python
 looks at the young at all times as well, a tenth of a worker's time, to find some tens of objects among
-600,000 events' (measured): nearly nothing here forms cycles, and what dies is freed by its count. So all are
-collected, when memory has doubled since the last time, whatever the reason, else a few times a day,
-and when a shard went to another worker: what it held hangs together in cycles (100,000 shops: 1.3 GB), and is
-given back to the system then.
+600,000 events' (measured): nearly nothing here forms cycles, and what dies is freed by its count. So the
+young are looked at as memory has grown by what takes 30 ms, and all a few times a day, sooner where it has
+grown by much, and when a shard went to another worker: what it held hangs together in cycles (100,000 shops:
+1.3 GB), and is given back to the system then.
 
 Where the C library is glibc, each thread takes memory from a heap of its own, and what one thread freed is
 of no use to another: shops that a thread had restored and the event loop packed anew were paid for twice.
@@ -67,24 +67,27 @@ async def collect_seldom(gone: Callable[[], int] = lambda: 0) -> None:
 
 
 async def _collect_when_due(gone: Callable[[], int]) -> None:
-    known, times, blocks = gone(), 0, sys.getallocatedblocks()
-    collected_s = given_s = time.monotonic()
+    known, times, after_all = gone(), 0, sys.getallocatedblocks()
+    after_young = after_all
+    all_s = given_s = time.monotonic()
     while True:
         await asyncio.sleep(limits.COLLECTION_LOOK_S)
-        grown = sys.getallocatedblocks() - blocks
+        blocks, now_s = sys.getallocatedblocks(), time.monotonic()
+        after_young = min(after_young, blocks)
+        grown_s = limits.GROWN_S if blocks - after_all > limits.GROWN_BLOCKS else limits.FULL_COLLECTION_S
         if gone() != known:
             known, times = gone(), 2
-        elif not times and (
-            grown > max(limits.GROWN_BLOCKS, blocks)
-            or time.monotonic() >= collected_s + limits.FULL_COLLECTION_S
-        ):
+        elif not times and now_s >= all_s + grown_s:
             times = 1
         if times:
             times -= 1
             began_s = time.perf_counter()
-            found, collected_s = gc.collect(), time.monotonic()
-            blocks = sys.getallocatedblocks()
+            found, all_s = gc.collect(), now_s
+            after_all = after_young = sys.getallocatedblocks()
             log.info("memory collected", objects=found, took_s=round(time.perf_counter() - began_s, 3))
-        if collected_s > given_s or time.monotonic() >= given_s + limits.GIVE_BACK_S:
+        elif blocks - after_young > limits.YOUNG_BLOCKS:
+            gc.collect(1)
+            after_young = sys.getallocatedblocks()
+        if all_s > given_s or now_s >= given_s + limits.GIVE_BACK_S:
             await asyncio.to_thread(give_back)
-            given_s = time.monotonic()
+            given_s = now_s

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -83,10 +84,20 @@ def test_what_a_shard_held_is_freed_soon_after_it_was_let_go(monkeypatch):
     asyncio.run(play())
 
 
+def grow_until(kept: list[object], over: Callable[[], bool]) -> Callable[[], bool]:
+    """More is kept at each look, until it is over."""
+
+    def grown() -> bool:
+        kept.extend(object() for _ in range(100_000))
+        return over()
+
+    return grown
+
+
 @pytest.mark.usefixtures("as_it_was")
-def test_memory_that_grows_is_looked_through_whatever_grew(monkeypatch):
+def test_memory_that_grows_is_looked_through_among_what_is_new(monkeypatch):
     monkeypatch.setattr(limits, "COLLECTION_LOOK_S", 0.01)
-    monkeypatch.setattr(limits, "GROWN_BLOCKS", 1_000)
+    monkeypatch.setattr(limits, "YOUNG_BLOCKS", 1_000)
 
     async def play() -> None:
         part = asyncio.create_task(collect_seldom())
@@ -94,12 +105,28 @@ def test_memory_that_grows_is_looked_through_whatever_grew(monkeypatch):
         assert not gc.isenabled()
         seen, kept = weakref.ref(Held()), list[object]()
         assert seen() is not None
+        await until(grow_until(kept, lambda: seen() is None))
+        await _end(part)
 
-        def gone_as_more_comes() -> bool:
-            kept.extend(object() for _ in range(100_000))
-            return seen() is None
+    asyncio.run(play())
 
-        await until(gone_as_more_comes)
+
+@pytest.mark.usefixtures("as_it_was")
+def test_what_was_kept_for_long_is_looked_for_as_well_where_memory_has_grown_by_much(monkeypatch):
+    monkeypatch.setattr(limits, "COLLECTION_LOOK_S", 0.01)
+    monkeypatch.setattr(limits, "YOUNG_BLOCKS", 1_000)
+    monkeypatch.setattr(limits, "GROWN_BLOCKS", 200_000)
+    monkeypatch.setattr(limits, "GROWN_S", 0.0)
+
+    async def play() -> None:
+        part = asyncio.create_task(collect_seldom())
+        await asyncio.sleep(0)
+        held, kept = Held(), list[object]()
+        seen, young = weakref.ref(held), weakref.ref(Held())
+        await until(grow_until(kept, lambda: young() is None))
+        del held
+        assert seen() is not None
+        await until(grow_until(kept, lambda: seen() is None))
         await _end(part)
 
     asyncio.run(play())
