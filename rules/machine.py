@@ -44,7 +44,7 @@ class Reason(StrEnum):
 REASON_TEXTS: Final[dict[Reason, Text]] = {
     Reason.REACHED: Text("达到告警条件", "the condition holds"),
     Reason.ROSE: Text("升为严重", "rose to critical"),
-    Reason.FELL: Text("降为预警", "fell to a warning"),
+    Reason.FELL: Text("降为警告", "fell to a warning"),
     Reason.RETURNED: Text("再次达到告警条件", "the condition holds again"),
     Reason.EASED: Text("好转，等待确认恢复", "eased, not yet clear"),
     Reason.CLEARED: Text("已恢复", "cleared"),

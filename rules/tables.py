@@ -21,7 +21,7 @@ _HEADS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "reasons": {"zh": ("代码", "含义"), "en": ("code", "meaning")},
     "pack": {
-        "zh": ("指标包", "版本", "生效", "考核时段", "时区", "查证"),
+        "zh": ("规则包", "版本", "生效", "考核时段", "时区", "查证"),
         "en": ("pack", "version", "from", "service hours", "time zone", "looked up"),
     },
     "measures": {

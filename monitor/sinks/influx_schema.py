@@ -118,7 +118,7 @@ team | 负责的小组，shops.yaml 里有才写 | the team that answers for it,
 _MEASURE = "measure | 指标 | the measure\n"
 _PERIOD = "period | 周期：day 7d 30d 或窗口 | the period: day, 7d, 30d or a window\n"
 _KNOWN = """
-blind int | 1：来源失明，其余字段不写 | 1: a source is blind; other figures are left out
+blind int | 1：来源失联，其余字段不写 | 1: a source is blind; other figures are left out
 partial int | 1：数据不满整个周期 | 1: not complete for the whole period
 """
 
@@ -197,7 +197,7 @@ SOURCE: Final = _measurement(
     _SAMPLED,
     "source | 来源 | the source",
     """
-blind int | 1：来源失明 | 1: the source is blind
+blind int | 1：来源失联 | 1: the source is blind
 heard_ms int ms | 最近一次听到它的时刻，从未为 0 | when it was last heard (epoch), 0: never
 """,
 )

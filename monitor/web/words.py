@@ -80,7 +80,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "logout": ("退出", "Sign out"),
     "api": ("接口", "API"),
     "health_ok": ("正常", "OK"),
-    "health_warn": ("预警", "Warning"),
+    "health_warn": ("警告", "Warning"),
     "health_crit": ("严重", "Critical"),
     "health_unknown": ("未知", "Unknown"),
     "health_partial": ("不完整", "Partial"),

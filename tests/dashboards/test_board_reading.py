@@ -79,7 +79,7 @@ def test_a_shop_that_is_blind_is_at_the_top_and_is_never_green(see):
     assert (rows[0]["shop"], rows[0]["severity"]) == ("s2", "3")
     assert shown(see("slawatch-wall", "Blind shops")) == ("1", "red")
     assert shown(see("slawatch-shop", "Blind", shop="s2")) == ("是 yes", "red")
-    assert shown(see("slawatch-shop", "State", shop="s2"))[0] == "失明 blind"
+    assert shown(see("slawatch-shop", "State", shop="s2"))[0] == "失联 blind"
     assert shown(see("slawatch-shop", "Budget left", shop="s2")) == ("NO DATA", "red")
 
 

@@ -132,7 +132,7 @@ def test_a_shop_past_a_line_says_so_whatever_its_alerts_say(house, client):
     house.behind.shown_shops = [shop(1, "warn", left=-3, tonight=4)]
     row = row_of(client.get("/").text, "shop")
     assert 'class="row shop crit"' in row
-    assert text_of(row).startswith(" 第1旗舰店 pinduoduo 已越线 预警 ")
+    assert text_of(row).startswith(" 第1旗舰店 pinduoduo 已越线 警告 ")
     house.behind.shown_shops = [shop(1, "ok", left=-3)]
     row = row_of(client.get("/?lang=en").text, "shop")
     assert "Line crossed" in row

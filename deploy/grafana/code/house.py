@@ -42,7 +42,7 @@ SEVERITIES = {
     "0": ("正常 ok", GREEN),
     "1": ("警告 warn", AMBER),
     "2": ("严重 crit", RED),
-    "3": ("失明 blind", "purple"),
+    "3": ("失联 blind", "purple"),
 }
 Steps = tuple[tuple[float | None, str], ...]
 # Below the least a number can be, nothing was measured: the base of every scale is red.

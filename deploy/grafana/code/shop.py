@@ -88,7 +88,7 @@ def shop() -> Dashboard:
             ((None, RED), (1, GREEN)),
         ),
         number(
-            "失明 · Blind",
+            "失联 · Blind",
             "来源失联时指标未知。 Nothing is known while its source is not heard.",
             flux.latest(SHOP, ("blind",), one),
             ((None, RED),),

@@ -45,7 +45,7 @@ def wallboard() -> Dashboard:
             to=TO_ALERTS,
         ),
         number(
-            "失明店铺 · Blind shops",
+            "失联店铺 · Blind shops",
             "数据来源失联，指标未知。 Their source is not heard: nothing is known of them.",
             flux.total(SHOP, "blind", "sum"),
             to=TO_SELF,
