@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,6 +61,17 @@ async def living(place: Path, clock: ManualClock, settings: str = ""):
             yield it, client, wecom
     finally:
         await wecom.close()
+
+
+def play(place: Path, scene, at_ms=TEN_MS, settings=""):
+    """Run ``scene(it, client, wecom, clock)`` with a daemon that begins at ``at_ms``."""
+
+    async def main():
+        clock = ManualClock(at_ms)
+        async with living(place, clock, settings) as (it, client, wecom):
+            await scene(it, client, wecom, clock)
+
+    asyncio.run(main())
 
 
 def message(n, at_ms, actor="customer", shop="s1"):

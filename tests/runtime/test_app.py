@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from live import RULES
-from scenes import TEN_MS, a_miss, client_of, configured, folder, line_of, living, message, post
+from scenes import TEN_MS, a_miss, client_of, configured, folder, line_of, living, message, play, post
 
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
@@ -29,25 +29,22 @@ from monitor.store.journal_reader import JournalError, JournalReader, Kind
 def test_a_question_nobody_answers_reaches_the_group_at_its_deadline(tmp_path):
     """Asked at 10:00:00, limit 2 s: in time up to and including 10:00:02, late after."""
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            assert (await post(client, message(1, TEN_MS)))["accepted"] == 1
-            await pass_time(clock, TEN_MS + 2_000, it.running.settled)
-            assert wecom.inbox == []
-            assert [
-                w["conversation_id"] for w in (await client.get("/api/v1/at-risk")).json()["at_risk"]
-            ] == ["c1"]
-            await pass_time(clock, TEN_MS + 3_000, it.running.settled)
-            assert len(wecom.inbox) == 1
-            assert "mall:s1" in wecom.texts()[0]
-            assert (await line_of(client))["late"] == 1
-            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
-            assert (alert["rule"], alert["state"], alert["severity"]) == ("a-miss", "firing", "crit")
-            ready = await client.get("/readyz")
-            assert (ready.status_code, ready.json()["problems"]) == (200, [])
+    async def scene(it, client, wecom, clock):
+        assert (await post(client, message(1, TEN_MS)))["accepted"] == 1
+        await pass_time(clock, TEN_MS + 2_000, it.running.settled)
+        assert wecom.inbox == []
+        (risk,) = (await client.get("/api/v1/at-risk")).json()["at_risk"]
+        assert risk["conversation_id"] == "c1"
+        await pass_time(clock, TEN_MS + 3_000, it.running.settled)
+        assert len(wecom.inbox) == 1
+        assert "mall:s1" in wecom.texts()[0]
+        assert (await line_of(client))["late"] == 1
+        (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+        assert (alert["rule"], alert["state"], alert["severity"]) == ("a-miss", "firing", "crit")
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()["problems"]) == (200, [])
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_a_restart_goes_on_where_it_was_and_tells_nothing_twice(tmp_path):
@@ -80,66 +77,58 @@ def test_midnight_ends_the_day_of_a_shop(tmp_path):
 
 
 def test_an_acknowledged_alert_says_who_has_it(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_miss(it, client, clock)
-            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
-            answer = await client.post(f"/api/v1/alerts/{alert['id']}/ack", json={"comment": "on it"})
-            assert answer.status_code == 200, answer.text
-            await it.running.settled()
-            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
-            assert alert["acknowledged_by"] == "local: on it"
-            assert (await client.post("/api/v1/alerts/none/ack", json={})).status_code == 404
+    async def scene(it, client, wecom, clock):
+        await a_miss(it, client, clock)
+        (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+        answer = await client.post(f"/api/v1/alerts/{alert['id']}/ack", json={"comment": "on it"})
+        assert answer.status_code == 200, answer.text
+        await it.running.settled()
+        (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+        assert alert["acknowledged_by"] == "local: on it"
+        assert (await client.post("/api/v1/alerts/none/ack", json={})).status_code == 404
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_free_disk_under_the_mark_closes_ingest_while_alerts_go_on(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            it.running.journal._free_disk = lambda _: 0
-            await pass_time(clock, TEN_MS + 1_000, it.running.settled)
-            refused = await client.post("/api/v1/events", content=json.dumps(message(2, TEN_MS)))
-            assert refused.status_code == 503
-            assert "make room" in refused.json()["error"]["mend"]
-            ready = await client.get("/readyz")
-            assert ready.status_code == 503
-            assert "too little free disk" in ready.json()["problems"][0]
-            await pass_time(clock, TEN_MS + 5_000, it.running.settled)
-            assert len(wecom.inbox) == 1
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        it.running.journal._free_disk = lambda _: 0
+        await pass_time(clock, TEN_MS + 1_000, it.running.settled)
+        refused = await client.post("/api/v1/events", content=json.dumps(message(2, TEN_MS)))
+        assert refused.status_code == 503
+        assert "make room" in refused.json()["error"]["mend"]
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert "too little free disk" in ready.json()["problems"][0]
+        await pass_time(clock, TEN_MS + 5_000, it.running.settled)
+        assert len(wecom.inbox) == 1
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_a_channel_that_is_down_stops_neither_shard_nor_ingest(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            await wecom.close()
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 10_000, it.running.settled)
-            await post(client, message(2, clock.now_ms()))
-            await pass_time(clock, TEN_MS + 20_000, it.running.settled)
-            assert (await line_of(client))["asked"] == 2
-            await wecom.start()
+    async def scene(it, client, wecom, clock):
+        await wecom.close()
+        await post(client, message(1, TEN_MS))
+        await pass_time(clock, TEN_MS + 10_000, it.running.settled)
+        await post(client, message(2, clock.now_ms()))
+        await pass_time(clock, TEN_MS + 20_000, it.running.settled)
+        assert (await line_of(client))["asked"] == 2
+        await wecom.start()
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_metrics_tell_of_the_journal_and_the_shard(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_miss(it, client, clock)
-            text = (await client.get("/metrics")).text
-            assert 'slawatch_transitions_total{severity="crit",to_state="firing"} 1.0' in text
-            assert 'slawatch_deliveries_total{channel="group",result="ok"} 1.0' in text
-            assert 'slawatch_delivery_seconds_count{channel="group"} 1.0' in text
+    async def scene(it, client, wecom, clock):
+        await a_miss(it, client, clock)
+        text = (await client.get("/metrics")).text
+        assert 'slawatch_transitions_total{severity="crit",to_state="firing"} 1.0' in text
+        assert 'slawatch_deliveries_total{channel="group",result="ok"} 1.0' in text
+        assert 'slawatch_delivery_seconds_count{channel="group"} 1.0' in text
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 async def measured(it, client, *names):
@@ -230,47 +219,43 @@ async def why(client, **query):
 
 
 def test_why_says_what_a_silent_rule_lacks_and_then_how_its_alert_reached_the_group(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 2_000, it.running.settled)
-            verdict, stands, would = await why(client, rule="a-miss", shop="mall:s1")
-            assert verdict[:2] == ("verdict", "partial")  # the day began before the daemon did
-            assert verdict[2].startswith("idle; asked 1, late 0, open 1, waiting 1, oldest_wait_ms 2000")
-            assert verdict[2].endswith("; crit if late >= 1")
-            assert stands == ("rule", "ok", "it does not fire")
-            assert would == ("route", "would", "the default receiver → managers on group")
-            await pass_time(clock, TEN_MS + 4_000, it.running.settled)
-            steps = await why(client, rule="a-miss", shop="mall:s1")
-            noted = [("rule", "firing crit"), ("route", "routed"), ("intent", "queued"), ("send", "accepted")]
-            assert [step[:2] for step in steps[:4]] == noted
-            now = next(step for step in steps if step[0] == "verdict")
-            assert now[1] == "crit"
-            assert now[2].startswith("firing crit; asked 1, late 1, open 0")
-            assert steps[-1][:2] == ("send", "told")
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        await pass_time(clock, TEN_MS + 2_000, it.running.settled)
+        verdict, stands, would = await why(client, rule="a-miss", shop="mall:s1")
+        assert verdict[:2] == ("verdict", "partial")  # the day began before the daemon did
+        assert verdict[2].startswith("idle; asked 1, late 0, open 1, waiting 1, oldest_wait_ms 2000")
+        assert verdict[2].endswith("; crit if late >= 1")
+        assert stands == ("rule", "ok", "it does not fire")
+        assert would == ("route", "would", "the default receiver → managers on group")
+        await pass_time(clock, TEN_MS + 4_000, it.running.settled)
+        steps = await why(client, rule="a-miss", shop="mall:s1")
+        noted = [("rule", "firing crit"), ("route", "routed"), ("intent", "queued"), ("send", "accepted")]
+        assert [step[:2] for step in steps[:4]] == noted
+        now = next(step for step in steps if step[0] == "verdict")
+        assert now[1] == "crit"
+        assert now[2].startswith("firing crit; asked 1, late 1, open 0")
+        assert steps[-1][:2] == ("send", "told")
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_why_of_what_there_is_not_says_so(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            await it.running.settled()
-            for query, what in [
-                ({"rule": "a-mis", "shop": "mall:s1"}, "no rule 'a-mis'; did you mean a-miss?"),
-                ({"rule": "a-miss", "shop": "mall:s9"}, "shop mall:s9 was never seen"),
-                ({"rule": "a-miss", "source": "erp"}, "source erp was never heard"),
-            ]:
-                answer = await client.get("/api/v1/why", params=query)
-                error = answer.json()["error"]
-                assert (answer.status_code, f"{error['what']}; {error['mend']}"[: len(what)]) == (404, what)
-            (verdict, *_) = await why(client, rule="a-miss", source="http")
-            assert verdict[1] == "not_watched"
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        await it.running.settled()
+        for query, what in [
+            ({"rule": "a-mis", "shop": "mall:s1"}, "no rule 'a-mis'; did you mean a-miss?"),
+            ({"rule": "a-miss", "shop": "mall:s9"}, "shop mall:s9 was never seen"),
+            ({"rule": "a-miss", "source": "erp"}, "source erp was never heard"),
+        ]:
+            answer = await client.get("/api/v1/why", params=query)
+            error = answer.json()["error"]
+            assert (answer.status_code, f"{error['what']}; {error['mend']}"[: len(what)]) == (404, what)
+        (verdict, *_) = await why(client, rule="a-miss", source="http")
+        assert verdict[1] == "not_watched"
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 SOURCE_RULE = """
@@ -425,24 +410,22 @@ def test_a_message_without_an_answer_at_a_stop_is_sent_once_more_and_marked(tmp_
 
 
 def test_an_account_that_fails_is_told_until_it_is_served_again(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            deliver = it.sender.lines["group"].channel.deliver
+    async def scene(it, client, wecom, clock):
+        deliver = it.sender.lines["group"].channel.deliver
 
-            async def fail(_payload):
-                raise RuntimeError("out of memory")
+        async def fail(_payload):
+            raise RuntimeError("out of memory")
 
-            it.sender.lines["group"].channel.deliver = fail
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 3_000, it.running.settled)
-            ready = await client.get("/readyz")
-            assert ready.json()["problems"] == ["account group: out of memory"]
-            it.sender.lines["group"].channel.deliver = deliver
-            await pass_time(clock, TEN_MS + 60_000, it.running.settled)
-            assert (await client.get("/readyz")).json()["problems"] == []
+        it.sender.lines["group"].channel.deliver = fail
+        await post(client, message(1, TEN_MS))
+        await pass_time(clock, TEN_MS + 3_000, it.running.settled)
+        ready = await client.get("/readyz")
+        assert ready.json()["problems"] == ["account group: out of memory"]
+        it.sender.lines["group"].channel.deliver = deliver
+        await pass_time(clock, TEN_MS + 60_000, it.running.settled)
+        assert (await client.get("/readyz")).json()["problems"] == []
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_shops_of_a_webhook_are_known_to_the_desk_by_their_source(tmp_path):
@@ -502,26 +485,24 @@ def test_a_full_disk_under_which_nothing_is_judged_is_told_once_an_outage(tmp_pa
         refused.set_exception(JournalError("journal: not written (disk is full)", mend="free some disk"))
         return refused
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            tick = it.running.journal.tick
-            for outage in (1, 2):
-                it.running.journal.tick = fail
-                await pass_time(clock, clock.now_ms() + 5_000, it.running.settled)
-                assert len(wecom.inbox) == 2 * (outage - 1)
-                await pass_time(clock, clock.now_ms() + 30_000, it.running.settled)
-                text = wecom.texts()[-1]
-                assert "监控程序 slawatch：磁盘已满，暂停一切判断" in text
-                assert "not written (disk is full)" in text
-                assert len(wecom.inbox) == 2 * outage - 1
-                it.running.journal.tick = tick
-                await pass_time(clock, clock.now_ms() + 70_000, it.running.settled)
-                await post(client, message(1 + outage, clock.now_ms(), shop=f"s{1 + outage}"))
-            assert "mall:s1" in wecom.texts()[1]
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        tick = it.running.journal.tick
+        for outage in (1, 2):
+            it.running.journal.tick = fail
+            await pass_time(clock, clock.now_ms() + 5_000, it.running.settled)
+            assert len(wecom.inbox) == 2 * (outage - 1)
+            await pass_time(clock, clock.now_ms() + 30_000, it.running.settled)
+            text = wecom.texts()[-1]
+            assert "监控程序 slawatch：磁盘已满，暂停一切判断" in text
+            assert "not written (disk is full)" in text
+            assert len(wecom.inbox) == 2 * outage - 1
+            it.running.journal.tick = tick
+            await pass_time(clock, clock.now_ms() + 70_000, it.running.settled)
+            await post(client, message(1 + outage, clock.now_ms(), shop=f"s{1 + outage}"))
+        assert "mall:s1" in wecom.texts()[1]
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_a_platform_without_a_pack_is_taken_and_warned_of_once_a_run(tmp_path, monkeypatch):

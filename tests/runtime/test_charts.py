@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 from live import PACK
-from scenes import TEN_MS, living, message, post
+from scenes import TEN_MS, living, message, play, post
 
 from monitor.charting import Charts, ChartsWatch
 from monitor.engine.events import Event
@@ -50,21 +50,19 @@ def test_a_miss_is_seen_in_every_chart_that_it_is_in(influx_server, tmp_path):
     bucket = influx_server.new_bucket()
     (tmp_path / "shops.yaml").write_text("shops:\n  mall:s1: {name: 晨光旗舰店, team: 一组}\n", "utf-8")
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock, settings_of(bucket, tmp_path)) as (it, client, wecom):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 31_000, it.running.settled)
-            assert len(wecom.inbox) == 1
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        await pass_time(clock, TEN_MS + 31_000, it.running.settled)
+        assert len(wecom.inbox) == 1
 
-            def all_there():
-                found = [rows(influx_server, bucket, f"sla_{one}") for one in ("line", "shop", "self")]
-                happened = [rows(influx_server, bucket, f"sla_{one}") for one in ("alert", "delivery")]
-                return [len(one) for one in found] == [4, 4, 4] and all(happened)
+        def all_there():
+            found = [rows(influx_server, bucket, f"sla_{one}") for one in ("line", "shop", "self")]
+            happened = [rows(influx_server, bucket, f"sla_{one}") for one in ("alert", "delivery")]
+            return [len(one) for one in found] == [4, 4, 4] and all(happened)
 
-            await until(all_there, what="the last sample, and what happened")
+        await until(all_there, what="the last sample, and what happened")
 
-    asyncio.run(scene())
+    play(tmp_path, scene, settings=settings_of(bucket, tmp_path))
     line = rows(influx_server, bucket, "sla_line")
     assert [row["_time"][11:19] for row in line] == [f"02:00:{second:02}" for second in (0, 10, 20, 30)]
     told = ("team", "asked", "late", "budget_left", "breach", "limit", "value", "blind")
@@ -164,37 +162,33 @@ def test_agents_are_written_on_when_the_machines_clock_is_set_back_an_hour(tmp_p
 def test_who_can_mend_it_is_told_once_that_influxdb_refuses_and_once_that_it_is_over(tmp_path):
     """After a minute; in /readyz as a notice, and over the receivers of self_alerts like any alert."""
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            charts = type("Charts", (), {"sink": Sink(), "instance": ("host", "run")})()
-            running = it.running
-            watch = ChartsWatch(
-                charts, running.health, it.gauges._metrics, running.desk_loop.hear, clock.now_ms
-            )
+    async def scene(it, client, wecom, clock):
+        charts = type("Charts", (), {"sink": Sink(), "instance": ("host", "run")})()
+        running = it.running
+        watch = ChartsWatch(charts, running.health, it.gauges._metrics, running.desk_loop.hear, clock.now_ms)
+        await watch.look()
+        assert not running.health.notices
+        await pass_time(clock, TEN_MS + influx_limits.TOLD_MS, running.settled)
+        for _ in range(3):
             await watch.look()
-            assert not running.health.notices
-            await pass_time(clock, TEN_MS + influx_limits.TOLD_MS, running.settled)
-            for _ in range(3):
-                await watch.look()
-            await running.settled()
-            ready = await client.get("/readyz")
-            assert ready.status_code == 200
-            (notice,) = ready.json()["notices"]
-            assert notice.startswith("influx: 401 unauthorized access; 70 points wait on disk")
-            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
-            assert (alert["severity"], alert["subject"]) == ("warn", {"daemon": "influx host run"})
-            assert alert["title"]["zh"] == "图表数据写不进 InfluxDB，告警不受影响"
-            charts.sink.state = State(sent=70)
-            await watch.look()
-            await running.settled()
-            assert (await client.get("/api/v1/alerts")).json()["alerts"] == []
-            assert not running.health.notices
-            exposition = (await client.get("/metrics")).text
-            assert "slawatch_influx_up 1.0" in exposition
-            assert "slawatch_influx_points_total 70.0" in exposition
-            await pass_time(clock, clock.now_ms() + 120_000, running.settled)
-            texts = [str(one) for one in wecom.inbox]
-            assert sum("InfluxDB" in text for text in texts) >= 1
+        await running.settled()
+        ready = await client.get("/readyz")
+        assert ready.status_code == 200
+        (notice,) = ready.json()["notices"]
+        assert notice.startswith("influx: 401 unauthorized access; 70 points wait on disk")
+        (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+        assert (alert["severity"], alert["subject"]) == ("warn", {"daemon": "influx host run"})
+        assert alert["title"]["zh"] == "图表数据写不进 InfluxDB，告警不受影响"
+        charts.sink.state = State(sent=70)
+        await watch.look()
+        await running.settled()
+        assert (await client.get("/api/v1/alerts")).json()["alerts"] == []
+        assert not running.health.notices
+        exposition = (await client.get("/metrics")).text
+        assert "slawatch_influx_up 1.0" in exposition
+        assert "slawatch_influx_points_total 70.0" in exposition
+        await pass_time(clock, clock.now_ms() + 120_000, running.settled)
+        texts = [str(one) for one in wecom.inbox]
+        assert sum("InfluxDB" in text for text in texts) >= 1
 
-    asyncio.run(scene())
+    play(tmp_path, scene)

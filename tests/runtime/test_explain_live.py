@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 
-from scenes import TEN_MS, line_of, living, message, post
+from scenes import TEN_MS, line_of, living, message, play, post
 
 from monitor import limits
 from monitor.runtime import evidence as evidence_module
@@ -64,51 +64,45 @@ def test_the_units_add_up_to_the_live_figure_before_and_after_a_restart(tmp_path
 
 
 def test_an_earlier_day_is_explained_as_it_ended(tmp_path):
-    async def scene():
-        clock = ManualClock(MIDNIGHT_MS - MINUTE_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_busy_minute(it, client, clock)
-            await pass_time(clock, MIDNIGHT_MS + 15 * MINUTE_MS, it.running.settled)
-            await post(client, buyer(5, clock.now_ms()))
-            await it.running.settled()
-            before = await explained(client, day="2026-11-11")
-            assert before["figure"] == {"asked": 3, "late": 2, "open": 0}
-            today = await explained(client)
-            assert (today["day"], today["since"]) == ("2026-11-12", None)
-            assert today["figure"] == {"asked": 1, "late": 0, "open": 1}
+    async def scene(it, client, wecom, clock):
+        await a_busy_minute(it, client, clock)
+        await pass_time(clock, MIDNIGHT_MS + 15 * MINUTE_MS, it.running.settled)
+        await post(client, buyer(5, clock.now_ms()))
+        await it.running.settled()
+        before = await explained(client, day="2026-11-11")
+        assert before["figure"] == {"asked": 3, "late": 2, "open": 0}
+        today = await explained(client)
+        assert (today["day"], today["since"]) == ("2026-11-12", None)
+        assert today["figure"] == {"asked": 1, "late": 0, "open": 1}
 
-    asyncio.run(scene())
+    play(tmp_path, scene, MIDNIGHT_MS - MINUTE_MS)
 
 
 def test_names_are_shown_to_a_lead_who_asks_and_to_nobody_else(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_busy_minute(it, client, clock)
-            masked, clear = await explained(client), await explained(client, clear="true")
-            assert "buyer-001" not in json.dumps(masked)
-            assert "chat-001" not in json.dumps(masked)
-            assert clear["units"][0]["unit"] == "buyer-001"
+    async def scene(it, client, wecom, clock):
+        await a_busy_minute(it, client, clock)
+        masked, clear = await explained(client), await explained(client, clear="true")
+        assert "buyer-001" not in json.dumps(masked)
+        assert "chat-001" not in json.dumps(masked)
+        assert clear["units"][0]["unit"] == "buyer-001"
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_what_there_is_not_is_told(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_busy_minute(it, client, clock)
-            for shop, query, status, what in [
-                ("s1", {"measure": "replies"}, 404, "no measure 'replies' of mall:s1 on that day"),
-                ("s8", {"measure": "reply"}, 404, "nothing of shop mall:s8 in the journal about that day"),
-                ("s1", {"measure": "reply", "day": "today"}, 422, "'today' is no date"),
-                ("s1", {}, 422, ""),
-            ]:
-                answer = await client.get(f"/api/v1/shops/mall/{shop}/explain", params=query)
-                assert answer.status_code == status, answer.text
-                assert answer.json()["error"]["what"].startswith(what)
+    async def scene(it, client, wecom, clock):
+        await a_busy_minute(it, client, clock)
+        for shop, query, status, what in [
+            ("s1", {"measure": "replies"}, 404, "no measure 'replies' of mall:s1 on that day"),
+            ("s8", {"measure": "reply"}, 404, "nothing of shop mall:s8 in the journal about that day"),
+            ("s1", {"measure": "reply", "day": "today"}, 422, "'today' is no date"),
+            ("s1", {}, 422, ""),
+        ]:
+            answer = await client.get(f"/api/v1/shops/mall/{shop}/explain", params=query)
+            assert answer.status_code == status, answer.text
+            assert answer.json()["error"]["what"].startswith(what)
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_too_much_at_once_is_refused_and_ingest_goes_on(tmp_path, monkeypatch):
@@ -130,22 +124,20 @@ def test_too_much_at_once_is_refused_and_ingest_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(evidence_module, "evidence_in", slow)
     monkeypatch.setattr(evidence_module.Evidence, "explain", count)
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await a_busy_minute(it, client, clock)
-            asked = [asyncio.create_task(explained(client)) for _ in range(limits.EXPLAINS_WAITING)]
-            await until(lambda: made.is_set() and len(arrived) == limits.EXPLAINS_WAITING)
-            refused = await client.get("/api/v1/shops/mall/s1/explain?measure=reply")
-            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
-            assert (await post(client, buyer(7, clock.now_ms())))["accepted"] == 1
-            go.set()
-            assert {json.dumps(found["figure"]) for found in await asyncio.gather(*asked)}
-            monkeypatch.setattr(limits, "EXPLAIN_EVENTS", 3)
-            refused = await client.get("/api/v1/shops/mall/s1/explain?measure=reply")
-            assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_much")
+    async def scene(it, client, wecom, clock):
+        await a_busy_minute(it, client, clock)
+        asked = [asyncio.create_task(explained(client)) for _ in range(limits.EXPLAINS_WAITING)]
+        await until(lambda: made.is_set() and len(arrived) == limits.EXPLAINS_WAITING)
+        refused = await client.get("/api/v1/shops/mall/s1/explain?measure=reply")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+        assert (await post(client, buyer(7, clock.now_ms())))["accepted"] == 1
+        go.set()
+        assert {json.dumps(found["figure"]) for found in await asyncio.gather(*asked)}
+        monkeypatch.setattr(limits, "EXPLAIN_EVENTS", 3)
+        refused = await client.get("/api/v1/shops/mall/s1/explain?measure=reply")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "too_much")
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_the_command_asks_the_daemon_or_reads_the_folder_of_one_that_is_stopped(tmp_path):

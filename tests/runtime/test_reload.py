@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, living, message, post
+from scenes import TEN_MS, a_miss, living, message, play, post
 from waiting import until
 
 from monitor.runtime import limits
@@ -34,25 +34,23 @@ async def rules_of(client):
 
 
 def test_new_rules_look_at_every_shop_at_once_and_those_that_mean_the_same_go_on(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, wecom):
-            await a_miss(it, client, clock)
-            assert await rules_of(client) == ["a-miss"]
-            since = (await client.get("/api/v1/alerts")).json()["alerts"][0]["since_ms"]
-            write(tmp_path, TWO.replace("有超时", "有人漏答"))
-            applied = (await client.post(APPLY)).json()
-            assert (applied["changed"], applied["rules"]) == (True, 2)
-            assert (await client.post(APPLY)).json() == applied | {"changed": False}
-            await pass_time(clock, TEN_MS + 7_000, it.running.settled)
-            alerts = (await client.get("/api/v1/alerts")).json()["alerts"]
-            assert (alerts[0]["rule"], alerts[0]["since_ms"]) == ("a-miss", since), "as it was"
-            assert await rules_of(client) == ["a-miss", "anybody"]
-            await post(client, message(2, clock.now_ms(), shop="s2"))
-            await pass_time(clock, TEN_MS + 12_000, it.running.settled)
-            assert any("有人漏答" in text for text in wecom.texts()), "with its new title"
+    async def scene(it, client, wecom, clock):
+        await a_miss(it, client, clock)
+        assert await rules_of(client) == ["a-miss"]
+        since = (await client.get("/api/v1/alerts")).json()["alerts"][0]["since_ms"]
+        write(tmp_path, TWO.replace("有超时", "有人漏答"))
+        applied = (await client.post(APPLY)).json()
+        assert (applied["changed"], applied["rules"]) == (True, 2)
+        assert (await client.post(APPLY)).json() == applied | {"changed": False}
+        await pass_time(clock, TEN_MS + 7_000, it.running.settled)
+        alerts = (await client.get("/api/v1/alerts")).json()["alerts"]
+        assert (alerts[0]["rule"], alerts[0]["since_ms"]) == ("a-miss", since), "as it was"
+        assert await rules_of(client) == ["a-miss", "anybody"]
+        await post(client, message(2, clock.now_ms(), shop="s2"))
+        await pass_time(clock, TEN_MS + 12_000, it.running.settled)
+        assert any("有人漏答" in text for text in wecom.texts()), "with its new title"
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_a_rule_that_is_gone_resolves_its_alerts_at_that_record_also_when_it_is_folded_again(tmp_path):
@@ -81,28 +79,26 @@ def test_a_rule_that_is_gone_resolves_its_alerts_at_that_record_also_when_it_is_
 
 
 def test_one_mistake_changes_nothing_and_is_named(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            before = it.running.plans.in_force
-            write(tmp_path, TWO.replace("asked:", "axed:"))
-            refused = await client.post(APPLY)
-            assert refused.status_code == 422
-            error = refused.json()["error"]
-            assert "rules/rules.yaml:" in error["what"]
-            assert "asked" in error["what"], "did you mean"
-            ready = await client.get("/readyz")
-            assert ready.status_code == 200
-            (notice,) = ready.json()["notices"]
-            assert notice.startswith("rules not taken, those in force stay: ")
-            assert "新规则有误，未采用，原规则继续生效：" in (await client.get("/")).text
-            await a_miss(it, client, clock)
-            assert (await rules_of(client), it.running.plans.in_force) == (["a-miss"], before)
-            write(tmp_path, TWO)
-            assert (await client.post(APPLY)).status_code == 200
-            assert (await client.get("/readyz")).json()["notices"] == []
+    async def scene(it, client, wecom, clock):
+        before = it.running.plans.in_force
+        write(tmp_path, TWO.replace("asked:", "axed:"))
+        refused = await client.post(APPLY)
+        assert refused.status_code == 422
+        error = refused.json()["error"]
+        assert "rules/rules.yaml:" in error["what"]
+        assert "asked" in error["what"], "did you mean"
+        ready = await client.get("/readyz")
+        assert ready.status_code == 200
+        (notice,) = ready.json()["notices"]
+        assert notice.startswith("rules not taken, those in force stay: ")
+        assert "新规则有误，未采用，原规则继续生效：" in (await client.get("/")).text
+        await a_miss(it, client, clock)
+        assert (await rules_of(client), it.running.plans.in_force) == (["a-miss"], before)
+        write(tmp_path, TWO)
+        assert (await client.post(APPLY)).status_code == 200
+        assert (await client.get("/readyz")).json()["notices"] == []
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_a_rule_on_conversations_looks_at_those_that_wait_already(tmp_path):
@@ -115,33 +111,29 @@ rules:
     warn: {seconds_left: "<= 1"}
 """
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await post(client, message(1, TEN_MS))
-            write(tmp_path, near)
-            await client.post(APPLY)
-            await pass_time(clock, TEN_MS + 2_000, it.running.settled)
-            assert await rules_of(client) == ["near"]
+    async def scene(it, client, wecom, clock):
+        await post(client, message(1, TEN_MS))
+        write(tmp_path, near)
+        await client.post(APPLY)
+        await pass_time(clock, TEN_MS + 2_000, it.running.settled)
+        assert await rules_of(client) == ["near"]
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
 
 
 def test_changed_files_are_taken_once_they_stand_still(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "RULES_LOOK_S", 0.02)
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, _, _):
-            watching = asyncio.create_task(it.reload.watch([tmp_path / "rules", tmp_path / "shops.yaml"]))
-            before = it.running.plans.in_force
-            await asyncio.sleep(0.1)
-            assert it.running.plans.in_force == before
-            write(tmp_path, TWO)
-            await until(lambda: it.running.plans.in_force != before)
-            (tmp_path / "shops.yaml").write_text("shops: {'mall:s1': {pack: bazaar}}\n")
-            notices = await until(lambda: it.running.health.notices)
-            assert "bazaar" in notices["rules"].en
-            watching.cancel()
+    async def scene(it, client, wecom, clock):
+        watching = asyncio.create_task(it.reload.watch([tmp_path / "rules", tmp_path / "shops.yaml"]))
+        before = it.running.plans.in_force
+        await asyncio.sleep(0.1)
+        assert it.running.plans.in_force == before
+        write(tmp_path, TWO)
+        await until(lambda: it.running.plans.in_force != before)
+        (tmp_path / "shops.yaml").write_text("shops: {'mall:s1': {pack: bazaar}}\n")
+        notices = await until(lambda: it.running.health.notices)
+        assert "bazaar" in notices["rules"].en
+        watching.cancel()
 
-    asyncio.run(scene())
+    play(tmp_path, scene)

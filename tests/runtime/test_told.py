@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, living, message
+from scenes import TEN_MS, a_miss, living, message, play
 
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
@@ -38,20 +38,18 @@ def test_an_alert_says_in_both_languages_why_it_stands_and_when_that_was(tmp_pat
 def test_what_came_too_late_is_told_by_source(tmp_path):
     """An answer 20 minutes old, when later ones of its conversation are settled, changes no figure."""
 
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        async with living(tmp_path, clock) as (it, client, _):
-            await client.post("/api/v1/events?source=erp", json=message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 21 * MINUTE_MS, it.running.settled)
-            for n in (2, 3):
-                old = message(n, TEN_MS - MINUTE_MS) | {"conversation_id": "c1", "actor": "agent"}
-                answer = await client.post("/api/v1/events?source=front", json=old)
-                assert answer.json()["accepted"] == 1
-            await it.running.settled()
-            sources = {one["name"]: one for one in (await client.get("/api/v1/status")).json()["sources"]}
-            assert {name: one["late_dropped"] for name, one in sources.items()} == {"erp": 0, "front": 2}
-            metrics = (await client.get("/metrics")).text
-            assert 'slawatch_events_total{result="late_dropped",source="front"} 2.0' in metrics
-            assert "2 条事件来得太晚，未计入：front" in (await client.get("/")).text
+    async def scene(it, client, wecom, clock):
+        await client.post("/api/v1/events?source=erp", json=message(1, TEN_MS))
+        await pass_time(clock, TEN_MS + 21 * MINUTE_MS, it.running.settled)
+        for n in (2, 3):
+            old = message(n, TEN_MS - MINUTE_MS) | {"conversation_id": "c1", "actor": "agent"}
+            answer = await client.post("/api/v1/events?source=front", json=old)
+            assert answer.json()["accepted"] == 1
+        await it.running.settled()
+        sources = {one["name"]: one for one in (await client.get("/api/v1/status")).json()["sources"]}
+        assert {name: one["late_dropped"] for name, one in sources.items()} == {"erp": 0, "front": 2}
+        metrics = (await client.get("/metrics")).text
+        assert 'slawatch_events_total{result="late_dropped",source="front"} 2.0' in metrics
+        assert "2 条事件来得太晚，未计入：front" in (await client.get("/")).text
 
-    asyncio.run(scene())
+    play(tmp_path, scene)
