@@ -69,7 +69,7 @@ class PlanBook:
         if body is None:
             log.warning("plan lost", plan=name, goes_on_with=self.in_force)
             return False
-        same = next((plan for known, plan in self.known.items() if known.endswith(dash + digest)), None)
+        same = next((plan for known, plan in list(self.known.items()) if known.endswith(dash + digest)), None)
         self.known[name] = same or decode_plan(digest, body)
         return True
 

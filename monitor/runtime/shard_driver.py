@@ -165,7 +165,8 @@ class ShardDriver:
         """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
         if self._checkpoint_to is None:
             waited_ms = self._clock.now_ms() - self.checkpoint_ms
-            if waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
+            # below 0 the clock was set back
+            if 0 <= waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
                 return False
             self._checkpoint_to, self._bytes, self._bytes_saving = self.position, 0, self._bytes
             self._checkpoint_began_s = time.perf_counter()
@@ -227,6 +228,9 @@ class ShardDriver:
             )
         except (StoreFull, StoreBusy) as error:
             self._refused = True
+            self._shops_a_slice = max(
+                1, self._shops_a_slice // 2
+            )  # it may be what a slow store could not take
             self.shard.checkpoint_failed(taken)
             self._health.failed("store", str(error))
             log.warning("state not stored", shard=self._number, error=str(error))

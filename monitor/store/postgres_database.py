@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.numeric import Int8BinaryDumper
-from psycopg.types.string import StrBinaryDumper
 
 from alerting.errors import SchemaOld, SchemaTooNew, StoreBusy, StoreDown, StoreError, StoreFull
 from monitor.store import database
+from monitor.store.patient import Patient, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from psycopg.abc import PQGen
 
     from monitor.store.database import Values
 
@@ -48,6 +46,7 @@ LINK = {
     "tcp_user_timeout": 15_000,
     "target_session_attrs": "read-write",  # of several hosts, the one that is the primary now
 }
+ENCODING = "UTF8"  # whatever the environment says: ids of shops and customers are of every script
 MIGRATING = 0x5_1A_3A_7C  # the advisory lock under which one process migrates
 
 # The schema is written once; this is how PostgreSQL says it.
@@ -71,29 +70,6 @@ BUSY = {
 }
 UNSURE = "lost in the middle of a commit, and it is not known what was written; see that PostgreSQL runs"
 READ_ONLY = "25006"  # the primary has become a standby
-
-
-class Text(StrBinaryDumper):
-    """A text without NUL, which PostgreSQL does not take: what a provider answers may hold one."""
-
-    def dump(self, obj: str) -> Any:
-        """The text as bytes."""
-        return super().dump(obj.replace("\0", "\ufffd"))
-
-
-class Patient(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that does not wait for ever: for a stopped server, or one whose disk hangs."""
-
-    silent_s: float | None = None
-
-    def wait(self, gen: PQGen[R], interval: float = 0.1, timeout: float | None = None) -> R:
-        """Wait for the server's part, and no longer than ``silent_s``."""
-        try:
-            return super().wait(gen, interval, timeout or self.silent_s)
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None:  # it did not answer; what it answers now would be taken for another's
-                self.close()
-            raise
 
 
 class PostgresDatabase:
@@ -120,7 +96,7 @@ class PostgresDatabase:
             raise StoreError("the store's address is none: postgresql://USER@HOST/DATABASE") from error
         session = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
         options = f"{given.get('options') or ''} {session}"
-        ours = {"application_name": f"slawatch {name}", "options": options}
+        ours = {"application_name": f"slawatch {name}", "options": options, "client_encoding": ENCODING}
         if password:
             ours["password"] = password
         self._address = make_conninfo(**{**LINK, **given, **ours})
@@ -146,6 +122,8 @@ class PostgresDatabase:
         steps = database.migrations()
         with self.transaction() as run:
             run.execute("select pg_advisory_xact_lock(?)", (MIGRATING,))
+            ((encoding,),) = run.execute("select current_setting('server_encoding')").fetchall()
+            self._require_encoding(encoding)
             if run.execute("select to_regclass('schema_version')").fetchall() == [(None,)]:
                 run.execute("create table schema_version (version bigint not null)")
                 run.execute("insert into schema_version values (0)")
@@ -164,6 +142,13 @@ class PostgresDatabase:
             for step in steps[version:]:
                 run.script(step)
             run.execute("update schema_version set version = ?", (len(steps),))
+
+    def _require_encoding(self, found: str) -> None:
+        if found != ENCODING:
+            raise StoreError(
+                f"{self.where}: its encoding is {found}, which cannot hold every shop's id; make another"
+                f" (createdb --encoding={ENCODING} --locale=C --template=template0 NAME)"
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[Spoken]:

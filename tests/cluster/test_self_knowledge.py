@@ -16,11 +16,14 @@ from alerting.policy.records import Cursor, alert_key
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.cluster.escape import Escape
+from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Roll, unjudged
 from monitor.runtime.cluster.status import WorkerGauges, WorkerStatus
+from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.health import Health
 from monitor.runtime.watchdog import STUCK_STATUS
 from monitor.runtime.worker_thread import StoreThread
+from monitor.settings_cluster import KafkaSettings
 from monitor.sinks.metrics import Metrics
 from monitor.store.sqlite import SqliteStore
 from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
@@ -104,6 +107,9 @@ def test_shards_that_nobody_judges_for_a_while_are_an_alert_until_all_are(tmp_pa
         assert len(await thread.run(stored)) == 1, "once"
         await call(a=[0, 1])
         assert (await thread.run(stored))[1:] == [("slawatch-shards", "ok", SUBJECT)]
+        roll = Roll(desk, lambda: True, 2, store, thread, ManualClock(NOW_MS - 3_600_000))
+        await roll._tell("firing", [1], [], NOW_MS - 3_600_000)
+        assert len(await thread.run(stored)) == 3, "told at once, though the clock was set back"
         await thread.run(store.close)
         thread.close()
 
@@ -111,6 +117,17 @@ def test_shards_that_nobody_judges_for_a_while_are_an_alert_until_all_are(tmp_pa
 
 
 @pytest.mark.live
+def test_a_group_that_waits_for_one_that_is_gone_is_no_standstill(tmp_path):
+    """A worker that ended over it, and began anew, would be one more to wait for, for ever."""
+    settings = KafkaSettings(brokers="127.0.0.1:1", session_timeout=300_000)
+    parts = SimpleNamespace(topic="t", health=Health())
+    it = Worker(parts, link_of(settings, tmp_path), settings, tmp_path)
+    it.owner.rebalance_began_s = time.monotonic() - 590.0
+    assert not it.progress()[1]
+    it.owner.rebalance_began_s -= 20.0
+    assert it.progress()[1], "twice the session timeout"
+
+
 def test_metrics_and_readyz_say_how_far_each_shard_is(kafka, topic_name, tmp_path):
     settings = settings_of(kafka, topic_name)
     make_topic(settings)

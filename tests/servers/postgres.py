@@ -147,13 +147,15 @@ class PostgresServer:
         """Where a database of it is."""
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self, disk: Path | None = None) -> str:
+    def new_database(self, disk: Path | None = None, encoding: str = "UTF8") -> str:
         """The address of a new, empty database, on a disk of its own if one is given."""
         self._databases += 1
         name, where = f"test_{self._databases}", ""
         if disk is not None:
             self.execute(self.url(), f"create tablespace {name} location '{disk}'")
             where = f" tablespace {name}"
+        if encoding != "UTF8":
+            where = f" encoding '{encoding}' template template0"
         self.execute(self.url(), f"create database {name}{where}")
         return self.url(name)
 

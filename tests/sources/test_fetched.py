@@ -48,3 +48,10 @@ def test_records_in_the_format_before_headers_are_read():
     builder.append(0, timestamp=AT_MS, key=SHOP, value=EVENT)
     (record,) = read(unpacked(builder), "topic").records
     assert (record.arrival_ms, [event.id for event in record.events]) == (AT_MS, ["1"])
+
+
+def test_a_tick_that_nests_without_end_stops_no_shard():
+    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
+    found = read(batch((None, b'{"worker": "w", "x": ' + deep + b"}", [(TICK_HEADER, b"1")])), "topic")
+    assert [bad.code for _, bad in found.unread] == ["bad_tick"]
+    assert len(found.records) == 1, "its time counts"

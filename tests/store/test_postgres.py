@@ -169,6 +169,22 @@ def test_an_address_that_is_none_is_refused():
         PostgresStore("postgres at home", "test")
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_CN"])
+def test_a_database_that_cannot_hold_ids_of_every_script_is_refused_with_the_mend(postgres_server, encoding):
+    """SQL_ASCII is what a server has that was made where LANG says nothing."""
+    address = postgres_server.new_database(encoding=encoding)
+    with pytest.raises(StoreError, match=f"its encoding is {encoding}, .*createdb --encoding=UTF8"):
+        PostgresStore(address, "test")
+
+
+def test_ids_of_every_script_are_kept_whatever_the_environment_says(address, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "GBK")
+    store, shop = PostgresStore(address, "test"), "mall:旗舰店 €🛒"
+    store.save_state(0, store.take(0).epoch, [(shop, "shop", 1, b"x")], 1, 1)
+    assert list(store.load_state(0)) == [(shop, "shop", 1, b"x")]
+    store.close()
+
+
 def test_it_is_copied_with_its_own_tools(store):
     with pytest.raises(StoreError, match="not copied to copy; use pg_dump, which copies while it is in use"):
         store.backup("copy")

@@ -94,7 +94,11 @@ def _read_tick(value: bytes, record: Record, found: Read) -> None:
     record.source = ""
     try:
         tick = decode_tick(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:  # its time counts all the same
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+    ) as error:  # its time counts all the same
         found.unread.append((record, Rejected(0, "bad_tick", f"no tick: {error}; find who wrote it", value)))
         return
     record.heard, record.plan = tick.heard, tick.plan

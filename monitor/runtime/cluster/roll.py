@@ -162,11 +162,12 @@ class Roll:
             since_ms=now_ms,
             facts=Facts(condition=condition),
             shard=ROLL_SHARD,
-            position=now_ms,
         )
         try:
             lease = await self._thread.run(self._store.take, ROLL_SHARD)
-            await self._thread.run(self._store.commit_step, ROLL_SHARD, lease.epoch, now_ms, [told])
+            place = max(now_ms, lease.position + 1)  # the clock may have been set back
+            told = msgspec.structs.replace(told, position=place)
+            await self._thread.run(self._store.commit_step, ROLL_SHARD, lease.epoch, place, [told])
         except (Fenced, StoreBusy, StoreFull) as error:  # the next call tells it
             log.warning("roll not told", error=str(error))
             return

@@ -119,6 +119,7 @@ class Ticks:
             log.warning("sources of other workers not known", error=str(error))
             return ours
         self._parts.health.well("database")
+        self._parts.health.well("plan")
         return both
 
 

@@ -60,6 +60,8 @@ class Worker:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beat_s = 0.0
         self._watchdog = Watchdog(self.progress, lambda: self._beat_s)
+        # So long a group may wait for one that is gone. Who ended before would be one more to wait for.
+        self._meets_s = self.app.conf.broker_rebalance_timeout
 
     @property
     def consumer(self) -> PackedConsumer:
@@ -129,8 +131,10 @@ class Worker:
         """For the watchdog: how far the shards are, and whether something waits and no failure is known."""
         owner = self.owner
         mark = (owner.rebalances, sorted((p, held.next) for p, held in list(owner.held.items())))
-        joining = owner.rebalance_began_s > 0 and not owner.loads  # a large state takes longer to read
-        waiting = joining or any(self.lag(p) for p in list(owner.held))
+        if owner.rebalance_began_s and not owner.loads:  # a large state takes longer to read
+            waiting = time.monotonic() - owner.rebalance_began_s > self._meets_s
+        else:
+            waiting = any(self.lag(p) for p in list(owner.held))
         return mark, waiting and "store" not in self.parts.health.problems
 
     async def _rejoin(self) -> None:
