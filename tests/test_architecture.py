@@ -308,6 +308,7 @@ def declared(*groups: str) -> set[str]:
 EXTRAS = {
     "monitor/store/postgres_database.py": "postgres",
     "monitor/store/postgres_look.py": "postgres",
+    "monitor/store/postgres_session.py": "postgres",
     "monitor/runtime/cluster": "kafka",
     "monitor/sinks/influx_setup.py": "influx",
     "alerting/channels/apprise_url.py": "apprise",

@@ -19,7 +19,7 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from alerting.errors import SchemaOld, SchemaTooNew, StoreBusy, StoreDown, StoreError, StoreFull
 from monitor.store import database
-from monitor.store.patient import Patient, Text
+from monitor.store.postgres_session import Patient, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
