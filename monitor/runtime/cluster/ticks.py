@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,6 +44,7 @@ class Ticks:
         self._parts, self._owner, self._link = parts, owner, link
         self._told: dict[HeldShard, dict[str, int]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._ended: KafkaError | None = None  # what the producer's own task ended with
 
     async def run(self) -> None:
         """Tick at each whole second, for ever."""
@@ -57,7 +59,10 @@ class Ticks:
                 now_ms = clock.now_ms()
                 await clock.sleep_until(now_ms - now_ms % limits.TICK_MS + limits.TICK_MS)
                 await self._tick(producer)
+                if self._ended is not None:
+                    raise self._ended
         finally:
+            self._ended = None
             for task in self._sending:
                 task.cancel()
             await producer.stop()
@@ -72,7 +77,11 @@ class Ticks:
             held.ticking = True
             task = asyncio.create_task(self._send(producer, held, heard))
             self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            task.add_done_callback(partial(self._sent, held))  # also of one cancelled before it began
+
+    def _sent(self, held: HeldShard, task: asyncio.Task[None]) -> None:
+        held.ticking = False
+        self._sending.discard(task)
 
     async def _send(self, producer: AIOKafkaProducer, held: HeldShard, heard: Mapping[str, int]) -> None:
         told = self._told.setdefault(held, {})
@@ -86,12 +95,12 @@ class Ticks:
         except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
             self._parts.health.failed("ticks", f"ticks: {error!r}")
             log.warning("tick not written", shard=held.partition, error=repr(error))
+            if type(error) is KafkaError:  # of no kind: this producer writes nothing any more
+                self._ended = error
         else:
             self._parts.health.well("ticks")
             held.tick_offset = written.offset
             told.update(changed)
-        finally:
-            held.ticking = False
 
     async def _told_elsewhere(self) -> dict[str, int]:
         """When each source was last heard: by our shards, and, by way of the store, by those of others.

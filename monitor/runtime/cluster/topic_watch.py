@@ -15,6 +15,7 @@ import structlog
 from alerting.errors import StoreBusy, StoreFull
 from monitor.errors import MonitorError
 from monitor.runtime import limits
+from rules.pack import Text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 KEY: Final = "topic"  # in the store: Kafka's id of the topic
 PART: Final = "topic"  # among the parts that may have a problem
+PARTITIONS: Final = "partitions"  # among the notices
 
 
 def adopt(store: ShardStore, identity: str) -> None:
@@ -104,6 +106,10 @@ class TopicWatch:
             return
         part.health.well(PART)
         self._owner.barred = False
+        part.health.notices.pop(PARTITIONS, None)
+        if seen.wrong:
+            zh = "主题的分区数与配置不符；若未用 `slawatch topics split` 增加，换了分片的店铺从头计数"
+            part.health.notices[PARTITIONS] = Text(f"{zh}：{seen.wrong}", seen.wrong)
         if seen.unassigned:
             log.warning(
                 "partitions are nobody's: the group is to share them out anew", shards=seen.unassigned

@@ -47,11 +47,13 @@ class Finding:
 class Seen(NamedTuple):
     """The topic as it is: Kafka's own id of it, which one made anew does not have (empty: there is none).
 
-    ``unassigned`` are the partitions that no member of the group has, while it is settled.
+    ``unassigned`` are the partitions that no member of the group has, while it is settled; ``wrong`` is what
+    is wrong with their number.
     """
 
     identity: str
     unassigned: list[int]
+    wrong: str = ""
 
 
 def create(link: Link, settings: KafkaSettings) -> bool:
@@ -132,7 +134,7 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         try:
             group = admin.describe_groups([settings.group])[settings.group]
         except (GroupIdNotFoundError, CoordinatorNotAvailableError):  # nobody has joined it yet
-            return Seen(str(topic["topic_id"]), [])
+            return Seen(str(topic["topic_id"]), [], _of_number(topic, settings))
     unassigned = {one["partition_index"] for one in topic["partitions"]}
     if group["group_state"] != STABLE:  # whoever joins has no assignment yet
         unassigned.clear()
@@ -140,7 +142,18 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         for given in assignment["assigned_partitions"] if isinstance(assignment, dict) else ():
             if given["topic"] == settings.topic:
                 unassigned.difference_update(given["partitions"])
-    return Seen(str(topic["topic_id"]), sorted(unassigned))
+    return Seen(str(topic["topic_id"]), sorted(unassigned), _of_number(topic, settings))
+
+
+def _of_number(topic: Mapping[str, Any], settings: KafkaSettings) -> str:
+    """What a worker that runs says of partitions added under it; empty: there are as many as set."""
+    found = len(topic["partitions"])
+    if found == settings.partitions:
+        return ""
+    return (
+        f"topic {settings.topic}: {found} partitions, the configuration says {settings.partitions}; where"
+        " they were added without `slawatch topics split`, figures of shops that moved begin anew"
+    )
 
 
 def require_usable(link: Link, settings: KafkaSettings) -> None:

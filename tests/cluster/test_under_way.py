@@ -1,0 +1,71 @@
+"""What changes or ends under a worker that runs: its clock's producer, the number of partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+
+from monitor.runtime.cluster import ticks
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.topics import see
+from tests.cluster.inside import caught_up, make_topic, settings_of, working
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def settings(kafka, topic_name):
+    found = settings_of(kafka, topic_name)
+    make_topic(found)
+    return found
+
+
+def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkeypatch):
+    """One whose own task failed takes no tick ever again: every shard stood still until somebody came."""
+    made = []
+
+    class Producer(ticks.AIOKafkaProducer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            made.append(self)
+
+    monkeypatch.setattr(ticks, "AIOKafkaProducer", Producer)
+
+    def fails(*_, **__):
+        raise ValueError("broken")
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            made[0]._message_accumulator.drain_by_nodes = fails
+            await until(lambda: len(made) > 1, what="another producer")
+            before = {p: held.arrival_ms for p, held in it.owner.held.items()}
+            await until(
+                lambda: all(it.owner.held[p].arrival_ms > ms for p, ms in before.items()), what="ticks"
+            )
+            await until(lambda: it.parts.health.problems == {}, what="nothing more to tell")
+
+    asyncio.run(scene())
+
+
+def test_partitions_that_were_added_are_told(settings, tmp_path):
+    """Shops whose keys hash to them would be judged twice, from two halves of their events."""
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await it._topic_watch.look()
+            assert it.parts.health.notices == {}
+            admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+            admin.create_partitions({settings.topic: 6})
+            admin.close()
+            await until(lambda: see(link_of(settings, Path()), settings).wrong, what="six to be seen")
+            await it._topic_watch.look()
+            said = it.parts.health.notices["partitions"]
+            assert "6 partitions, the configuration says 3" in said.en
+            assert "从头计数" in said.zh
+
+    asyncio.run(scene())
