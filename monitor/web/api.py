@@ -227,7 +227,12 @@ def sees(view: ViewPort, grant: Grant, alert_id: str) -> bool:
 
 
 def _no_alert(alert_id: str) -> ApiError:
-    return ApiError(404, "not_found", f"no open alert {alert_id!r}", "GET /api/v1/alerts lists the open ones")
+    return ApiError(
+        404,
+        "not_found",
+        f"no open alert {alert_id!r}",
+        "`slawatch alerts list` and GET /api/v1/alerts list the open ones",
+    )
 
 
 def probe_routes(view: StatusPort, access: Access, metrics: Metrics, letters: DeadLetters) -> APIRouter:

@@ -107,6 +107,7 @@ class Pages:
         status = self._view.status()
         shops = scoped_shops(self._view, grant)
         shown = shops[: limits.SHOPS_ON_PAGE]
+        alerts = scoped_alerts(self._view, grant)
         return {
             "status": status,
             "hears": True,  # sources, so that none is nothing to be calm about
@@ -116,7 +117,8 @@ class Pages:
             "shops": shown,
             "more": len(shops) - len(shown),
             "waiting": scoped_waiting(self._view, grant, limits.AT_RISK_ON_PAGE),
-            "alerts": scoped_alerts(self._view, grant)[: limits.ALERTS_ON_PAGE],
+            "alerts": alerts[: limits.ALERTS_ON_PAGE],
+            "more_alerts": max(0, len(alerts) - limits.ALERTS_ON_PAGE),
             "may_act": grant.may("lead"),
             "consumed": consumed_percent,
         }

@@ -13,6 +13,7 @@ from houses import NOW_MS, WELL, alert, served, shop, waiting
 from test_api import read_stream
 from waiting import PATIENCE_S
 
+from monitor import limits
 from monitor.web.ports import LineView, SourceStatus
 from monitor.web.words import WORDS, duration
 from rules.pack import Text
@@ -244,6 +245,14 @@ class Framed:
         await self.app(scope, receive, send_framed if scope["type"] == "http" else send)
 
 
+def test_alerts_and_shops_that_are_too_many_for_the_page_are_counted(busy, client, monkeypatch):
+    monkeypatch.setattr(limits, "SHOPS_ON_PAGE", 3)
+    monkeypatch.setattr(limits, "ALERTS_ON_PAGE", 1)
+    page = text_of(client.get("/").text)
+    assert "另有 2 家店铺未列出" in page
+    assert "另有 1 条告警未列出" in page
+
+
 @pytest.fixture
 def probed(busy):
     """Address of the page in a frame, and the list into which the browser tells what it sees."""
@@ -279,7 +288,10 @@ def probed(busy):
 @pytest.mark.live
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 @pytest.mark.parametrize(("width", "columns"), [(360, 1), (1920, 3)])
-def test_a_real_browser_shows_all_rows_counts_down_and_nothing_overflows(probed, tmp_path, width, columns):
+def test_a_real_browser_shows_all_rows_counts_down_and_nothing_overflows(
+    probed, tmp_path, monkeypatch, width, columns
+):
+    monkeypatch.setattr(limits, "SHOPS_ON_PAGE", 4)  # what is not listed is counted all the same
     address, told = probed
     subprocess.run(
         [
@@ -293,7 +305,7 @@ def test_a_real_browser_shows_all_rows_counts_down_and_nothing_overflows(probed,
     (seen,) = told
     dom = seen.pop("dom")
     assert seen == {"width": width, "overflow": 0, "wide": [], "columns": columns}
-    assert [dom.count(f'class="row {kind}') for kind in ("wait", "shop", "alert")] == [4, 5, 2]
+    assert [dom.count(f'class="row {kind}') for kind in ("wait", "shop", "alert")] == [4, 4, 2]
     assert 'id="stale" class="banner" role="alert" hidden' in dom
     assert re.search(r'<li class="row wait late"[^>]*>\s*<span class="countdown"[^>]*>已超时 \d', dom)
     assert re.search(r'<li class="row wait soon"[^>]*>\s*<span class="countdown"[^>]*>1[0-2] 秒', dom)

@@ -45,7 +45,9 @@ function tick() {
 
 function count() {
   for (const shown of document.querySelectorAll("[data-rows]")) {
-    shown.textContent = place(shown.dataset.rows).querySelectorAll(".row").length;
+    const list = place(shown.dataset.rows);
+    const unlisted = list.querySelector("[data-more]")?.dataset.more || 0;
+    shown.textContent = list.querySelectorAll(".row").length + Number(unlisted);
   }
 }
 
