@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,11 +79,15 @@ def command(
             raise ConfigurationError(
                 [f"--listen: {listen!r} is no address and port; say 127.0.0.1:8700"]
             ) from None
-        asyncio.run(_watch(world, settings, place, speed, once=once))
+        with suppress(asyncio.CancelledError):
+            asyncio.run(_watch(world, settings, place, speed, once=once))
 
 
 async def _watch(world: World, settings: Settings, data: Path, speed: float, *, once: bool) -> None:
     from monitor.workbench.demo import clock_text, demo  # noqa: PLC0415 - the whole daemon
+
+    if task := asyncio.current_task():  # else SIGTERM leaves the temporary store behind
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
     def told(message: Received) -> None:
         click.echo(f"\n── {clock_text(message.at_ms)} {'─' * 60}\n{message.text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -73,6 +74,21 @@ def test_the_demo_prints_its_address_and_what_the_group_reads(tmp_path):
             process.send_signal(signal.SIGINT)
             process.wait(PATIENCE_S)
         assert process.returncode == 130
+
+
+def test_a_demo_that_is_told_to_end_leaves_nothing_behind(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", "demo", "--listen", "127.0.0.1:0", "--shops", "1"],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline().startswith("http://")
+        (store,) = tmp_path.glob("slawatch-demo-*")
+        process.terminate()
+        said = process.communicate(timeout=PATIENCE_S)[1]
+    assert (process.returncode, "Traceback" in said, store.exists()) == (0, False, False)
 
 
 def test_a_directory_with_something_else_in_it_is_left_alone(tmp_path):
