@@ -5,7 +5,7 @@ import pytest
 from worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, item, policy
 
 from alerting import limits
-from alerting.policy.records import Ack, Health, Silence, Tick, Unsilence
+from alerting.policy.records import Ack, Health, Result, Silence, Tick, Unsilence
 from alerting.policy.rulings import Receiver
 
 
@@ -138,8 +138,6 @@ def test_an_alert_that_fires_again_before_its_end_was_told_withdraws_that_end(de
 
 
 def test_an_end_that_was_already_leaving_when_it_fired_again_is_corrected(desk, shard):
-    from alerting.policy.records import Result
-
     desk.fold(shard(0, severity="crit"))
     desk.told(0)
     desk.fold(shard(60, "ok", "crit"))
@@ -182,16 +180,6 @@ def test_after_the_fact_is_told_once(desk, shard):
     assert desk.rows == {}
 
 
-def test_a_silence_holds_and_at_its_end_what_still_fires_is_told_once(desk, shard):
-    desk.fold(shard(0, severity="crit"))
-    desk.told(0)
-    desk.hear(Silence(T0 + SECOND, "s1", {"shop": "pinduoduo:*"}, T0 + HOUR, "李", "repair"))
-    desk.fold(shard(10, severity="crit", shop="s2"), shard(20, rule="other", severity="crit", shop="s3"))
-    assert sorted(desk.queued()) == [("fire", "crit", 3600), ("fire", "crit", 3600), ("still", "crit", 3600)]
-    desk.told(3600)
-    assert {kind for kind, _, _ in desk.queued()} == {"repeat"}
-
-
 def test_a_silence_that_is_ended_early_releases_at_once(desk, shard):
     desk.hear(Silence(T0, "s1", {"rule": "dr?ft", "severity": "crit"}, T0 + HOUR, "李"))
     desk.fold(shard(10, severity="crit"))
@@ -220,18 +208,6 @@ def test_a_silence_that_is_over_keeps_no_place(desk, monkeypatch):
     desk.hear(Silence(T0, "s1", {}, T0 + HOUR, "李"))
     desk.hear(Silence(T0 + HOUR, "s2", {}, T0 + 2 * HOUR, "李"))
     assert list(desk.desk().books.silences) == ["s1", "s2"]
-
-
-def test_a_blind_source_mutes_its_shops_until_it_is_heard(desk, shard):
-    blind = {"rule": "source-silent", "subject": {"source": "erp"}, "severity": "crit"}
-    desk.fold(
-        shard(0), shard(5, **blind), shard(6, severity="crit", shop="s2"), shard(7, severity="crit", shop="x")
-    )
-    assert [(kind, at) for kind, _, at in desk.queued() if at < 10**6] == [("fire", 5), ("fire", 7)]
-    desk.fold(shard(60, "ok", rule="source-silent", subject={"source": "erp"}, severity="crit"))
-    assert sorted(at for _, severity, at in desk.queued() if severity == "crit")[:2] == [6, 7]
-    assert ("fire", "warn", 30) in desk.queued()
-    assert any(t.verdict == "released" for t in desk.traces)
 
 
 def test_an_alert_that_has_eased_is_held_until_it_returns(desk, shard):

@@ -107,6 +107,7 @@ def test_a_silence_that_ends_in_quiet_hours_holds_until_the_morning():
 def test_a_blind_source_or_platform_mutes_its_shops():
     plays(
         """
+        09:59:55 s3 warn
         10:00:00 source erp crit
           10:00:00 lead: fire crit source erp
         10:01:00 s1 crit
@@ -119,6 +120,7 @@ def test_a_blind_source_or_platform_mutes_its_shops():
         10:04:00 s2 crit
         10:05:00 platform pinduoduo ok
           10:05:00 bot: fire crit s1, fire crit s2
+          10:05:00 bot: fire warn s3
           10:05:30 lead: resolved crit platform pinduoduo
         """,
         TREE,
@@ -186,10 +188,11 @@ def test_at_a_silences_end_what_still_fires_is_told_once():
         """
         10:00:00 s1 crit
           10:00:00 bot: fire crit s1
-        10:01:00 silence q shop=*:s1 10m
-        10:05:00 silence r shop=*:s1 20m
-          10:25:00 bot: still crit s1
-          14:25:00 bot: repeat crit s1
+        10:01:00 silence q shop=*:s* 10m
+        10:02:00 s2 crit
+        10:05:00 silence r shop=*:s* 20m
+          10:25:00 bot: fire crit s2, still crit s1
+          14:25:00 bot: repeat crit s2, repeat crit s1
         """
     )
 

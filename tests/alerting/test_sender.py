@@ -1,5 +1,6 @@
 """From intents to the group's inbox, through real HTTP, a real store and a told clock."""
 
+import asyncio
 import contextlib
 
 import httpx
@@ -69,7 +70,6 @@ async def world(tmp_path, **changes):
 
 def play(tmp_path, scene, **changes):
     """Run a scene in a world."""
-    import asyncio
 
     async def main():
         async with world(tmp_path, **changes) as w:
