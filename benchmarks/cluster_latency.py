@@ -7,7 +7,6 @@ the second of the transition's own time to when others can read it. ``python -m 
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import psycopg
 from benchmarks.cluster_stage import PARTITIONS, missing, stage
 from benchmarks.cluster_traffic import Live
 from benchmarks.daemon import percentile
+from benchmarks.latency import probe
 from benchmarks.processes import cpu_s
 from benchmarks.table import Row, measure_and_print
 from rules.transition import Transition
@@ -36,14 +36,6 @@ rules:
 NEW = "select at_ms, body from transition where at_ms >= %s"
 
 
-def events_of_probe(shop: str) -> list[bytes]:
-    """An order, and the first dispute about it."""
-    common = {"platform": "pinduoduo", "shop_id": shop, "order_id": "o1", "at": time.time_ns() // 1_000_000}
-    order = {**common, "type": "order", "id": "1", "action": "paid"}
-    dispute = {**common, "type": "dispute", "id": "2", "dispute_id": "d1", "action": "opened"}
-    return [json.dumps(order).encode(), json.dumps(dispute).encode()]
-
-
 def look(database: psycopg.Connection, since_ms: int, seen: dict[str, tuple[int, float]]) -> None:
     """Note of each probe that is told by now: the time of its transition, and now."""
     rows, now_s = database.execute(NEW, (since_ms,)).fetchall(), time.time()
@@ -61,7 +53,7 @@ def measure(worker: Worker, live: Live, seconds: int) -> dict[str, float]:
         while time.time() < began_s + seconds:
             shop = f"probe{len(sent_s)}"
             sent_s[f"pinduoduo:{shop}"] = time.time()
-            live.probe(shop, events_of_probe(shop))
+            live.probe(shop, probe(shop))
             until_s = time.time() + PROBE_EVERY_S
             while time.time() < until_s:
                 look(database, int(1000 * (time.time() - 10)), seen)

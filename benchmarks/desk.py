@@ -135,7 +135,7 @@ async def late_steps(n: int) -> list[int]:
     with tempfile.TemporaryDirectory() as folder:
         house, clock, phone = House(Path(folder), policy()), SystemClock(), Phone()
         channels = {"bot": Phone(), "phone": phone}
-        sender = Sender(house.store, channels, policy(), ByIds(), clock, on_result=lambda: None)
+        sender = Sender(house.store, channels, policy(), ByIds(), clock)
         task = asyncio.create_task(sender.run())
         due_ms: dict[str, int] = {}
         for i in range(n):

@@ -87,17 +87,12 @@ def background(first: int) -> bytes:
     return "\n".join(map(json.dumps, lines)).encode()
 
 
-def probe(n: int) -> bytes:
-    """The first dispute of a shop, and the order it is about."""
-    event = {
-        "platform": "pinduoduo",
-        "shop_id": f"probe{n}",
-        "order_id": "o1",
-        "at": time.time_ns() // 1_000_000,
-    }
-    order = {**event, "type": "order", "id": "1", "action": "paid"}
-    dispute = {**event, "type": "dispute", "id": "2", "dispute_id": "d1", "action": "opened"}
-    return f"{json.dumps(order)}\n{json.dumps(dispute)}".encode()
+def probe(shop: str) -> list[bytes]:
+    """An order of a shop, and the first dispute about it."""
+    common = {"platform": "pinduoduo", "shop_id": shop, "order_id": "o1", "at": time.time_ns() // 1_000_000}
+    order = {**common, "type": "order", "id": "1", "action": "paid"}
+    dispute = {**common, "type": "dispute", "id": "2", "dispute_id": "d1", "action": "opened"}
+    return [json.dumps(order).encode(), json.dumps(dispute).encode()]
 
 
 def measure(seconds: int, settings: str = "") -> dict[str, float]:
@@ -115,7 +110,7 @@ def measure(seconds: int, settings: str = "") -> dict[str, float]:
             connection, before_mb = daemon.connect(), daemon.resident_mb()
             for n in range(int(seconds / PROBE_EVERY_S)):
                 sent_s[f"probe{n}"] = time.perf_counter()
-                status, answer = post(connection, "/api/v1/events", probe(n))
+                status, answer = post(connection, "/api/v1/events", b"\n".join(probe(f"probe{n}")))
                 assert (status, answer["accepted"]) == (202, 2), answer
                 # at every moment of a second alike: 0.25 s and a prime part of it
                 time.sleep(max(0.0, sent_s[f"probe{n}"] + PROBE_EVERY_S * 1.037 - time.perf_counter()))
