@@ -66,26 +66,25 @@ def own_postgres(postgres_server):
     server.close()
 
 
-@pytest.fixture(scope="session")
-def influx_server():
-    """An InfluxDB server for all tests of this process that do it no harm; each takes a new bucket."""
+def an_influx():
     from tests.servers import influx
 
     if reason := influx.missing():
         pytest.skip(reason)
     with influx.InfluxServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def influx_server():
+    """An InfluxDB server for all tests of this process that do it no harm; each takes a new bucket."""
+    yield from an_influx()
 
 
 @pytest.fixture
 def own_influx():
     """A server for one test, which may stop, kill and pause it."""
-    from tests.servers import influx
-
-    if reason := influx.missing():
-        pytest.skip(reason)
-    with influx.InfluxServer() as server:
-        yield server
+    yield from an_influx()
 
 
 @pytest.fixture(scope="session")

@@ -17,19 +17,11 @@ from monitor.engine.state import STEP_BYTES
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard.shard import Shard
 from monitor.shard.slumber import Slumber
-from rules.load import load_rules
 from rules.rule import RuleSet
-from tests.shard.test_when_judged import FIRST_SEED, RULES, SECONDS, SEEDS, random_events, random_pack
+from tests.shard.test_when_judged import FIRST_SEED, SECONDS, SEEDS, random_events, random_pack
 
 STARTS = (1_794_355_200_000, 1_794_362_100_000, 1_794_411_000_000)  # 08:00, 09:55, 23:30 in Shanghai
 SHOPS = ("A", "B", "C")
-
-
-@pytest.fixture(scope="module")
-def rules(tmp_path_factory) -> RuleSet:
-    path = tmp_path_factory.mktemp("rules") / "rules.yaml"
-    path.write_text(RULES)
-    return load_rules([path], {"pdd": (random_pack(random.Random(0)),)})
 
 
 def a_log(rng: random.Random, start_ms: int) -> list[Record]:

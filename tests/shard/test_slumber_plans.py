@@ -14,22 +14,14 @@ import pytest
 from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard.shard import Shard
-from rules.load import load_rules
 from rules.rule import RuleSet
 from tests.properties.reading import differences, read
 from tests.shard.suited import MORNING_MS, a_pack
 from tests.shard.test_slumber import STARTS, a_log
 from tests.shard.test_slumber_days import answered, told_through_kills
-from tests.shard.test_when_judged import FIRST_SEED, RULES, SEEDS, random_pack
+from tests.shard.test_when_judged import FIRST_SEED, SEEDS, random_pack
 
 FOUND = (7, 16)  # a shop that slept settled its days by the new lateness, one that was awake by the old one
-
-
-@pytest.fixture(scope="module")
-def rules(tmp_path_factory) -> RuleSet:
-    path = tmp_path_factory.mktemp("rules") / "rules.yaml"
-    path.write_text(RULES)
-    return load_rules([path], {"pdd": (random_pack(random.Random(0)),)})
 
 
 def some(rules: RuleSet, rng: random.Random) -> RuleSet:

@@ -18,15 +18,13 @@ from monitor.rulebook import Plan
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.shard.shard import Shard
 from rules.judge import OK
-from rules.load import load_pack, load_rules
+from rules.load import load_pack
 from rules.machine import Reason, close, step, transition
 from rules.rule import RuleSet
 from rules.transition import Facts
 from tests.seeds import seeds
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rules.pack import Pack
     from rules.transition import RuleState, Transition
 
@@ -158,13 +156,6 @@ def shown(told: list[Transition]) -> list[tuple[object, ...]]:
         )
         for one in told
     )
-
-
-@pytest.fixture(scope="module")
-def rules(tmp_path_factory) -> RuleSet:
-    path: Path = tmp_path_factory.mktemp("rules") / "rules.yaml"
-    path.write_text(RULES)
-    return load_rules([path], {"pdd": (random_pack(random.Random(0)),)})
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
