@@ -7,6 +7,7 @@ force into it; from that very record on its shard decides by it, also when it is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.store.port import ShardStore
 
 log = structlog.get_logger(__name__)
+SHARED = ("packs", "shops", "agents")  # parts of a plan that are large
 BEGAN = "plan of shard {}"  # in the store: the plan at the beginning of a shard's log
 
 
@@ -70,7 +72,7 @@ class PlanBook:
             log.warning("plan lost", plan=name, goes_on_with=self.in_force)
             return False
         same = next((plan for known, plan in list(self.known.items()) if known.endswith(dash + digest)), None)
-        self.known[name] = same or decode_plan(digest, body)
+        self.known[name] = same or _sharing(decode_plan(digest, body), self.known.get(self.in_force))
         return True
 
     def shard(self, store: ShardStore, number: int, name: str) -> Shard:
@@ -93,3 +95,14 @@ class PlanBook:
     def due(self, shard: Shard | None) -> str:
         """The name that is to be written into a shard's log; empty: it decides by the plan in force."""
         return self.in_force if shard is not None and shard.plan_name < self.in_force else ""
+
+
+def _sharing(plan: Plan, before: Plan | None) -> Plan:
+    """A plan that holds what it has in common with another once: plans stay, and 20,000 shops are 13 MB."""
+    if before is None:
+        return plan
+    same = {name: getattr(before, name) for name in SHARED if getattr(plan, name) == getattr(before, name)}
+    if "shops" not in same:
+        was = before.shops
+        same["shops"] = {key: was[key] if was.get(key) == shop else shop for key, shop in plan.shops.items()}
+    return replace(plan, **same)
