@@ -109,8 +109,10 @@ class Engine:
                     break
                 second = next_due
             now_ms = second * 1000
-            for what in self.wheel.take(second) or ():
-                what.due(now_ms)
+            due = self.wheel.take(second)
+            if due is not None:  # a list and not either of two: walked by its index
+                for what in due:
+                    what.due(now_ms)
             self.judged_ms = now_ms
             if self.called:
                 self.called = False

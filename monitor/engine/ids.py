@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+from librt.strings import BytesWriter, write_i64_le
 from librt.vecs import append, vec
 from mypy_extensions import i32, i64
 
@@ -133,7 +134,7 @@ class Ids:
 
     def since(self, taken: int) -> IdRow:
         """Those remembered after the first ``taken``, but for what is forgotten."""
-        row, found, contents = IdRow([], [], b"", b""), array("Q"), array("Q")
+        row, found, contents = IdRow([], [], b"", b""), BytesWriter(), BytesWriter()
         wanted: i64 = i64(taken) - self._gone
         place: i64 = len(self._arrivals)
         while place > self._first and self._end(place - 1) > wanted:
@@ -144,11 +145,11 @@ class Ids:
                 row.arrivals.append(int(self._arrivals[place]))
                 row.counts.append(int(end - at))
             while at < end:
-                found.append(int(self._keys[at]))
-                contents.append(int(self._contents.get(self._keys[at])))
+                write_i64_le(found, self._keys[at])
+                write_i64_le(contents, self._contents.get(self._keys[at]))
                 at += 1
             place += 1
-        row.keys, row.contents = found.tobytes(), contents.tobytes()
+        row.keys, row.contents = found.getvalue(), contents.getvalue()
         return row
 
     def _end(self, place: i64) -> i64:

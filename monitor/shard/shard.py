@@ -105,11 +105,12 @@ class Shard(Host):
             engine.dirty.clear()
             self._take(record)
             return
-        self.checkpoints.before(self, record.position)
+        position = record.position
+        self.checkpoints.before(self, position)
         self._take(record)
         self.slumber.sweep(engine.now_ms)
-        self.checkpoints.after(self, record.position)
-        if engine.skips and record.position >= engine.skips_until:
+        self.checkpoints.after(self, position)
+        if engine.skips and position >= engine.skips_until:
             engine.skips.clear()
 
     def _take(self, record: Record) -> None:
@@ -123,7 +124,7 @@ class Shard(Host):
         if self.publisher is not None:
             self._publish(arrival_ms)
         self.advance(arrival_ms)
-        if plan > self.plan_name and plan in self.plans:  # names rise with each change
+        if plan and plan > self.plan_name and plan in self.plans:  # names rise with each change
             turn_to(self, plan, self.plans[plan])
         if not self.sources and not self.quiet_gaps:
             self._expect(arrival_ms)
