@@ -13,7 +13,7 @@ from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from alerting.subjects import subject_name
 from alerting.template import OURS, Templates
 from alerting.texts import clock, duration, line_text, percent, say
-from alerting.trimmed import clean, cut, mask
+from alerting.trimmed import clean, cut_middle, mask
 from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:
@@ -291,4 +291,4 @@ class About:
             figure = "" if held is None else self.style.say("held" if held else "lost")
         else:
             figure = self.figure()
-        return f"{cut(self.name, limits.ROW_NAME_BYTES)} {figure}".rstrip()
+        return f"{cut_middle(self.name, limits.ROW_NAME_BYTES)} {figure}".rstrip()

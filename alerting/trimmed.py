@@ -18,6 +18,15 @@ def cut(text: str, size: int) -> str:
     return raw[: size - 3].decode(errors="ignore") + "…"
 
 
+def cut_middle(text: str, size: int) -> str:
+    """The same for a name, without its middle: the shops of a chain differ at the end of theirs."""
+    raw = text.encode()
+    if len(raw) <= size or size < 3:
+        return cut(text, size)
+    tail = raw[len(raw) - (size - 3) // 2 :].decode(errors="ignore")
+    return raw[: size - 3 - len(tail.encode())].decode(errors="ignore") + "…" + tail
+
+
 def whole_lines(text: str, size: int) -> str:
     """The first lines that fit in ``size`` bytes; of a first line that does not, what fits."""
     kept: list[str] = []

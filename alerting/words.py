@@ -13,7 +13,7 @@ from alerting import limits
 from alerting.policy.records import OVER, short_id
 from alerting.template import FACTS
 from alerting.texts import clock
-from alerting.trimmed import cut
+from alerting.trimmed import cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def words(ready: Ready, about: About, directory: Directory) -> dict[str, Any]:
         "chart": chart,
         "clock": at,
         "id": short,
-        "name": cut(about.name, limits.ROW_NAME_BYTES),
+        "name": cut_middle(about.name, limits.ROW_NAME_BYTES),
         "rule": t.rule,
         "severity": t.severity,
         "kind": intent.kind,

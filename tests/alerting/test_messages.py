@@ -8,11 +8,12 @@ from people import People
 from worlds import HOUR, T0, Shard, item
 
 from alerting.about import Style
+from alerting.limits import ROW_NAME_BYTES
 from alerting.messages import fit, render
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.records import Intent, alert_key
 from alerting.texts import TEXTS, duration, percent
-from alerting.trimmed import cut, mask
+from alerting.trimmed import cut, cut_middle, mask
 from rules.transition import Facts
 
 FACTS = Facts(
@@ -128,7 +129,7 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
         "旗舰店A 还可漏 2 个\n"
         "s5 已超红线 2 个\n"
         "**【警告】3分钟回复率逼近红线**\n"
-        "好再来旗舰店官… 还可漏 0 个\n"
+        "好再来旗…专卖店 还可漏 0 个\n"
         "**【已恢复】3分钟回复率逼近红线**\n"
         "s4 持续 12 分钟\n"
         "**【考核日结束】3分钟回复率逼近红线**\n"
@@ -142,7 +143,7 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
         "旗舰店A 2 misses left\n"
         "s5 Already 2 past the line\n"
         "[Warning] 3-minute reply rate nears its line\n"
-        "好再来旗舰店官… 0 misses left\n"
+        "好再来旗…专卖店 0 misses left\n"
         "All alerts: https://sla.example/alerts"
     )
 
@@ -324,3 +325,16 @@ def test_both_languages_have_the_same_texts_with_the_same_values():
 
     assert TEXTS["zh"].keys() == TEXTS["en"].keys()
     assert {n: fields(t) for n, t in TEXTS["zh"].items()} == {n: fields(t) for n, t in TEXTS["en"].items()}
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        (["晨光家纺旗舰店华东一店", "晨光家纺旗舰店华东二店"], ["晨光家纺…东一店", "晨光家纺…东二店"]),
+        (["pinduoduo:2100000000017", "晨光旗舰店"], ["pinduoduo:2100000000017", "晨光旗舰店"]),
+        (["pinduoduo:210000000001234"], ["pinduoduo:2…0000001234"]),
+    ],
+)
+def test_the_shops_of_a_chain_can_be_told_apart_in_a_row(names, rows):
+    assert [cut_middle(name, ROW_NAME_BYTES) for name in names] == rows
+    assert all(len(row.encode()) <= ROW_NAME_BYTES for row in rows)
