@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from dataclasses import replace
@@ -10,6 +11,7 @@ from dataclasses import replace
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.errors import CoordinatorNotAvailableError
 from kafka.structs import OffsetAndMetadata
 
 from monitor.runtime.cluster.records import read
@@ -60,7 +62,12 @@ def test_kafkas_committed_offset_is_advice(settings, tmp_path):
     send(settings, 0, 3_000)
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
     ahead = {TopicPartition(settings.topic, p): OffsetAndMetadata(500, "", -1) for p in range(3)}
-    admin.alter_group_offsets(settings.group, ahead)
+
+    def moved():
+        with contextlib.suppress(CoordinatorNotAvailableError):  # of a broker that has just begun
+            return admin.alter_group_offsets(settings.group, ahead)
+
+    eventually(moved, what="offsets of the group")
     admin.close()
 
     async def scene():

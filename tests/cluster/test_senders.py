@@ -58,7 +58,9 @@ def test_events_are_taken_however_they_are_compressed_and_in_transactions(settin
     """A client without a codec's library ends at such a batch: every worker, one after the other."""
     for place, codec in enumerate(CODECS):
         send(settings, range(100 * place, 100 * place + 100), compression_type=codec)
-    send(settings, range(400, 500), transactional_id=topic_name)  # its marker takes a place as well
+    send(settings, range(400, 500), transactional_id=topic_name)  # its mark takes the last place
+    topic = Topic(link_of(settings, tmp_path), settings.topic, Span(0), lambda *_: None)
+    assert sum(len(record.events) for record in topic.records()) == 500, "tools read them, to the end"
 
     async def scene():
         async with working(settings, tmp_path) as it:
@@ -67,8 +69,6 @@ def test_events_are_taken_however_they_are_compressed_and_in_transactions(settin
             assert it.parts.health.problems == {}
 
     asyncio.run(scene())
-    topic = Topic(link_of(settings, tmp_path), settings.topic, Span(0), lambda *_: None)
-    assert sum(len(record.events) for record in topic.records()) == 500, "tools read them as well"
 
 
 def test_a_header_whose_name_is_no_text_ends_no_worker(settings, tmp_path):

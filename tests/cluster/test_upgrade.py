@@ -7,6 +7,7 @@ import contextlib
 import msgspec
 import pytest
 
+from monitor.engine import state
 from monitor.engine.state import FORMAT
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import create
@@ -16,7 +17,8 @@ from tests.cluster.test_workers_killed import held
 from tests.cluster.workers import PARTITIONS, Traffic, Worker, compare, wait_until_judged
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+compiled = pytest.mark.skipif(str(state.__file__).endswith(".so"), reason="a format is compiled in")
+pytestmark = [pytest.mark.live, pytest.mark.slow, compiled]
 RATE = 100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ from monitor.runtime.cluster.records import read
 from monitor.runtime.cluster.tick import TICK_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from monitor.runtime.cluster.link import Link
     from monitor.runtime.cluster.records import Fetched
     from monitor.sources.found import Rejected
 
 POLL_MS = 10_000  # a topic that gives nothing for so long, though there is more, is given up
+LOOK_MS = 500
 POLL_RECORDS = 10_000
 
 
@@ -165,17 +167,19 @@ class Topic:
     def _poll(self, consumer: KafkaConsumer, place: TopicPartition) -> None:
         consumer.pause(*(other for other in self._left if other != place))
         consumer.resume(place)
-        fetched = consumer.poll(POLL_MS, max_records=POLL_RECORDS).get(place)
-        if not fetched:
-            raise MonitorError(
-                f"partition {place.partition} of {self.name}: no answer at offset {self._left[place][0]}",
-                mend="see that the brokers run, and that the offset is still kept",
-                code="kafka",
-            )
-        end = self._left[place][1]
+        (first, end), until_s = self._left[place], time.monotonic() + POLL_MS / 1000
+        fetched: Sequence[Fetched] = ()
+        while not fetched and consumer.position(place) == first:  # the mark of a transaction is no record
+            if time.monotonic() > until_s:
+                raise MonitorError(
+                    f"partition {place.partition} of {self.name}: no answer at offset {first}",
+                    mend="see that the brokers run, and that the offset is still kept",
+                    code="kafka",
+                )
+            fetched = consumer.poll(LOOK_MS, max_records=POLL_RECORDS).get(place, ())
         asked = [one for one in fetched if one.offset < end]
         found = read([one for one in asked if self._wants(one)], self.name)
-        self._left[place] = (fetched[-1].offset + 1, end)
+        self._left[place] = (consumer.position(place), end)
         wanted = {record.position: record for record in found.records}
         self._waiting[place].extend(wanted.get(o.offset) or Record(o.offset, o.timestamp) for o in asked)
         for record, bad in found.unread:
