@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from alerting import limits
 from alerting.channels.base import Message
+from alerting.messages.texts import duration, say
 from alerting.policy.records import Health, alert_key
 from alerting.policy.rulings import OVERDUE_RULE, RUNBOOK
 from alerting.ports import InPlace
-from alerting.texts import duration, say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

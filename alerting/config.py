@@ -11,6 +11,8 @@ from alerting.account import Duration, Model
 from alerting.accounts import AnyAccount
 from alerting.config_names import mistakes
 from alerting.duty import ScheduleSettings
+from alerting.messages.template import Templates
+from alerting.messages.tried import tried
 from alerting.policy.rulings import Knows, Policy, Receiver
 from alerting.routing import (
     AcknowledgeSettings,
@@ -22,8 +24,6 @@ from alerting.routing import (
     RouteSettings,
     StepSettings,
 )
-from alerting.template import Templates
-from alerting.tried import tried
 from alerting.ways import Ways
 from rules.pack import DAY_MS
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from alerting.channels.base import Message
-from alerting.texts import clock, say
+from alerting.messages.texts import clock, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from alerting import limits
 from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
 from alerting.line import Line
+from alerting.messages.writer import Writer
 from alerting.outcome import named, state_of, told_after_ms, traces_of
 from alerting.policy.compose import Draft, Ready, compose
 from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
@@ -21,17 +22,16 @@ from alerting.policy.settle import settle
 from alerting.ports import InPlace, NoMetrics
 from alerting.replay import replay
 from alerting.urgent import tell_urgent
-from alerting.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from alerting.address import Address
     from alerting.channels.base import Channel, DeliveryResult
+    from alerting.messages.address import Address
+    from alerting.messages.template import Templates
     from alerting.policy.records import Queued
     from alerting.policy.rulings import Policy
     from alerting.ports import Clock, Directory, Metrics, Store, Worker
-    from alerting.template import Templates
     from rules.transition import Transition
 
 

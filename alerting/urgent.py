@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alerting.line import Line
+    from alerting.messages.writer import Writer
     from alerting.policy.compose import Ready
     from alerting.ports import Clock, Metrics
-    from alerting.writer import Writer
 
 
 async def tell_urgent(

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 from pydantic import SecretStr
 
-from alerting.by_ids import ByIds
 from alerting.channels.base import DeliveryResult, Message
 from alerting.channels.wecom_bot import WecomBot
 from alerting.desk import Desk
 from alerting.fakes.wecom import FakeWecom
+from alerting.messages.by_ids import ByIds
 from alerting.policy.rulings import Node, Policy, Receiver, Step
 from alerting.policy.throttle import Allowance
 from alerting.sender import Sender

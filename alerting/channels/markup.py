@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from alerting import limits
-from alerting.trimmed import cut
+from alerting.messages.trimmed import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,8 +18,8 @@ from alerting.channels.base import DeliveryResult, Markup, Message
 from alerting.channels.buttons import buttons
 from alerting.channels.markup import title_and_rest, without_markup
 from alerting.channels.wecom_smart_link import Frame, SmartLink
+from alerting.messages.trimmed import whole_lines
 from alerting.policy.throttle import Allowance
-from alerting.trimmed import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

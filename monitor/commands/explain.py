@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from alerting.trimmed import mask
+from alerting.messages.trimmed import mask
 from monitor.commands.context import Daemon, daemon_options
 from monitor.commands.offline import at_option, configured_shard, few_collections, pack_option
 from monitor.commands.output import format_option, note, print_json, print_table, progress

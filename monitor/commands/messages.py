@@ -31,7 +31,7 @@ def command() -> None:
 @format_option
 def words(form: str) -> None:
     """List the words, filters and functions of templates."""
-    from alerting.template import FILTERS, WORDS  # noqa: PLC0415 - jinja
+    from alerting.messages.template import FILTERS, WORDS  # noqa: PLC0415 - jinja
 
     rows = [*WORDS.items(), ("drop(n)", "the line is left out before those with a smaller n, 0 to 9")]
     rows += [("strong(text)", "emphasised, where there is markup"), ("filters", ", ".join(FILTERS))]
@@ -45,7 +45,7 @@ def words(form: str) -> None:
 @click.argument("part", type=click.Choice(["alert", "row"]), default="alert")
 def template(part: str) -> None:
     """Print our own template, to start from."""
-    from alerting.template import shipped  # noqa: PLC0415 - jinja
+    from alerting.messages.template import shipped  # noqa: PLC0415 - jinja
 
     click.echo(shipped(part), nl=False)
 
@@ -104,7 +104,7 @@ def _meant(configured: Configured, name: str) -> tuple[str, list[Receiver]]:
 def _items(
     configured: Configured, kind: str, rule: str, shop: str | None, severity: str
 ) -> tuple[Ready, ...]:
-    from alerting.samples import sample  # noqa: PLC0415
+    from alerting.messages.samples import sample  # noqa: PLC0415
 
     now_ms = time.time_ns() // 1_000_000
     of = shop or next(iter(configured.names.shop_keys()), "pinduoduo:s1")
@@ -131,11 +131,11 @@ def _channels(configured: Configured, receiver: Receiver) -> dict[str, Channel]:
 def _shown(
     configured: Configured, receiver: Receiver, account: str, channel: Channel, items: tuple[Ready, ...]
 ) -> dict[str, Any]:
-    from alerting.about import Style  # noqa: PLC0415
     from alerting.links import KEY_BYTES, Links  # noqa: PLC0415
-    from alerting.messages import render  # noqa: PLC0415
+    from alerting.messages.about import Style  # noqa: PLC0415
+    from alerting.messages.render import render  # noqa: PLC0415
+    from alerting.messages.template import OURS  # noqa: PLC0415
     from alerting.policy.compose import Draft  # noqa: PLC0415
-    from alerting.template import OURS  # noqa: PLC0415
 
     now_ms = items[0].intent.created_ms
     templates = configured.alerting.templates().get(receiver.name, OURS)

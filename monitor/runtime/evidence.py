@@ -8,7 +8,7 @@ from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from alerting.trimmed import mask
+from alerting.messages.trimmed import mask
 from monitor import limits
 from monitor.errors import MonitorError
 from monitor.runtime.worker_thread import WorkerThread

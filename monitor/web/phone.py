@@ -14,8 +14,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from alerting.links import BadLink
+from alerting.messages.trimmed import mask
 from alerting.policy.acts import closed_since, taken_by
-from alerting.trimmed import mask
 from monitor import limits
 from monitor.web.api import holds_ms
 from monitor.web.problems import ApiError

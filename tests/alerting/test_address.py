@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from people import People
 from worlds import T0, Shard, item, policy
 
-from alerting.address import Address, address, mentionable
 from alerting.channels.base import Message
 from alerting.line import Line
+from alerting.messages.address import Address, address, mentionable
+from alerting.messages.writer import Writer
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.route import first_intents
 from alerting.ports import Person
-from alerting.writer import Writer
 
 CONTACTS = {
     "xiaoli": {"wecom_id": "XiaoLi", "feishu_id": "ou_84aa"},

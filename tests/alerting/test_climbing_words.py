@@ -5,8 +5,8 @@ import pytest
 from people import People
 from worlds import MINUTE, T0, Memory, Shard, policy
 
-from alerting.about import Style
-from alerting.messages import render
+from alerting.messages.about import Style
+from alerting.messages.render import render
 from alerting.policy.compose import Draft, Ready
 
 

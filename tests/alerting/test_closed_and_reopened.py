@@ -4,9 +4,9 @@ import pytest
 from desk_plays import Play, ms, plays
 from worlds import T0, Memory, Shard, policy
 
-from alerting.about import Style
-from alerting.by_ids import ByIds
-from alerting.messages import render
+from alerting.messages.about import Style
+from alerting.messages.by_ids import ByIds
+from alerting.messages.render import render
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.match import literal, matches
 from alerting.policy.records import Ack, Resolve, Result, Silence

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from people import People
 from worlds import HOUR, T0, Shard, item
 
-from alerting.about import Style
 from alerting.limits import ROW_NAME_BYTES
-from alerting.messages import fit, render
+from alerting.messages.about import Style
+from alerting.messages.render import fit, render
+from alerting.messages.texts import TEXTS, duration, percent
+from alerting.messages.trimmed import cut, cut_middle, mask
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.records import Intent, alert_key
-from alerting.texts import TEXTS, duration, percent
-from alerting.trimmed import cut, cut_middle, mask
 from rules.transition import Facts
 
 FACTS = Facts(

@@ -4,7 +4,7 @@ import pytest
 from people import People
 from worlds import T0, Shard, item
 
-from alerting.about import About, Style
+from alerting.messages.about import About, Style
 from alerting.ports import RuleInfo
 from rules.figures import FIGURES, FLAG, SHARE, TIME
 from rules.pack import Line, Share, Text

@@ -9,12 +9,12 @@ from test_messages import FACTS, ITEMS, ready
 from worlds import T0, Shard
 
 from alerting import limits
-from alerting.about import Style
-from alerting.messages import render, render_whatever
+from alerting.messages.about import Style
+from alerting.messages.render import render, render_whatever
+from alerting.messages.template import OURS, WORDS, MessageTemplate, Templates, mistakes, shipped
+from alerting.messages.tried import tried
+from alerting.messages.words import words
 from alerting.policy.compose import Draft
-from alerting.template import OURS, WORDS, MessageTemplate, Templates, mistakes, shipped
-from alerting.tried import tried
-from alerting.words import words
 
 
 def show(*items, alert=None, row=None, limit=4096, language="zh", markup="text"):
@@ -67,7 +67,7 @@ def test_our_own_template_has_every_word_and_no_mistake():
 
 
 def test_every_word_is_there(alert):
-    from alerting.about import About
+    from alerting.messages.about import About
 
     about = About(alert.intent.transition, People(), Style("zh", "text", 4096, T0))
     assert words(alert, about, People()).keys() - {"drop", "strong"} == WORDS.keys()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerting.texts import say
+from alerting.messages.texts import say
 from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:

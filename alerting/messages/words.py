@@ -10,15 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from alerting import limits
+from alerting.messages.template import FACTS
+from alerting.messages.texts import clock
+from alerting.messages.trimmed import cut_middle
 from alerting.policy.records import OVER, short_id
-from alerting.template import FACTS
-from alerting.texts import clock
-from alerting.trimmed import cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from alerting.about import About
+    from alerting.messages.about import About
     from alerting.policy.compose import Ready
     from alerting.ports import Directory
 
@@ -27,7 +27,7 @@ _RANK = re.compile("\x1f([0-9])")
 
 
 def words(ready: Ready, about: About, directory: Directory) -> dict[str, Any]:
-    """What a template may say of an alert; ``alerting.template.WORDS`` says what each is."""
+    """What a template may say of an alert; ``alerting.messages.template.WORDS`` says what each is."""
     intent, t, style = ready.intent, about.t, about.style
     over = intent.kind in OVER
     link = directory.alert_url(intent)

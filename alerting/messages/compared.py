@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from alerting.texts import TEXTS, duration, say
+from alerting.messages.texts import TEXTS, duration, say
 from rules.figures import FIGURES, SHARE, TIME
 from rules.values import duration_ms
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerting.about import Style
-from alerting.address import Address, address
-from alerting.messages import Rendered, render_whatever
+from alerting.messages.about import Style
+from alerting.messages.address import Address, address
+from alerting.messages.render import Rendered, render_whatever
+from alerting.messages.template import OURS
 from alerting.policy.rulings import NOBODY
-from alerting.template import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from alerting.line import Line
+    from alerting.messages.template import Templates
     from alerting.policy.compose import Draft
     from alerting.policy.rulings import Policy
     from alerting.ports import Directory
-    from alerting.template import Templates
 
 
 class Writer:

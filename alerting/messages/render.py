@@ -13,13 +13,13 @@ import msgspec
 import xxhash
 
 from alerting import limits
-from alerting.about import About, Style
-from alerting.by_ids import ByIds
 from alerting.channels.base import Message
+from alerting.messages.about import About, Style
+from alerting.messages.by_ids import ByIds
+from alerting.messages.template import OURS
+from alerting.messages.trimmed import cut, mask
+from alerting.messages.words import COLOURS, badge, ranked, words
 from alerting.policy.records import OVER
-from alerting.template import OURS
-from alerting.trimmed import cut, mask
-from alerting.words import COLOURS, badge, ranked, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

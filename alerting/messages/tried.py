@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 
 from alerting import limits
-from alerting.about import About, Style
-from alerting.by_ids import ByIds
-from alerting.samples import bare, sample
-from alerting.template import Mistake, failure, mistakes
-from alerting.words import words
+from alerting.messages.about import About, Style
+from alerting.messages.by_ids import ByIds
+from alerting.messages.samples import bare, sample
+from alerting.messages.template import Mistake, failure, mistakes
+from alerting.messages.words import words
 
 _AT_MS = 1_795_399_200_000
 _TRIED = (

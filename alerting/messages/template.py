@@ -122,7 +122,7 @@ class Templates:
 
 def shipped(name: str) -> str:
     """The text of a template of ours: ``alert`` or ``row``."""
-    return (resources.files("alerting") / "templates" / f"{name}.j2").read_text("utf-8")
+    return (resources.files("alerting.messages") / "templates" / f"{name}.j2").read_text("utf-8")
 
 
 OURS = Templates(MessageTemplate(shipped("alert")))

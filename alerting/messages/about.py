@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alerting import limits
-from alerting.address import mentionable
-from alerting.compared import compared
+from alerting.messages.address import mentionable
+from alerting.messages.compared import compared
+from alerting.messages.subjects import subject_name
+from alerting.messages.template import OURS, Templates
+from alerting.messages.texts import clock, duration, line_text, percent, say
+from alerting.messages.trimmed import clean, cut_middle, mask
 from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
-from alerting.subjects import subject_name
-from alerting.template import OURS, Templates
-from alerting.texts import clock, duration, line_text, percent, say
-from alerting.trimmed import clean, cut_middle, mask
 from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:
