@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT = Path("slawatch.yaml")
 TIMEOUT_S = 10
 SEND_TIMEOUT_S = 30
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +148,6 @@ def _refusal(status: int, content: bytes, url: str) -> MonitorError:
         error = msgspec.json.decode(content, type=dict[str, dict[str, str]])["error"]
     except (msgspec.MsgspecError, KeyError):
         return MonitorError(f"{url} answers {status}", mend="is a slawatch listening there?")
-    return MonitorError(error.get("what", str(status)), mend=error.get("mend", ""))
+    # A header is what a program sends; who sits at a terminal has an option.
+    mend = "give --token or SLAWATCH_TOKEN; `slawatch tokens add` makes one" if status == UNAUTHORIZED else ""
+    return MonitorError(error.get("what", str(status)), mend=mend or error.get("mend", ""))

@@ -67,7 +67,7 @@ class Access:
             raise _too_many("requests of this token", wait_s)
         if not grant.may(role):
             raise ApiError(
-                403, "forbidden", f"token {grant.name} is a {grant.role}'s", f"use one of a {role}"
+                403, "forbidden", f"token {grant.name} has the role {grant.role}", f"use one of role {role}"
             )
         return grant
 
