@@ -19,7 +19,7 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from alerting.errors import SchemaOld, SchemaTooNew, StoreBusy, StoreDown, StoreError, StoreFull
 from monitor.store import database
-from monitor.store.postgres_session import Patient, Text
+from monitor.store.postgres_session import ENCODING, Patient, Text, require_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +46,6 @@ LINK = {
     "tcp_user_timeout": 15_000,
     "target_session_attrs": "read-write",  # of several hosts, the one that is the primary now
 }
-ENCODING = "UTF8"  # whatever the environment says: ids of shops and customers are of every script
 MIGRATING = 0x5_1A_3A_7C  # the advisory lock under which one process migrates
 
 # The schema is written once; this is how PostgreSQL says it.
@@ -123,7 +122,7 @@ class PostgresDatabase:
         with self.transaction() as run:
             run.execute("select pg_advisory_xact_lock(?)", (MIGRATING,))
             ((encoding,),) = run.execute("select current_setting('server_encoding')").fetchall()
-            self._require_encoding(encoding)
+            require_encoding(self.where, encoding)
             if run.execute("select to_regclass('schema_version')").fetchall() == [(None,)]:
                 run.execute("create table schema_version (version bigint not null)")
                 run.execute("insert into schema_version values (0)")
@@ -142,13 +141,6 @@ class PostgresDatabase:
             for step in steps[version:]:
                 run.script(step)
             run.execute("update schema_version set version = ?", (len(steps),))
-
-    def _require_encoding(self, found: str) -> None:
-        if found != ENCODING:
-            raise StoreError(
-                f"{self.where}: its encoding is {found}, which cannot hold every shop's id; make another"
-                f" (createdb --encoding={ENCODING} --locale=C --template=template0 NAME)"
-            )
 
     @contextmanager
     def transaction(self) -> Iterator[Spoken]:

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from alerting.errors import StoreDown, StoreError
 from monitor.store.database import DESK_FILES
 from monitor.store.postgres_database import LINK
+from monitor.store.postgres_session import ENCODING, require_encoding
 
 
 class Look(NamedTuple):
@@ -28,15 +29,21 @@ def look_at(address: str, answer_s: int) -> Look:
 
     Raises:
         StoreDown: It does not answer, or does not let us in.
-        StoreError: The address is none.
+        StoreError: The address is none, or the database cannot hold every shop's id.
     """
     try:
-        given: dict[str, Any] = {**LINK, **conninfo_to_dict(address), "connect_timeout": answer_s}
+        given: dict[str, Any] = {
+            **LINK,
+            **conninfo_to_dict(address),
+            "connect_timeout": answer_s,
+            "client_encoding": ENCODING,
+        }
     except psycopg.ProgrammingError as error:
         raise StoreError("the store's address is none: postgresql://USER@HOST/DATABASE") from error
     where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
     try:
         with psycopg.connect(make_conninfo(**given), autocommit=True) as link:
+            require_encoding(where, link.info.parameter_status("server_encoding") or "")
             there = link.execute("select to_regclass('schema_version')").fetchone() != (None,)
             asked = link.execute("select version from schema_version").fetchone() if there else None
             metas = link.execute("select to_regclass('meta')").fetchone() != (None,)

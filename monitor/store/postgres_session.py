@@ -7,10 +7,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg.types.string import StrBinaryDumper
 
+from alerting.errors import StoreError
+
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
 R = TypeVar("R")
+
+ENCODING = "UTF8"  # whatever the environment says: ids of shops and customers are of every script
+
+
+def require_encoding(where: str, found: str) -> None:
+    """Refuse a database of another encoding.
+
+    Raises:
+        StoreError: With the mend.
+    """
+    if found != ENCODING:
+        raise StoreError(
+            f"{where}: its encoding is {found}, which cannot hold every shop's id; make another"
+            f" (createdb --encoding={ENCODING} --locale=C --template=template0 NAME)"
+        )
 
 
 class Text(StrBinaryDumper):

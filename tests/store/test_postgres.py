@@ -12,6 +12,7 @@ from alerting.errors import Fenced, SchemaOld, SchemaTooNew, StoreBusy, StoreDow
 from alerting.policy.records import Changes, Cursor, Tick
 from monitor.store import database, postgres_database
 from monitor.store.postgres import PostgresStore
+from monitor.store.postgres_look import look_at
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Transition
 from tests.waiting import PATIENCE_S, eventually
@@ -175,6 +176,8 @@ def test_a_database_that_cannot_hold_ids_of_every_script_is_refused_with_the_men
     address = postgres_server.new_database(encoding=encoding)
     with pytest.raises(StoreError, match=f"its encoding is {encoding}, .*createdb --encoding=UTF8"):
         PostgresStore(address, "test")
+    with pytest.raises(StoreError, match=f"its encoding is {encoding}"):
+        look_at(address, 5)  # which the doctor tells
 
 
 def test_ids_of_every_script_are_kept_whatever_the_environment_says(address, monkeypatch):
