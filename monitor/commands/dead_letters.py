@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """List, show and send again what was refused.
 
-    What parsed is kept for 35 days without message texts; what did not parse, at most 64 KB of it for
-    7 days.
+    What parsed is kept for 35 days without texts, names and addresses; what did not parse, at most 64 KB
+    of it for 7 days.
     """
 
 
