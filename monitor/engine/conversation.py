@@ -173,6 +173,8 @@ class Conversation(Fold):
         again_ms = self.latest_ms + shop.lateness_ms
         if again_ms < now_ms:
             for r in self.open:
+                if 0 < r.deadline_ms < now_ms:  # once it rests, its own timer means nothing
+                    shop.touched()
                 r.judge(now_ms)
                 deadline_ms = r.next_deadline_ms(now_ms)
                 if deadline_ms < NEVER_MS:
