@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import SecretStr
 
-from alerting import accounts as a
-from alerting.account import Account
 from alerting.channels.aliyun_sms import AliyunSms
 from alerting.channels.console import Console
 from alerting.channels.dingtalk import DingtalkBot
@@ -18,8 +16,10 @@ from alerting.channels.tencent_sms import TencentSms
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_app import Members, WecomApp
 from alerting.channels.wecom_bot import WecomBot
+from alerting.config import accounts as a
+from alerting.config.account import Account
+from alerting.config.mapped import ours
 from alerting.errors import ConfigError
-from alerting.mapped import ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import xxhash
 
-from alerting.config import Alerting
+from alerting.config.model import Alerting
 from monitor.configuration import load_model
 from monitor.directory import load_people, load_shops
 from monitor.runtime.names import Names

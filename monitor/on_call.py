@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.duty import contact_notices, gap_notices
-from alerting.twins import twin_notices
+from alerting.config.duty import contact_notices, gap_notices
+from alerting.config.twins import twin_notices
 from monitor.configuration import read_yaml
 from rules.pack import Text
 from rules.problems import Problem
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from alerting.config import Alerting
+    from alerting.config.model import Alerting
     from monitor.configured import Configured
     from monitor.directory import Person
     from monitor.runtime.health import Health

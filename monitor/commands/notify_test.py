@@ -16,7 +16,7 @@ from rules.problems import closest
 
 if TYPE_CHECKING:
     from alerting.channels.base import DeliveryResult
-    from alerting.config import Alerting
+    from alerting.config.model import Alerting
 
 FOUND = 1
 TEXT = {

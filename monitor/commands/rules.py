@@ -148,7 +148,7 @@ def _receivers(configuration: Configuration | None) -> frozenset[str] | None:
     path = configuration.place(configuration.settings.alerting) if configuration else None
     if path is None or not path.exists():
         return None
-    from alerting.config import Alerting  # noqa: PLC0415 - pydantic is slow to import
+    from alerting.config.model import Alerting  # noqa: PLC0415 - pydantic is slow to import
     from monitor.configuration import load_model  # noqa: PLC0415
 
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from alerting.config import Alerting
+    from alerting.config.model import Alerting
     from monitor.runtime.clock import ManualClock
 
 FOLLOW_S = 0.01  # how often the file of a test is looked at

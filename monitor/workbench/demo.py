@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from alerting.config import Alerting
+from alerting.config.model import Alerting
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
 from monitor.configured import Configured

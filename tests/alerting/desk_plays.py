@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from worlds import Memory, Shard
 
-from alerting.config import Alerting
+from alerting.config.model import Alerting
 from alerting.policy.compose import Ready, compose
 from alerting.policy.records import Ack, Queued, Resolve, Result, Sibling, Silence, Tick, Unsilence, alert_key
 from alerting.policy.settle import settle

@@ -9,14 +9,14 @@ import pytest
 import yaml
 from worlds import T0
 
-from alerting.accounts import TYPES
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import sign
 from alerting.channels.wecom_app import WecomApp
 from alerting.channels.wecom_bot import WecomBot
 from alerting.channels.wecom_smart_bot import WecomSmartBot
-from alerting.config import Alerting
+from alerting.config.accounts import TYPES
+from alerting.config.model import Alerting
 from alerting.policy.rulings import Receiver
 from alerting.policy.throttle import Allowance
 

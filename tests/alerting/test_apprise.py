@@ -9,12 +9,12 @@ from apprise import AppriseResultStatus as Status
 from pydantic import SecretStr
 from sides import KEY, Clock
 
-from alerting.accounts import AppriseAccount
 from alerting.channels.apprise_url import AppriseUrl, judge
 from alerting.channels.base import Message
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.channels.wecom_bot import WecomBot
+from alerting.config.accounts import AppriseAccount
 from alerting.errors import ConfigError
 from alerting.ways import Ways
 

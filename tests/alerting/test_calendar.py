@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from alerting.calendar import gaps
-from alerting.duty import ScheduleSettings
-from alerting.routing import MuteSettings
+from alerting.config.calendar import gaps
+from alerting.config.duty import ScheduleSettings
+from alerting.config.routing import MuteSettings
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -8,10 +8,10 @@ from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import WecomBot
-from alerting.config import Alerting
+from alerting.config.model import Alerting
+from alerting.config.routing import Match
 from alerting.errors import ConfigError
 from alerting.policy.match import NAMES
-from alerting.routing import Match
 from monitor.configuration import ConfigurationError, load_model
 
 GOOD = """

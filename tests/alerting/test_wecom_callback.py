@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 from sides import SECRET, Clock
 
-from alerting.accounts import WecomAppAccount
 from alerting.channels.base import Message
 from alerting.channels.wecom_app import Members, WecomApp
 from alerting.channels.wecom_callback import Callback, ForgedCallback, Tap
+from alerting.config.accounts import WecomAppAccount
 from alerting.errors import ConfigError
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_taps import seal, tap

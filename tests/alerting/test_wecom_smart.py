@@ -204,7 +204,7 @@ def test_a_message_for_somebody_goes_to_them():
 
 
 def test_who_is_on_call_is_told_by_the_wecom_id(tmp_path):
-    from alerting.accounts import WecomSmartBotAccount
+    from alerting.config.accounts import WecomSmartBotAccount
 
     account = WecomSmartBotAccount(type="wecom_smart_bot", bot_id="b", secret="s", chats=["wrA"])
     assert (account.contact, account.mentions, account.buttons) == ("wecom_id", False, True)

@@ -3,7 +3,7 @@
 import msgspec
 from people import People
 
-from alerting.config import Alerting
+from alerting.config.model import Alerting
 from alerting.desk import Desk
 from alerting.policy.records import Cursor, Result, Tick
 from alerting.policy.rulings import Policy, Receiver

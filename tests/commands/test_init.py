@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.config import Alerting, ReceiverSettings
+from alerting.config.model import Alerting, ReceiverSettings
 from monitor.configuration import read_yaml
 from monitor.directory import load_people, load_shops
 from monitor.settings import Settings, load_settings

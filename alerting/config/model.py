@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from alerting.account import Duration, Model
-from alerting.accounts import AnyAccount
-from alerting.config_names import mistakes
-from alerting.duty import ScheduleSettings
-from alerting.messages.template import Templates
-from alerting.messages.tried import tried
-from alerting.policy.rulings import Knows, Policy, Receiver
-from alerting.routing import (
+from alerting.config.account import Duration, Model
+from alerting.config.accounts import AnyAccount
+from alerting.config.duty import ScheduleSettings
+from alerting.config.names import mistakes
+from alerting.config.routing import (
     AcknowledgeSettings,
     HeartbeatSettings,
     InhibitSettings,
@@ -24,6 +21,9 @@ from alerting.routing import (
     RouteSettings,
     StepSettings,
 )
+from alerting.messages.template import Templates
+from alerting.messages.tried import tried
+from alerting.policy.rulings import Knows, Policy, Receiver
 from alerting.ways import Ways
 from rules.pack import DAY_MS
 

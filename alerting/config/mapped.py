@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from alerting.accounts import DingtalkAccount, FeishuAccount, WecomBotAccount
+from alerting.config.accounts import DingtalkAccount, FeishuAccount, WecomBotAccount
 
 if TYPE_CHECKING:
-    from alerting.account import Account
+    from alerting.config.account import Account
 
 LYING = ("wecombot", "dingtalk", "feishu", "lark")
 LARK_URL = "https://open.larksuite.com"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from alerting.account import Account, Duration, Model, WithUrl
-from alerting.calendar import ALL_DAY, Hours, Times, spans_of
+from alerting.config.account import Account, Duration, Model, WithUrl
+from alerting.config.calendar import ALL_DAY, Hours, Times, spans_of
 from alerting.policy.inhibit import Inhibition
 from alerting.policy.rulings import Node, Step
 from rules.pack import DAY_MS

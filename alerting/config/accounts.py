@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from alerting.account import Account, BaseUrl, Contact, Id, Phone, WithKey, WithSecret, WithUrl
 from alerting.channels import aliyun_sms, dingtalk, feishu, tencent_sms, wecom_bot
 from alerting.channels.sms_words import Word
+from alerting.config.account import Account, BaseUrl, Contact, Id, Phone, WithKey, WithSecret, WithUrl
 
 
 class ConsoleAccount(Account):

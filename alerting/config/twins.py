@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerting.account import WithKey
-from alerting.accounts import WecomSmartBotAccount
+from alerting.config.account import WithKey
+from alerting.config.accounts import WecomSmartBotAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from alerting.account import Account, Place
-    from alerting.config import Alerting
+    from alerting.config.account import Account, Place
+    from alerting.config.model import Alerting
 
 
 def twin_notices(alerting: Alerting) -> Iterator[tuple[Place, str]]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from alerting.config.routing import NO_ESCALATION
 from alerting.policy.match import NAMES, is_name
-from alerting.routing import NO_ESCALATION
 from rules.problems import closest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from alerting.account import Place
-    from alerting.config import Alerting
-    from alerting.routing import RouteSettings
+    from alerting.config.account import Place
+    from alerting.config.model import Alerting
+    from alerting.config.routing import RouteSettings
 
 
 class Mistake(NamedTuple):

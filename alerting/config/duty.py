@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field
 
 from alerting import limits
-from alerting.account import Duration, Model
-from alerting.calendar import Override, Rotation, gaps, roster_of
-from alerting.routing import Name, TimesSettings, Zone, listed
+from alerting.config.account import Duration, Model
+from alerting.config.calendar import Override, Rotation, gaps, roster_of
+from alerting.config.routing import Name, TimesSettings, Zone, listed
 from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from alerting.account import Place
-    from alerting.config import Alerting
+    from alerting.config.account import Place
+    from alerting.config.model import Alerting
     from alerting.policy.spans import Roster
 
 
