@@ -22,13 +22,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import yaml
-from worlds import Memory, Shard
 
 from alerting.config.model import Alerting
 from alerting.policy.compose import Ready, compose
 from alerting.policy.records import Ack, Queued, Resolve, Result, Sibling, Silence, Tick, Unsilence, alert_key
 from alerting.policy.settle import settle
 from rules.values import duration_ms
+from tests.alerting.worlds import Memory, Shard
 
 DAY = datetime(2026, 11, 23, tzinfo=ZoneInfo("Asia/Shanghai"))  # a Monday
 HOUSE = """

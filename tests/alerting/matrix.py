@@ -10,15 +10,15 @@ import os
 import signal
 
 import httpx
-from people import People
-from waiting import PATIENCE_S
-from worlds import opened
 
 from alerting import limits
 from alerting.channels import http
 from alerting.policy.rulings import Policy, Receiver
 from alerting.sender import Sender
 from monitor.store.sqlite import SqliteStore
+from tests.alerting.people import People
+from tests.alerting.worlds import opened
+from tests.waiting import PATIENCE_S
 
 POLICY = Policy({"m": Receiver("m", ("it",))}, "m")
 TURNS = 400  # far more than anything here takes

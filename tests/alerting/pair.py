@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import httpx
-from matrix import POLICY, SharedClock
-from people import People
-from worlds import opened
 
 from alerting.desk import Desk
 from alerting.errors import Fenced, StoreBusy
 from alerting.sender import Sender
 from monitor.store.postgres import PostgresStore
+from tests.alerting.matrix import POLICY, SharedClock
+from tests.alerting.people import People
+from tests.alerting.worlds import opened
 
 LOOK_S = 0.005  # real time between two looks at a clock that somebody else moves
 LEASE_MS = 30_000

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from worlds import opened
 
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.dingtalk import FakeDingtalk
@@ -24,6 +23,7 @@ from alerting.fakes.tencent_sms import FakeTencentSms
 from alerting.fakes.wecom import FakeWecom
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_smart import FakeSmartBot
+from tests.alerting.worlds import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,10 +3,7 @@
 import asyncio
 
 import pytest
-from desk_plays import ms, parsed
 from msgspec.structs import replace
-from people import People
-from worlds import T0, Shard, item, policy
 
 from alerting.channels.base import Message
 from alerting.line import Line
@@ -15,6 +12,9 @@ from alerting.messages.writer import Writer
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.route import first_intents
 from alerting.ports import Person
+from tests.alerting.desk_plays import ms, parsed
+from tests.alerting.people import People
+from tests.alerting.worlds import T0, Shard, item, policy
 
 CONTACTS = {
     "xiaoli": {"wecom_id": "XiaoLi", "feishu_id": "ou_84aa"},

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from worlds import T0
 
 from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
@@ -19,6 +18,7 @@ from alerting.config.accounts import TYPES
 from alerting.config.model import Alerting
 from alerting.policy.rulings import Receiver
 from alerting.policy.throttle import Allowance
+from tests.alerting.worlds import T0
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = [(DOCS / name).read_text("utf-8") for name in ("alerting.md", "alerting.zh.md")]

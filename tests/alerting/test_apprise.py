@@ -7,7 +7,6 @@ import httpx
 import pytest
 from apprise import AppriseResultStatus as Status
 from pydantic import SecretStr
-from sides import KEY, Clock
 
 from alerting.channels.apprise_url import AppriseUrl, judge
 from alerting.channels.base import Message
@@ -17,6 +16,7 @@ from alerting.channels.wecom_bot import WecomBot
 from alerting.config.accounts import AppriseAccount
 from alerting.errors import ConfigError
 from alerting.ways import Ways
+from tests.alerting.sides import KEY, Clock
 
 
 def opened(url):

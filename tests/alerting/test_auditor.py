@@ -5,8 +5,6 @@ import asyncio
 import httpx
 import pytest
 from pydantic import SecretStr
-from waiting import PATIENCE_S
-from worlds import MINUTE, SECOND, T0, Shard, policy
 
 from alerting import limits
 from alerting.auditor import Auditor
@@ -18,6 +16,8 @@ from alerting.policy.records import Result, Tick
 from alerting.policy.rulings import Receiver
 from monitor.auditing import Beat
 from monitor.store.sqlite import SqliteStore
+from tests.alerting.worlds import MINUTE, SECOND, T0, Shard, policy
+from tests.waiting import PATIENCE_S
 
 MEND = "\n处理：见 docs/runbook.zh.md 的 slawatch-overdue"
 

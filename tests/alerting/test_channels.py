@@ -7,7 +7,6 @@ import socket
 import httpx
 import pytest
 from pydantic import SecretStr
-from sides import KEY, SECRET, FakeHook, talk
 
 from alerting import limits
 from alerting.channels.base import Message
@@ -18,6 +17,7 @@ from alerting.channels.wecom_bot import _CODES, WecomBot
 from alerting.fakes.wecom import FakeWecom
 from alerting.policy.rulings import Receiver
 from alerting.prove import prove
+from tests.alerting.sides import KEY, SECRET, FakeHook, talk
 
 
 def bot(scene, **options):

@@ -8,13 +8,13 @@ from contextlib import nullcontext
 
 import httpx
 import pytest
-from jumping import given_up, run
-from sides import SIDES, Clock
-from waiting import PATIENCE_S, until
 
 from alerting import limits
 from alerting.channels.base import Connected, Message
 from alerting.fakes.http import Fault
+from tests.alerting.jumping import given_up, run
+from tests.alerting.sides import SIDES, Clock
+from tests.waiting import PATIENCE_S, until
 
 BODY = "旗舰店A 还可漏 3 个"
 ALERT = {

@@ -2,12 +2,12 @@
 
 import msgspec
 import pytest
-from people import People
-from worlds import MINUTE, T0, Memory, Shard, policy
 
 from alerting.messages.about import Style
 from alerting.messages.render import render
 from alerting.policy.compose import Draft, Ready
+from tests.alerting.people import People
+from tests.alerting.worlds import MINUTE, T0, Memory, Shard, policy
 
 
 def second_line(kind, who="", language="zh"):

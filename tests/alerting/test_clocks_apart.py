@@ -5,9 +5,7 @@ from contextlib import AsyncExitStack
 
 import httpx
 import pytest
-from people import People
 from pydantic import SecretStr
-from worlds import HOUR, MINUTE, SECOND, T0, Shard, policy
 
 from alerting.channels.wecom_bot import WecomBot
 from alerting.desk import Desk
@@ -20,6 +18,8 @@ from alerting.sender import Sender
 from monitor.runtime.health import Health
 from monitor.runtime.shared_clock import NOTICE, SharedClock
 from monitor.store.postgres import PostgresStore
+from tests.alerting.people import People
+from tests.alerting.worlds import HOUR, MINUTE, SECOND, T0, Shard, policy
 
 LEASE_MS = 30_000
 POLICY = policy(

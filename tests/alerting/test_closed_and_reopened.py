@@ -1,8 +1,6 @@
 """Alerts closed by hand, alerts that fire again before their end was told, and what is folded late."""
 
 import pytest
-from desk_plays import Play, ms, plays
-from worlds import T0, Memory, Shard, policy
 
 from alerting.messages.about import Style
 from alerting.messages.by_ids import ByIds
@@ -10,6 +8,8 @@ from alerting.messages.render import render
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.match import literal, matches
 from alerting.policy.records import Ack, Resolve, Result, Silence
+from tests.alerting.desk_plays import Play, ms, plays
+from tests.alerting.worlds import T0, Memory, Shard, policy
 
 TIERS = """
     route:

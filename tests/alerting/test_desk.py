@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, item, policy
 
 from alerting import limits
 from alerting.policy.records import Ack, Health, Result, Silence, Tick, Unsilence
 from alerting.policy.rulings import Receiver
+from tests.alerting.worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, item, policy
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import asyncio, sys, time
 import httpx
 from pydantic import SecretStr
 sys.path.insert(0, sys.argv[3])
-from people import People
+from tests.alerting.people import People
 from alerting.channels.webhook import Webhook
 from alerting.desk import Desk
 from alerting.policy.rulings import Policy, Receiver

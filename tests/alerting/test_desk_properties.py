@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import SECOND, T0, Memory, Shard, policy
 
 from alerting.policy.records import Ack, Health, Result, Silence, Tick, Unsilence
 from alerting.policy.rulings import Node, Receiver, Step
 from alerting.policy.spans import Spans
+from tests.alerting.worlds import SECOND, T0, Memory, Shard, policy
 
 shops = st.sampled_from(["s1", "s2", "s3"])
 moves = st.one_of(

@@ -1,6 +1,6 @@
 """Scenes of escalations, acknowledgements and who is on call; their language is that of desk_plays.py."""
 
-from desk_plays import HOUSE, made, ms, plays
+from tests.alerting.desk_plays import HOUSE, made, ms, plays
 
 UP = """
 escalations:

@@ -5,9 +5,9 @@ import json
 
 import httpx
 import pytest
-from waiting import PATIENCE_S
 
 from alerting.fakes.wecom import FakeWecom
+from tests.waiting import PATIENCE_S
 
 
 class Clock:

@@ -11,16 +11,16 @@ import os
 import signal
 
 import pytest
-from matrix import serve
-from sides import SIDES
-from waiting import PATIENCE_S
-from worlds import T0
 
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom_smart import FakeSmartBot
 from alerting.policy.records import Changes, Cursor, Intent
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts, Transition
+from tests.alerting.matrix import serve
+from tests.alerting.sides import SIDES
+from tests.alerting.worlds import T0
+from tests.waiting import PATIENCE_S
 
 SHOPS = ("mall-a", "mall-b")
 FAULTS = ("none", "bad_gateway", "html", "reset", "lost", "silent", "slow", "busy", "refused")

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from pydantic import SecretStr
-from sides import KEY, SECRET, Clock, talk
 
 from alerting.channels import dingtalk, feishu
 from alerting.channels.base import Message
@@ -12,6 +11,7 @@ from alerting.channels.dingtalk import DingtalkBot
 from alerting.channels.feishu import FeishuBot
 from alerting.fakes.dingtalk import FakeDingtalk
 from alerting.fakes.feishu import FakeFeishu
+from tests.alerting.sides import KEY, SECRET, Clock, talk
 
 BODY = '**<font color="warning">严重 旗舰店A</font>**\n<@xiaoli> 还可漏 3 个\n[详情](https://sla.example/a)'
 HOUR_MS = 3_600_000

@@ -2,10 +2,10 @@
 
 import msgspec
 import pytest
-from worlds import HOUR, T0, Shard
 
 from alerting.links import BadLink, Link, Links, _text
 from alerting.policy.records import Intent
+from tests.alerting.worlds import HOUR, T0, Shard
 
 KEY = b"k" * 32
 

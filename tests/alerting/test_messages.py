@@ -4,8 +4,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people import People
-from worlds import HOUR, T0, Shard, item
 
 from alerting.limits import ROW_NAME_BYTES
 from alerting.messages.about import Style
@@ -15,6 +13,8 @@ from alerting.messages.trimmed import cut, cut_middle, mask
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.records import Intent, alert_key
 from rules.transition import Facts
+from tests.alerting.people import People
+from tests.alerting.worlds import HOUR, T0, Shard, item
 
 FACTS = Facts(
     "reply_rate_3m",

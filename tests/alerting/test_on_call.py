@@ -1,10 +1,9 @@
 """What will go wrong some night is said at load, with its place in alerting.yaml."""
 
-from desk_plays import ms
-
 from monitor.configured import load_alerting
 from monitor.directory import load_people
 from monitor.on_call import on_call_notices
+from tests.alerting.desk_plays import ms
 
 ALERTING = """accounts:
   app: {type: wecom_app, corp_id: ww1, agent_id: 1, secret: s, users: ["@all"]}

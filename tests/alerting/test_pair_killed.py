@@ -13,14 +13,14 @@ import signal
 from collections import Counter
 
 import pytest
-from pair import serve
-from sides import SECRET, FakeHook
-from waiting import PATIENCE_S, until
-from worlds import T0
 
 from alerting.fakes.provider import Quota
 from monitor.store.postgres import PostgresStore
 from rules.transition import Transition
+from tests.alerting.pair import serve
+from tests.alerting.sides import SECRET, FakeHook
+from tests.alerting.worlds import T0
+from tests.waiting import PATIENCE_S, until
 
 KILLS = int(os.environ.get("TEST_KILLS", "8"))
 STEP_S, STEP_MS = 0.02, 1_000  # fifty times as fast as the world: a dead process's lease ends in 0.6 s

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from desk_plays import HOUSE, Play
-from worlds import T0, Memory, Shard, policy
-
 from alerting.policy.records import Ack, Health
 from alerting.policy.rulings import Node, Receiver, Step
+from tests.alerting.desk_plays import HOUSE, Play
+from tests.alerting.worlds import T0, Memory, Shard, policy
 
 UP = """
     escalations:

@@ -9,7 +9,8 @@ import os
 import random
 
 import pytest
-from desk_plays import Play, ms, shown
+
+from tests.alerting.desk_plays import Play, ms, shown
 
 SEEDS = int(os.environ.get("TEST_SEEDS", "20"))
 FIRST = int(os.environ.get("TEST_SEED", "0"))

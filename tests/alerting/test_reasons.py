@@ -1,14 +1,14 @@
 """Why an alert stands, in one line, as pages and messages say it."""
 
 import pytest
-from people import People
-from worlds import T0, Shard, item
 
 from alerting.messages.about import About, Style
 from alerting.ports import RuleInfo
 from rules.figures import FIGURES, FLAG, SHARE, TIME
 from rules.pack import Line, Share, Text
 from rules.transition import Facts
+from tests.alerting.people import People
+from tests.alerting.worlds import T0, Shard, item
 
 RATE = {"measure": "reply_rate_3m", "period": "day"}
 DRIFT = Facts(

@@ -5,7 +5,6 @@ import asyncio
 import httpx
 import pytest
 from pydantic import SecretStr
-from sides import PHONES, SECRET, Clock
 from test_sms import ALERTS, Aliyun, Tencent, both
 
 from alerting import limits
@@ -16,6 +15,7 @@ from alerting.fakes.provider import Provider
 from alerting.line import Line
 from alerting.policy.records import Report, Unreported
 from alerting.receipts import Receipts
+from tests.alerting.sides import PHONES, SECRET, Clock
 
 READERS = {Aliyun: AliyunReceipts, Tencent: TencentReceipts}
 

@@ -1,6 +1,6 @@
 """Scenes of routes, groups, mute times, inhibition and silences; their language is that of desk_plays.py."""
 
-from desk_plays import ms, parsed, plays
+from tests.alerting.desk_plays import ms, parsed, plays
 
 TREE = """
 mute_times:

@@ -6,7 +6,6 @@ import contextlib
 import httpx
 import pytest
 from pydantic import SecretStr
-from worlds import HOUR, MINUTE, SECOND, T0, Process, item, policy
 
 from alerting.channels.console import Console
 from alerting.channels.wecom_bot import WecomBot
@@ -15,6 +14,7 @@ from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 from alerting.policy.records import Ack, Silence
 from rules.transition import Facts
+from tests.alerting.worlds import HOUR, MINUTE, SECOND, T0, Process, item, policy
 
 
 class World(Process):

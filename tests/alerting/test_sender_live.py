@@ -3,10 +3,7 @@
 import asyncio
 
 import httpx
-from people import People
 from pydantic import SecretStr
-from waiting import PATIENCE_S
-from worlds import SECOND, T0, Shard, policy
 
 from alerting.channels.wecom_bot import WecomBot
 from alerting.desk import Desk
@@ -15,6 +12,9 @@ from alerting.fakes.wecom import FakeWecom
 from alerting.sender import Sender
 from monitor.runtime.clock import ManualClock
 from monitor.store.sqlite import SqliteStore
+from tests.alerting.people import People
+from tests.alerting.worlds import SECOND, T0, Shard, policy
+from tests.waiting import PATIENCE_S
 
 
 class Counts:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import SECOND, Process, policy
 
 from alerting.channels.base import DeliveryResult
 from alerting.policy.throttle import Allowance
+from tests.alerting.worlds import SECOND, Process, policy
 
 
 class Killed(BaseException):

@@ -3,13 +3,13 @@
 import random
 
 import pytest
-from worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, policy
 
 from alerting.desk import Desk
 from alerting.policy import silence as module
 from alerting.policy.match import exact, literal, matches
 from alerting.policy.records import Silence, Unsilence
 from alerting.policy.silence import Silences
+from tests.alerting.worlds import HOUR, MINUTE, SECOND, T0, Memory, Shard, policy
 
 PATTERNS = {
     "shop": ("pinduoduo:s1", "pinduoduo:s2", "pinduoduo:*", "!pinduoduo:s1", literal("*"), ""),

@@ -2,7 +2,6 @@
 
 import pytest
 from pydantic import SecretStr
-from sides import PHONES, SECRET, Clock, talk
 
 from alerting.channels import aliyun_sms, tencent_sms
 from alerting.channels.aliyun_sms import AliyunSms
@@ -14,6 +13,7 @@ from alerting.channels.tencent_sms import TencentSms
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.http import Fault
 from alerting.fakes.tencent_sms import FakeTencentSms
+from tests.alerting.sides import PHONES, SECRET, Clock, talk
 
 DAY_MS = 86_400_000
 ALERTS = ({"name": "晨光家纺旗舰店", "title": "即将超时", "figure": "还可漏 3 个", "severity": "crit"},)

@@ -9,7 +9,6 @@ from alibabacloud_tea_openapi.models import Config
 from alibabacloud_tea_openapi.utils import Utils
 from hypothesis import given
 from hypothesis import strategies as st
-from sides import PHONES, Clock
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.http.request import RequestInternal
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -20,6 +19,7 @@ from tencentcloud.sms.v20210111.sms_client import SmsClient
 from alerting.channels.sms_sign import acs3, canonical_query, tc3
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.tencent_sms import FakeTencentSms
+from tests.alerting.sides import PHONES, Clock
 
 words = st.text(max_size=30).filter(lambda text: text.isprintable())
 names = st.text("abcXYZ.09", min_size=1, max_size=10)

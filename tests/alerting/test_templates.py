@@ -3,10 +3,8 @@
 import time
 
 import pytest
-from people import People
 from test_config import GOOD, read
 from test_messages import FACTS, ITEMS, ready
-from worlds import T0, Shard
 
 from alerting import limits
 from alerting.messages.about import Style
@@ -15,6 +13,8 @@ from alerting.messages.template import OURS, WORDS, MessageTemplate, Templates, 
 from alerting.messages.tried import tried
 from alerting.messages.words import words
 from alerting.policy.compose import Draft
+from tests.alerting.people import People
+from tests.alerting.worlds import T0, Shard
 
 
 def show(*items, alert=None, row=None, limit=4096, language="zh", markup="text"):

@@ -4,12 +4,12 @@ import asyncio
 import json
 
 from pydantic import SecretStr
-from sides import SECRET, Clock, talk
 
 from alerting.channels.base import Message
 from alerting.channels.wecom_app import Members, WecomApp
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom_app import FakeWecomApp
+from tests.alerting.sides import SECRET, Clock, talk
 
 TWO = Members(("xiaoli", "laowang"))
 

@@ -6,7 +6,6 @@ import re
 import httpx
 import pytest
 from pydantic import SecretStr
-from sides import SECRET, Clock
 
 from alerting.channels.base import Message
 from alerting.channels.wecom_app import Members, WecomApp
@@ -16,6 +15,7 @@ from alerting.errors import ConfigError
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_taps import seal, tap
 from alerting.ways import Ways
+from tests.alerting.sides import SECRET, Clock
 
 # The sample of the vendor's own libraries.
 TOKEN, KEY, CORP = "QDG6eK", "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C", "wx5823bf96d3bd56c7"

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from pydantic import SecretStr
-from sides import Clock
-from waiting import PATIENCE_S, until
 
 from alerting import limits
 from alerting.channels.base import Message
 from alerting.channels.wecom_smart_bot import WecomSmartBot
 from alerting.fakes.wecom_smart import FakeSmartBot
+from tests.alerting.sides import Clock
+from tests.waiting import PATIENCE_S, until
 
 INCIDENT = "drift|shop=pinduoduo:s1@5"
 ALERT = {"kind": "fire", "incident": INCIDENT}

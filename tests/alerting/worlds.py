@@ -1,7 +1,6 @@
 """What the desk's and the sender's tests are told in: short transitions, a policy, a store's rows."""
 
 import msgspec
-from people import People
 
 from alerting.config.model import Alerting
 from alerting.desk import Desk
@@ -10,6 +9,7 @@ from alerting.policy.rulings import Policy, Receiver
 from alerting.sender import Sender
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts, Item, Transition
+from tests.alerting.people import People
 
 T0 = 1_795_399_200_000  # 2026-11-23T10:00:00+08:00
 SECOND = 1_000

@@ -10,7 +10,6 @@ from functools import partial
 from operator import ge
 
 import pytest
-from waiting import PATIENCE_S, eventually, pass_real_time
 
 from tests.cluster.over_shops import PEOPLE_YAML, SHOPS_YAML, compare_sums, judged_ms, rules_over_shops
 from tests.cluster.workers import (
@@ -27,6 +26,7 @@ from tests.cluster.workers import (
 )
 from tests.runtime.live import RULES
 from tests.servers.wecom import Wecom
+from tests.waiting import PATIENCE_S, eventually, pass_real_time
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 MINUTES = float(os.environ.get("TEST_WORKER_MINUTES", "0"))  # the long form: 10

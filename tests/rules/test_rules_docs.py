@@ -14,7 +14,7 @@ from rules.load import load_packs
 from rules.rule_reader import _RuleReader
 
 sys.path.insert(0, str(Path(__file__).parent))
-import handbook
+from tests.rules import handbook
 
 TEXTS = {page: (handbook.DOCS / page).read_text("utf-8") for page in handbook.PAGES}
 BLOCKS = [(page, block) for page, text in TEXTS.items() for block in handbook.good_blocks(text)]

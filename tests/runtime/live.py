@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from waiting import PATIENCE_S, end_of, eventually
+from tests.waiting import PATIENCE_S, end_of, eventually
 
 PACK = """
 pack: mall

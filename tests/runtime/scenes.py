@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from live import ALERTING, PACK, RULES
-from waiting import PATIENCE_S
 
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
@@ -17,6 +15,8 @@ from monitor.configured import configure
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.settings import load_settings
+from tests.runtime.live import ALERTING, PACK, RULES
+from tests.waiting import PATIENCE_S
 
 TEN_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
 

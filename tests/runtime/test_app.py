@@ -8,8 +8,6 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from live import RULES
-from scenes import TEN_MS, a_miss, client_of, configured, folder, line_of, living, message, play, post
 
 from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
@@ -24,6 +22,19 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time, refuse_real_channels
 from monitor.settings import Settings, load_settings
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
+from tests.runtime.live import RULES
+from tests.runtime.scenes import (
+    TEN_MS,
+    a_miss,
+    client_of,
+    configured,
+    folder,
+    line_of,
+    living,
+    message,
+    play,
+    post,
+)
 
 
 def test_a_question_nobody_answers_reaches_the_group_at_its_deadline(tmp_path):

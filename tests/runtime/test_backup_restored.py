@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, line_of, living, message, post
-
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.store.backup import back_up
+from tests.runtime.scenes import TEN_MS, a_miss, line_of, living, message, post
 
 
 async def figures(client):

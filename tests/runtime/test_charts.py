@@ -6,8 +6,6 @@ import asyncio
 
 import msgspec
 import pytest
-from live import PACK
-from scenes import TEN_MS, living, message, play, post
 
 from monitor.charting import Charts, ChartsWatch
 from monitor.engine.events import Event
@@ -24,6 +22,8 @@ from monitor.sinks.metrics import Metrics
 from monitor.web.ports import Status
 from rules.load import load_packs
 from rules.rule import RuleSet
+from tests.runtime.live import PACK
+from tests.runtime.scenes import TEN_MS, living, message, play, post
 from tests.servers.influx import ORG, TOKEN
 from tests.waiting import until
 

@@ -9,12 +9,12 @@ import tracemalloc
 from contextlib import contextmanager
 
 import pytest
-from scenes import TEN_MS, living, message, post
 
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.sinks import influx_limits
 from monitor.sinks.influx_spool import Spool
+from tests.runtime.scenes import TEN_MS, living, message, post
 from tests.servers.influx import ORG, TOKEN, InfluxServer, missing
 from tests.servers.influx_standin import DRIPS, NONE, Standin
 from tests.waiting import eventually

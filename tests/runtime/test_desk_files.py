@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from scenes import configured, folder
 
 from alerting.ports import InPlace
 from monitor.runtime.desk_files import NOTICE, DeskFiles
 from monitor.runtime.health import Health
 from monitor.store.sqlite import SqliteStore
+from tests.runtime.scenes import configured, folder
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import re
 import time
 
 import httpx
-from scenes import configured, folder
-from waiting import PATIENCE_S, until
 
 from alerting.fakes.wecom import FakeWecom
 from monitor.app_desk import desk
 from monitor.store.sqlite import SqliteStore
 from rules.transition import Facts, Transition
+from tests.runtime.scenes import configured, folder
+from tests.waiting import PATIENCE_S, until
 
 
 def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):

@@ -10,14 +10,13 @@ import os
 import shutil
 from contextlib import asynccontextmanager
 
-from scenes import TEN_MS, living, message
-
 from monitor.limits import LINE_BYTES
 from monitor.runtime import followed_file, limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import JournalReader, Kind
+from tests.runtime.scenes import TEN_MS, living, message
 
 SETTINGS = "sources: {erp: {directory: {path: drop}}}\n"
 

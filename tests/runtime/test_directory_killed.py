@@ -11,11 +11,11 @@ import threading
 import time
 
 import pytest
-from live import Live
-from waiting import eventually, pass_real_time
 
 from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import JournalReader, Kind
+from tests.runtime.live import Live
+from tests.waiting import eventually, pass_real_time
 
 KILLS = int(os.environ.get("TEST_KILLS", "6"))
 NOBODY = "http://127.0.0.1:9"  # no channel is needed: what cannot be told waits

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from standin import StandIn
 
 from alerting.policy.records import Ack
 from alerting.policy.rulings import Policy, Receiver
@@ -16,6 +15,7 @@ from monitor.runtime.clock import ManualClock
 from monitor.runtime.embedded import Embedded, opened
 from monitor.store.journal import JournalLimits
 from monitor.web.ports import EntranceClosedError
+from tests.runtime.standin import StandIn
 
 START_MS = 1_770_000_000_000
 POLICY = Policy({"boss": Receiver("boss", ("bot",), group_wait_ms=0)}, default="boss")

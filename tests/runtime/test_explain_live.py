@@ -6,13 +6,12 @@ import asyncio
 import json
 import threading
 
-from scenes import TEN_MS, line_of, living, message, play, post
-
 from monitor import limits
 from monitor.runtime import evidence as evidence_module
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from tests.commands.test_cli import slawatch
+from tests.runtime.scenes import TEN_MS, line_of, living, message, play, post
 from tests.waiting import PATIENCE_S, until
 
 MINUTE_MS = 60_000

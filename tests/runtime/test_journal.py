@@ -11,10 +11,10 @@ import sys
 import threading
 
 import pytest
-from waiting import PATIENCE_S, eventually
 
 from monitor.store.journal import Journal, JournalLimits
 from monitor.store.journal_reader import DiskLowError, JournalBusyError, JournalError, Kind
+from tests.waiting import PATIENCE_S, eventually
 
 ROOMY = 1 << 40
 

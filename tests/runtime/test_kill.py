@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from live import Live
-from waiting import PATIENCE_S, eventually, pass_real_time
 
 from alerting.fakes.http import Fault
+from tests.runtime.live import Live
 from tests.servers.wecom import Wecom
+from tests.waiting import PATIENCE_S, eventually, pass_real_time
 
 KILLS = int(os.environ.get("TEST_KILLS", "6"))
 SHOPS = 2 + KILLS  # one more opens before each kill, so that there is something to tell all the time

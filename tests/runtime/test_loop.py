@@ -7,8 +7,6 @@ import random
 from contextlib import asynccontextmanager
 
 import pytest
-from standin import StandIn
-from waiting import PATIENCE_S, until
 
 from alerting.errors import StoreFull
 from alerting.policy.records import Cursor
@@ -23,6 +21,8 @@ from monitor.runtime.worker_thread import StoreThread
 from monitor.store.journal import Journal
 from monitor.store.sqlite import SqliteStore
 from monitor.web.ports import EntranceClosedError, Receipt
+from tests.runtime.standin import StandIn
+from tests.waiting import PATIENCE_S, until
 
 START_MS = 1_770_000_000_000
 

@@ -3,13 +3,12 @@
 import asyncio
 import re
 
-from scenes import TEN_MS, client_of, configured, folder, message, post
-
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
+from tests.runtime.scenes import TEN_MS, client_of, configured, folder, message, post
 
 RULES = """
 rules:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from waiting import PATIENCE_S, eventually, until
 
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock, SystemClock
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.watchdog import STUCK_STATUS, Progress, Watchdog
+from tests.waiting import PATIENCE_S, eventually, until
 
 
 def test_sleepers_wake_in_the_order_of_their_times_and_never_early():

@@ -7,11 +7,11 @@ import itertools
 
 import pytest
 from test_embedded import START_MS, events, running
-from waiting import until
 
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import first_time, follow, pass_time
+from tests.waiting import until
 
 
 def test_every_second_of_ten_minutes_has_its_tick(tmp_path):

@@ -3,13 +3,12 @@
 import asyncio
 import re
 
-from scenes import TEN_MS, a_miss, folder, living, message, post, running
-
 from alerting.fakes.aliyun_sms import FakeAliyunSms
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_taps import KEY, TOKEN, tap
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
+from tests.runtime.scenes import TEN_MS, a_miss, folder, living, message, post, running
 
 ALERTING = """
 receivers:

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, closing
 
 import msgspec
 import pytest
-from live import PACK, RULES
 from test_embedded import POLICY
 
 from alerting.policy.records import Cursor
@@ -25,6 +24,7 @@ from monitor.shard.shard import Shard
 from monitor.store.journal import JournalLimits
 from monitor.store.journal_reader import JournalReader
 from rules.load import load_packs, load_rules
+from tests.runtime.live import PACK, RULES
 
 START_MS = 1_794_362_400_000  # 2026-11-11T10:00:00+08:00
 SHOPS = 6

@@ -3,8 +3,6 @@
 import asyncio
 import re
 
-from scenes import TEN_MS, client_of, configured, folder, message, post
-
 from alerting import limits as desk_limits
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
@@ -12,6 +10,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.runtime.status import account_failed
+from tests.runtime.scenes import TEN_MS, client_of, configured, folder, message, post
 
 APPLY = "/api/v1/rules/apply"
 ONE = """

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, living, message, play, post
-from waiting import until
-
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from tests.runtime.live import RULES
+from tests.runtime.scenes import TEN_MS, a_miss, living, message, play, post
+from tests.waiting import until
 
 TWO = (
     RULES

@@ -2,11 +2,10 @@
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, folder, running
-from waiting import PATIENCE_S
-
 from alerting.fakes.wecom_smart import FakeSmartBot
 from monitor.runtime.clock import ManualClock
+from tests.runtime.scenes import TEN_MS, a_miss, folder, running
+from tests.waiting import PATIENCE_S
 
 ALERTING = """
 receivers:

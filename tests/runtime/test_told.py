@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from scenes import TEN_MS, a_miss, living, message, play
-
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
+from tests.runtime.scenes import TEN_MS, a_miss, living, message, play
 
 MINUTE_MS = 60_000
 

@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack, suppress
 
 import pytest
-from drained import drained
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx_link import Answer, Link, Verdict, retry_after_s
@@ -20,6 +19,7 @@ from monitor.sinks.influx_sender import PointSender
 from monitor.sinks.influx_spool import Batch, Spool, opened
 from tests.servers.influx import Bucket
 from tests.servers.influx_standin import Reply, Standin
+from tests.sinks.drained import drained
 from tests.waiting import eventually
 
 NOW_MS = 1_795_000_000_000

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from drained import drained
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx import InfluxSink
@@ -20,6 +19,7 @@ from monitor.sinks.influx_sender import PointSender
 from monitor.sinks.influx_spool import Spool, opened
 from tests.servers.influx import ORG, Bucket, InfluxServer
 from tests.servers.influx_standin import STORED, Reply, Standin
+from tests.sinks.drained import drained
 from tests.waiting import PATIENCE_S, eventually
 
 NOW_MS = 1_795_000_000_000

@@ -6,12 +6,12 @@ import time
 from collections import Counter
 
 import pytest
-from drained import drained
 
 from monitor.sinks import influx_limits as limits
 from monitor.sinks.influx_refused import Quarantine
 from tests.servers.influx import Bucket
 from tests.servers.influx_standin import DRIPS, LOST, NONE, STORED, WRONG, Reply, Standin
+from tests.sinks.drained import drained
 from tests.waiting import PATIENCE_S, eventually
 
 NOW_MS = 1_795_000_000_000

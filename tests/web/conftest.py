@@ -2,13 +2,13 @@
 
 import httpx
 import pytest
-from houses import NOW_MS, House, StandIn, served
-from waiting import PATIENCE_S
 
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.web.app import WebOptions, build_app
 from monitor.web.tokens import Tokens
+from tests.waiting import PATIENCE_S
+from tests.web.houses import NOW_MS, House, StandIn, served
 
 
 @pytest.fixture

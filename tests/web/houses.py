@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
-from waiting import PATIENCE_S
 
 from alerting.policy.acts import OPINIONS, Act, Standing
 from monitor.sinks.dead_letters import DeadLetters
@@ -25,6 +24,7 @@ from monitor.web.ports import (
     WaitingView,
 )
 from monitor.web.tokens import Tokens
+from tests.waiting import PATIENCE_S
 
 NOW_MS = 1_794_363_630_123  # 2026-11-11T10:20:30.123+08:00
 WELL = Status(ready=True, now_ms=NOW_MS, sources=(SourceStatus("erp", blind=False),))

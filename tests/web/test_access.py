@@ -6,12 +6,12 @@ import threading
 
 import httpx
 import pytest
-from houses import NOW_MS, alert, served, shop, waiting
-from waiting import PATIENCE_S
 
 from monitor.web.access import RateLimit
 from monitor.web.app import WebOptions
 from monitor.web.tokens import TokenError, Tokens
+from tests.waiting import PATIENCE_S
+from tests.web.houses import NOW_MS, alert, served, shop, waiting
 
 EVENT = {
     "type": "message", "id": "m1", "at": NOW_MS, "platform": "pinduoduo", "shop_id": "s1",

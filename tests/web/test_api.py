@@ -4,11 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from houses import NOW_MS, WELL, alert, shop, waiting
 
 from monitor.web.desk_port import Silence
 from rules.pack import Text
 from tests.waiting import eventually
+from tests.web.houses import NOW_MS, WELL, alert, shop, waiting
 
 
 @pytest.mark.parametrize(

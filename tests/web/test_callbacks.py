@@ -1,13 +1,13 @@
 """Taps on a WeCom card's button, over real HTTP: who taps acknowledges, who forges is refused."""
 
 import pytest
-from houses import NOW_MS, alert
 from pydantic import SecretStr
 
 from alerting.channels.wecom_callback import Callback
 from alerting.fakes.wecom_app import FakeWecomApp
 from alerting.fakes.wecom_taps import seal, tap
 from monitor.web.app import WebOptions
+from tests.web.houses import NOW_MS, alert
 
 KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 CARD = {"card_type": "button_interaction", "task_id": "k1"}

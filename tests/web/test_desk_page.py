@@ -7,7 +7,6 @@ from html import unescape
 
 import httpx
 import pytest
-from houses import NOW_MS, StandIn, alert, served
 
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -16,6 +15,7 @@ from monitor.web.ports import Headline, UnknownError
 from monitor.web.tokens import Tokens
 from tests.servers.browser import MISSING, browser
 from tests.waiting import PATIENCE_S
+from tests.web.houses import NOW_MS, StandIn, alert, served
 
 
 def sums(each, subject, **more):

@@ -7,11 +7,11 @@ import json
 import zlib
 
 import pytest
-from houses import NOW_MS
 
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.web.app import WebOptions
 from monitor.web.ports import EntranceClosedError
+from tests.web.houses import NOW_MS
 
 LINES = {"Content-Type": "application/x-ndjson"}
 

@@ -9,14 +9,14 @@ from html import unescape
 
 import pytest
 from fastapi import Request, Response
-from houses import NOW_MS, WELL, alert, served, shop, waiting
 from test_api import read_stream
-from waiting import PATIENCE_S
 
 from monitor import limits
 from monitor.web.ports import LineView, SourceStatus
 from monitor.web.words import WORDS, duration
 from rules.pack import Text
+from tests.waiting import PATIENCE_S
+from tests.web.houses import NOW_MS, WELL, alert, served, shop, waiting
 
 BLIND = replace(WELL, sources=(SourceStatus("erp", blind=False), SourceStatus("front", blind=True)))
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
-from houses import NOW_MS, alert, waiting
 
 from alerting.links import Link, Links
 from alerting.policy.acts import Act
 from monitor.web.app import WebOptions
 from tests.servers.browser import MISSING, browser
 from tests.waiting import eventually
+from tests.web.houses import NOW_MS, alert, waiting
 
 LINKS = Links(b"k" * 32, "https://sla.example")
 ONE = alert(1, advice={"zh": "请组长加人", "en": "Add people"})
