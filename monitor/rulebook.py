@@ -251,7 +251,7 @@ def _gate(rule: Rule, kind: str, period: str) -> int:
         return NONE if by_time or rule.only_if is not None or figures & LIVE_FIGURES else ORDERS
     if kind == "reply_rate" and period in SPANS and levels and all(map(_needs_a_miss, levels)):
         return LATE
-    return AGENTS if not kind and figures <= {"agents_online"} else NONE
+    return AGENTS if not kind and rule.only_if is None and figures <= {"agents_online"} else NONE
 
 
 def _needs_a_miss(condition: Condition) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from monitor.engine.history import totals_of
 from monitor.engine.responses import Responses
-from monitor.engine.windows import edges_ms
+from monitor.engine.windows import bucket_ms, edges_ms
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -165,6 +165,17 @@ def rate(shop: Shop, measure: str, period: str, now_ms: int) -> Rate:
         return Rate(still + late + good, late, still)
     counted = Counted(shop, measure, shop.day_number(now_ms), SPANS[period])
     return Rate(counted.asked(), counted.late(), counted.open())
+
+
+def is_to_come(shop: Shop, measure: str, period: str, now_ms: int) -> bool:
+    """Whether rounds are known that a window does not cover yet: events may be dated ahead of the clock."""
+    width = window_ms(period)
+    if width is None:
+        return False
+    last = now_ms // bucket_ms(width)  # of the buckets that it covers
+    states, waits = shop.state_windows.get((measure, width)), shop.wait_windows.get((measure, width))
+    latest = max(states.buckets, default=0) if states is not None else 0
+    return latest > last or (waits is not None and max(waits.buckets, default=0) > last)
 
 
 def responses(shop: Shop, measure: str, period: str, now_ms: int) -> Responses:

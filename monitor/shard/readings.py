@@ -98,6 +98,13 @@ class ShopReading(Reading):
             return 0, 0, 0
         return figures.rate(shop, measure.id, self.period, self._moment())
 
+    def may_move(self) -> bool:
+        """Whether time can move anything of it: something is in its period, or is to come into it."""
+        return self.asked > 0 or (
+            self.measure is not None
+            and figures.is_to_come(self.shop, self.measure.id, self.period, self.now_ms)
+        )
+
     def _moment(self) -> int:
         """A moment of the day that is read."""
         if self.shop.day_number(self.now_ms) == self._day:

@@ -142,7 +142,7 @@ class ShopWatch(Timed):
                 due_ms = watched.judge.due_ms(reading)
                 if due_ms:
                     self.at(due_ms)
-            if watched.every_ms and (watched.always or reading.asked):
+            if watched.every_ms and (watched.always or reading.may_move()):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms:
             self._look_again((now_ms // every_ms + 1) * every_ms)
