@@ -146,7 +146,10 @@ class ShopWatch(Timed):
                 every_ms = min(every_ms or watched.every_ms, watched.every_ms)
         if every_ms:
             self._look_again((now_ms // every_ms + 1) * every_ms)
-        elif not self.next_ms and any(lookout.wants_midnight() for lookout in self.lookouts):
+        elif not self.next_ms and (
+            max(shop.days, default=day) > day  # an ask is dated ahead, and counts when its day begins
+            or any(lookout.wants_midnight() for lookout in self.lookouts)
+        ):
             self._look_again(shop.zone.midnight(day + 1))
 
     def _let_pass(self) -> None:
