@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.cluster.inside import make_topic, settings_of
+
 # Half a minute each of real processes; the same in one process, in seconds, is in test_disasters.py.
 collect_ignore = [] if os.environ.get("TEST_DISASTERS") == "1" else ["test_lost.py", "test_upgrade.py"]
 
@@ -15,3 +17,11 @@ collect_ignore = [] if os.environ.get("TEST_DISASTERS") == "1" else ["test_lost.
 def topic_name():
     """A topic that no other test has, in whatever process."""
     return f"events-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def settings(kafka, topic_name):
+    """Such a topic, made."""
+    found = settings_of(kafka, topic_name)
+    make_topic(found)
+    return found

@@ -26,13 +26,6 @@ from tests.waiting import PATIENCE_S, eventually, until
 pytestmark = pytest.mark.live
 
 
-@pytest.fixture
-def settings(kafka, topic_name):
-    found = settings_of(kafka, topic_name)
-    make_topic(found)
-    return found
-
-
 def test_records_come_in_packed_batches_each_once_in_order_and_as_they_were_sent(settings, tmp_path):
     send(settings, 0, 3_000)
     batches = []

@@ -21,17 +21,10 @@ from monitor.runtime.cluster.topics import see
 from monitor.runtime.plan_book import BEGAN, PlanBook
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
-from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working
+from tests.cluster.inside import caught_up, folded, make_topic, plan, send, working
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def settings(kafka, topic_name):
-    found = settings_of(kafka, topic_name)
-    make_topic(found)
-    return found
 
 
 def folder_of(tmp_path, name):

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.tools import Span, Topic
-from tests.cluster.inside import caught_up, folded, make_topic, settings_of, working
+from tests.cluster.inside import caught_up, folded, working
 from tests.cluster.workers import message
 from tests.waiting import until
 
@@ -27,13 +27,6 @@ class NoText(str):
 
     def encode(self, *_: str) -> bytes:
         return "渠道".encode("gbk")
-
-
-@pytest.fixture
-def settings(kafka, topic_name):
-    found = settings_of(kafka, topic_name)
-    make_topic(found)
-    return found
 
 
 def question(n: int) -> bytes:

@@ -11,17 +11,10 @@ from kafka import KafkaAdminClient
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import see
-from tests.cluster.inside import caught_up, make_topic, settings_of, working
+from tests.cluster.inside import caught_up, working
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def settings(kafka, topic_name):
-    found = settings_of(kafka, topic_name)
-    make_topic(found)
-    return found
 
 
 def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkeypatch):

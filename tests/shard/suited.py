@@ -112,6 +112,18 @@ def compare(rng: random.Random, figure: Figure, reading: PageReading, limit: Lim
     return Compare(figure.name, "==" if figure.type == FLAG else op, (value + beside * step, 1), "")
 
 
+def figures_for(kind: str, each: str, line: str, period: str) -> list[Figure]:
+    """Those that a rule on a measure of a kind, on each of something, may compare."""
+    return [
+        one
+        for one in FIGURES.values()
+        if kind in one.kinds
+        and each in one.each
+        and (line or not one.line)
+        and (period == "day" or not one.day)
+    ]
+
+
 def a_rule(rng: random.Random, shard: Shard, shop: Shop, seconds: list[int]) -> Rule:
     """A rule on some figures of the shop, that could hold at one of the seconds."""
     pack = shard.plan.packs[shop.platform][0]
@@ -121,15 +133,7 @@ def a_rule(rng: random.Random, shard: Shard, shop: Shop, seconds: list[int]) -> 
     day = shop.day_number(shard.now_ms)
     sums = shard.book.sums(pack)
     reading = PageReading(shop, pack.measures.get(measure), period, sums, rng.choice(seconds), day)
-    figures = [
-        one
-        for one in FIGURES.values()
-        if kind in one.kinds
-        and each in one.each
-        and (line or not one.line)
-        and (period == "day" or not one.day)
-    ]
-
+    figures = figures_for(kind, each, line, period)
     often = [one for one in figures if one.item or one.name == "breach_in"]  # those that move by seconds
 
     def condition() -> Condition:

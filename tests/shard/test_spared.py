@@ -18,12 +18,12 @@ from monitor.engine.records import Record
 from monitor.rulebook import Plan, SourcePlan
 from monitor.shard.lookout import NONE
 from monitor.shard.shard import Shard
-from rules.figures import ANY, COUNT, FIGURES, FLAG, ORDERS, RATE, SECONDS, SHARE, TIMES, Figure
+from rules.figures import ANY, COUNT, FLAG, ORDERS, RATE, SECONDS, SHARE, TIMES, Figure
 from rules.pack import DAY_MS, Line, Pack, Share, Span, Text
 from rules.rule import All, Compare, Condition, Level, Rule, RuleSet
 from rules.rule import Any as AnyOf
 from rules.transition import Transition
-from tests.shard.suited import MORNING_MS, a_pack
+from tests.shard.suited import MORNING_MS, a_pack, figures_for
 from tests.shard.test_slumber_days import a_log, answered, told_through_kills
 from tests.shard.test_when_judged import FIRST_SEED, SEEDS
 
@@ -99,12 +99,8 @@ def a_rule(rng: random.Random, name: str, pack: Pack) -> Rule:
     line = rng.choice(["", f"{measure.id} {period}"]) if kind in (RATE, ORDERS) else ""
     figures = [
         one
-        for one in FIGURES.values()
-        if kind in one.kinds
-        and each in one.each
-        and (line or not one.line)
-        and (period == "day" or not one.day)
-        and not (each == "conversation" and one.name == "oldest_wait")  # has timers on shops alone
+        for one in figures_for(kind, each, line, period)
+        if not (each == "conversation" and one.name == "oldest_wait")  # has timers on shops alone
         and not (period not in SPANS and one.name == "oldest_wait")  # set from asks not yet in a window
     ]
     counted = [one for one in figures if one.name in COUNTED]
