@@ -121,14 +121,12 @@ def day_spec(pack: Pack, iso: str | None, marks_ms: Marks, pace_all: bool = Fals
         for m in measures
         if m.kind == "order_rate"
     )
-    tail = max((meter.within_ms for track in tracks for meter in track.meters), default=0)
     return DaySpec(
         pack=f"{pack.id} {pack.version}",
         tracks=tracks,
         orders=orders,
         spans=_spans(pack.service_hours),
         profile=pack.profile,
-        tail_ms=tail,
     )
 
 

@@ -69,7 +69,6 @@ class DaySpec:
     orders: tuple[OrderSpec, ...] = ()
     spans: tuple[tuple[int, int], ...] = ()  # the pack's own service hours
     profile: tuple[int, ...] = (1,) * 48
-    tail_ms: int = 0  # the longest limit: how far past midnight its rounds can run
 
 
 NOTHING = DaySpec()
