@@ -19,7 +19,7 @@ from rules.pack import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INT, FLOAT, TEXT = "int", "float", "text"  # compared by identity: a point has a dozen fields
+INT, TEXT = "int", "text"  # else "float"; compared by identity: a point has a dozen fields
 Value = int | float | str | None
 MS_NS: Final = 1_000_000
 SEVERITY: Final = {"ok": 0, "warn": 1, "crit": 2, "unknown": 3}  # 3: nothing is known, never green
