@@ -102,10 +102,16 @@ def file_text(path: Path, what: str) -> str:
 
 
 def as_far_as_right(path: Path | None, make: Callable[[dict[str, Any]], Made]) -> Made | None:
-    """The same for who wants to look further: keys with mistakes are left out; None: nothing can be made."""
+    """The same for who wants to look further: keys with mistakes are left out; None: nothing can be made.
+
+    Raises:
+        ConfigurationError: The file is not there, or not to be read.
+    """
     try:
         values = _read(path)[0] if path is not None else {}
-    except ConfigurationError:
+    except ConfigurationError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
         values = {}
     while True:
         try:

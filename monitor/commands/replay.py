@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pack_option
 @click.option(
     "--rules",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     multiple=True,
     help="Rules, a file or a directory of them; may be repeated.  "
     "[default: those of the configuration, else those that ship]",

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 FOUND = 1
 HERE = Path("rules")  # as `slawatch init` lays it out
 
-paths_argument = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+paths_argument = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 packs_option = click.option(
     "--packs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(exists=True, path_type=Path, file_okay=False),
     help="A directory of packs.  [default: the configuration's, else those that ship]",
 )
 

@@ -62,6 +62,10 @@ def test_every_command_explains_itself(name):
         (["simulate", "--from", "25:00"], "'25:00' is not a time of day such as 10:00"),
         (["run", "--testing"], "--testing and --clock go together (see slawatch run --help)"),
         (["--config", "nowhere.yaml", "run"], "nowhere.yaml: No such file or directory"),
+        (["--config", "nowhere.yaml", "doctor"], "nowhere.yaml: No such file or directory"),
+        (["--config", "nowhere.yaml", "rules", "check"], "nowhere.yaml: No such file or directory"),
+        (["rules", "check", "nowhere"], "Path 'nowhere' does not exist (see slawatch rules check --help)"),
+        (["rules", "check", "--packs", "nowhere"], "Directory 'nowhere' does not exist"),
         (["simulate", "--to", "/nowhere/at/all.ndjson"], "/nowhere/at/all.ndjson: No such file or directory"),
     ],
 )

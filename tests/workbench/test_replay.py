@@ -197,7 +197,7 @@ def test_several_files_are_one_history(tmp_path):
         ),
         (TALK, ["--at", "yesterday"], "'yesterday' is not a time such as 2026-11-11T23:10:00+08:00"),
         (TALK, ["--pack", "none.yaml"], "none.yaml"),
-        (TALK, ["--rules", "none.yaml"], "none.yaml:1:1: no such file or directory"),
+        (TALK, ["--rules", "none.yaml"], "Path 'none.yaml' does not exist"),
     ],
 )
 def test_a_mistake_is_one_line_with_status_two(tmp_path, events, options, says):
