@@ -80,17 +80,19 @@ def shop_health(alerts: Sequence[str], watched: Sequence[Watched]) -> Health:
     return next(health for health in WORST_FIRST if health in known)
 
 
-def nearness(view: ShopView) -> tuple[int, int, int, str]:
-    """Sort key of shops: a crossed line or health, then budget left, then those at risk, then name."""
-    left, at_risk = _nearness(view.lines[0]) if view.lines else (1 << 40, 0)
+def nearness(view: ShopView) -> tuple[int, int, int, int, str]:
+    """Sort key of shops: a crossed line or health, then the nearest line, then name."""
     worst = 0 if view.crossed else WORST_FIRST.index(view.health)
-    return worst, left, at_risk, view.key
+    return worst, *(_nearness(view.lines[0]) if view.lines else (1 << 40, 0, 0)), view.key
 
 
-def _nearness(line: LineView) -> tuple[int, int]:
-    """The fewest misses left first; a line that nobody asked under says nothing and comes last."""
+def _nearness(line: LineView) -> tuple[int, int, int]:
+    """The fewest misses left first, then the dearest penalty, then the most at risk.
+
+    A line that nobody asked under says nothing and comes last.
+    """
     left = line.budget_left if line.budget_left is not None else 1 << 30
-    return (left if line.late or line.at_risk else left + (1 << 20)), -line.at_risk
+    return (left if line.late or line.at_risk else left + (1 << 20)), -line.penalty_cny, -line.at_risk
 
 
 def _line_view(one: Watched) -> LineView:
@@ -105,6 +107,7 @@ def _line_view(one: Watched) -> LineView:
         period=line.period,
         limit=_limit(line),
         penalty=both(line.penalty),
+        penalty_cny=line.penalty_cny,
         budget_left=budget_left(r.asked, r.late, limit) if told else None,
         budget_left_today=budget_left_today(r.asked, r.late, r.expected, limit) if told else None,
         breach_in_s=None if minutes is None else minutes * 60,

@@ -126,6 +126,7 @@ class LineView:
     budget_left: int | None  # None: cannot be told (blind, nothing asked)
     budget_left_today: int | None = None
     breach_in_s: int | None = None  # None: not at this pace
+    penalty_cny: int = 0  # 0: no amount is known
     at_risk: int = 0
     asked: int = 0
     late: int = 0

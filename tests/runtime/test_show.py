@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from alerting.ports import RuleInfo, ShopInfo
 from monitor.runtime.ports import SourceHeard, Watched
@@ -36,6 +37,13 @@ def test_a_line_shows_the_budget_of_the_design_example():
     assert (line.limit, line.budget_left, line.budget_left_today) == ("≥ 90%", 20, 38)
     assert (view.name, view.key, view.as_of_ms) == ("一号店", "pdd:s1", NOW)
     assert view.lines[1].budget_left is None, "fewer asked than the line counts from"
+
+
+def test_of_lines_equally_near_the_dearer_comes_first():
+    dear = replace(LINE, id="dear", penalty_cny=1000)
+    watched = [Watched(RATE, "day", line, reading(asked=412, late=21)) for line in (LINE, dear)]
+    lines = shop_view("pdd:s1", watched, ShopInfo("s"), "ok").lines
+    assert [line.line for line in lines] == ["dear", "pdd-90"]
 
 
 def test_a_blind_shop_never_shows_a_budget_and_is_unknown():
