@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rules.yaml_marks import Node
 
 DURING = ("service_hours",)
+OF_LEVELS = ("for", "during", "min_count")
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*(.+)")
 _NUMBER = re.compile(r"-?\d{1,12}")
@@ -72,6 +73,9 @@ class ConditionReader:
     def no_data(self, node: Node) -> NoData | None:
         """How long a source may be silent."""
         reader = self.reader
+        if isinstance(node, Scalar) and values.duration_ms(node.text) is not None:
+            reader.note(node, "no_data must be a mapping", found=show(node), hint=f"{{for: {node.text}}}")
+            return None
         with reader.fields(node, "no_data") as f:
             for_ms = f.need("for", reader.lasting_ms)
             severity = f.get("severity", reader.one_of(("warn", "crit"), "severity"))
@@ -118,8 +122,10 @@ class ConditionReader:
             elif name in LATER:
                 what, words = "this figure is not supported yet", " ".join(allowed)
                 self.reader.note(f.keys[name], what, found=f"'{name}'", allowed=words)
+            elif name in OF_LEVELS:
+                self.reader.note(f.keys[name], f"'{name}' is of a whole level and stands beside all and any")
             elif not figure:
-                self.reader.note(f.keys[name], "unknown figure", found=f"'{name}'", allowed=allowed)
+                f.unknown(f.keys[name], "unknown figure", allowed)
         if isinstance(f.node, Mapping) and not (
             asked & {"all", "any"} & set(f.nodes) or set(f.nodes) - asked
         ):

@@ -19,6 +19,7 @@ _SIGNS = str.maketrans({"＜": "<", "＞": ">", "＝": "=", "％": "%", "“": "
 _OPERATORS = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "≠": "!=", "<>": "!="}
 _COMPARISON = re.compile(r"(=>|=<|<>|<=|>=|==|!=|<|>|=|≥|≤|≠)\s*(.+)")
 _PART_OF_ONE = re.compile(r"0?\.\d{1,4}")
+_JOINED = re.compile(r"([A-Za-z_]\w*)\s*[:：]\s*(.+)")  # YAML wants ": "
 _WRITTEN_OUT = re.compile(r"(\w+)\s*([=<>!≥≤≠].*)")
 
 
@@ -42,6 +43,12 @@ def comparison(text: str, *, share: bool = False) -> str:
         value += "%"
     guess = f"{_OPERATORS.get(match[1], match[1])} {duration(value) or value}"
     return guess if guess != text else ""
+
+
+def joined(text: str) -> str:
+    """``late：">= 1"`` as ``late: ">= 1"``: a key that took its value in with it; empty where it is none."""
+    match = _JOINED.fullmatch(text.strip())
+    return f"{match[1]}: {'…' if match[2][0] in '{[' else match[2]}" if match else ""
 
 
 def pair(text: str) -> tuple[str, str] | None:

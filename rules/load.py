@@ -176,7 +176,8 @@ def _read(path: Path, problems: list[Problem]) -> str:
         before = data[: error.start].decode("utf-8")
         line = before.count("\n") + 1
         column = len(before) - before.rfind("\n")
-        problems.append(Problem(str(path), line, column, "not UTF-8", f"byte 0x{data[error.start]:02x}"))
+        what, found = "not UTF-8; save it as UTF-8", f"byte 0x{data[error.start]:02x}"
+        problems.append(Problem(str(path), line, column, what, found))
         return ""
     if not text.strip():
         problems.append(Problem(str(path), 1, 1, "the file is empty"))

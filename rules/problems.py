@@ -49,4 +49,5 @@ class RulesError(Exception):
 
 def closest(found: str, allowed: Iterable[str]) -> str:
     """The allowed word that ``found`` was most likely meant to be, or an empty text."""
-    return next(iter(difflib.get_close_matches(found, list(allowed), n=1, cutoff=0.6)), "")
+    words = {word.casefold(): word for word in allowed}
+    return next((words[near] for near in difflib.get_close_matches(found.casefold(), words, n=1)), "")

@@ -30,7 +30,8 @@ def show(node: Node) -> str:
     """What stands at a node, short enough for one line."""
     if isinstance(node, Scalar):
         return f"'{node.text[:60]}'" if node.text else "nothing"
-    return "a list" if isinstance(node, Listing) else "a mapping"
+    kind = "list" if isinstance(node, Listing) else "mapping"
+    return f"a {kind}" if node.size > 1 else f"an empty {kind}"
 
 
 class Reader:
@@ -45,7 +46,8 @@ class Reader:
         try:
             root = parse(text)
         except YamlMistake as mistake:
-            self.problems.append(Problem(self.file, mistake.line, mistake.column, mistake.what))
+            place = (self.file, mistake.line, mistake.column)
+            self.problems.append(Problem(*place, mistake.what, mistake.found, hint=mistake.hint))
             return None
         if root is None:
             self.problems.append(Problem(self.file, 1, 1, "the file is empty"))
@@ -215,7 +217,15 @@ class Fields:
     ) -> None:
         for text, key in self.keys.items():
             if text not in self.asked:
-                self.reader.note(key, f"unknown key of {self.what}", found=show(key), allowed=self.asked)
+                self.unknown(key, f"unknown key of {self.what}", self.asked)
+
+    def unknown(self, key: Scalar, what: str, allowed: Collection[str]) -> None:
+        """Note a key that nobody knows; one that took its value in with it is told apart."""
+        pair = guesses.joined(key.text)
+        if pair:
+            self.reader.note(key, what, found=show(key), allowed=" ".join(allowed), hint=pair)
+        else:
+            self.reader.note(key, what, found=show(key), allowed=allowed)
 
     def get(self, key: str, read: Callable[[Node], T | None]) -> T | None:
         """The value of a key; None where it is absent or wrong."""

@@ -238,6 +238,8 @@ class _RuleReader:
                 note(f.keys[key], "a rule on a source has only no_data", found=f"'{key}'")
         elif scope.each in ("conversation", "agent") and scope.kinds == (ANY,):
             note(f.node, f"{each} needs a 'measure' or a 'line'")
+        if "for" in f.keys:
+            f.refuse("for", "'for' belongs into a level: warn: {…, for: 5m}")
         if "interval" in f.keys and scope.each != "conversation":
             note(f.keys["interval"], "an interval is for each: conversation", found=each)
 

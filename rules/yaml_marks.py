@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from rules.limits import MAX_ALIASES, MAX_DEPTH, MAX_FILE_CHARACTERS, MAX_NODES
+from rules.slips import slip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +58,10 @@ Node = Scalar | Listing | Mapping
 class YamlMistake(Exception):  # noqa: N818 (it is a mistake of the file's author, told as a Problem)
     """Text that is not YAML, or YAML that we do not take; stops the reading of its file."""
 
-    def __init__(self, line: int, column: int, what: str) -> None:
-        self.line, self.column, self.what = line, column, what
-        super().__init__(f"{line}:{column}: {what}")
+    def __init__(self, line: int, column: int, what: str, found: str = "", hint: str = "") -> None:
+        self.line, self.column, self.what, self.found, self.hint = line, column, what, found, hint
+        said = (what, f"found {found}" if found else "", f"did you mean {hint}?" if hint else "")
+        super().__init__(f"{line}:{column}: " + ", ".join(filter(None, said)))
 
 
 @dataclass(slots=True)
@@ -97,8 +99,9 @@ def parse(text: str) -> Node | None:
         return _build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlMistake(*place, f"not YAML: {error.problem or error.context}") from error
+        line, column, found, hint = slip(text, mark.line + 1, mark.column + 1) if mark else (1, 1, "", "")
+        what = f"not YAML: {error.problem or error.context}"
+        raise YamlMistake(line, column, what, found, hint) from error
     except yaml.YAMLError as error:
         what = str(error).splitlines()[0]
         raise YamlMistake(*_place_of_bad_character(text), f"not YAML: {what}") from error
@@ -149,7 +152,8 @@ def _build(events: Iterator[Any]) -> Node | None:
 
 def _refuse_tag(event: Any) -> None:
     if event.tag not in (None, "!"):
-        raise YamlMistake(*_place(event), f"tags such as '{event.tag}' are not taken")
+        hint = '"!= …"' if event.tag == "!=" else ""
+        raise YamlMistake(*_place(event), f"tags such as '{event.tag}' are not taken", hint=hint)
 
 
 def _place(event: Any) -> tuple[int, int]:

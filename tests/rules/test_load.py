@@ -358,7 +358,7 @@ def test_a_mistake_in_a_line_is_told_with_what_is_allowed(line, told):
         ("each: source, warn: {waiting: '> 3'}", "r.yaml:2:27: a rule on a source has only no_data, found 'warn'"),
         ("line: ninety, interval: 5s, warn: {late: '> 3'}", "r.yaml:2:27: an interval is for each: conversation, found each: shop"),
         ("shops: {platform: taobao}, warn: {waiting: '> 3'}", "r.yaml:2:31: unknown platform, found 'taobao', allowed p"),
-        ("line: ninety, warn: {all: []}", "r.yaml:2:39: wrong kind of value, found a list, allowed a list of conditions"),
+        ("line: ninety, warn: {all: []}", "r.yaml:2:39: wrong kind of value, found an empty list, allowed a list of conditions"),
         ("line: ninety, warn: {late: '> 3', during: night}", "r.yaml:2:55: unknown 'during', found 'night', allowed service_hours"),
     ],
 )  # fmt: skip
@@ -420,6 +420,59 @@ def test_what_cannot_be_read_is_refused_with_its_place(text, told):
     assert problem.startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("warn: {late: >= 1}", "6:18: not YAML: found character that cannot start any token, found '>= 1', did you mean \">= 1\"?"),
+        ("warn:\n      late: >= 1", "7:13: not YAML: did not find expected comment or line break, found '>= 1', did you mean \">= 1\"?"),
+        ("warn: {value: %90}", "6:19: not YAML: found character that cannot start any token, found '%90', did you mean \"%90\"?"),
+        ("warn: {late: != 1}", "6:18: tags such as '!=' are not taken, did you mean \"!= …\"?"),
+        ("line：ninety\n    warn: {}", "6:9: not YAML: could not find expected ':', found '：', did you mean ': '?"),
+        ('warn: {late: ">= 1"，open: ">= 2"}', "6:24: not YAML: did not find expected ',' or '}', found '，', did you mean ', '?"),
+        ("line:ninety\n    warn: {}", "6:5: not YAML: could not find expected ':', found 'line:ninety', did you mean line: ninety?"),
+        ('warn: {late: ">= 1}\n  - id: b\n    warn: {late: ">= 2"}', "6:18: not YAML: found character that cannot start any token, found '\">= 1', did you mean \">= 1\"?"),
+        ("title: 提醒: 回复率", "6:12: not YAML: mapping values are not allowed in this context, found '提醒: 回复率', did you mean \"提醒: 回复率\"?"),
+        ("\twarn: {}", "6:1: not YAML: found character that cannot start any token, found a tab, did you mean spaces?"),
+        ("advice: @all", "6:13: not YAML: found character that cannot start any token, found '@all', did you mean \"@all\"?"),
+    ],
+)  # fmt: skip
+def test_a_slip_of_the_hand_is_told_where_it_is_and_with_its_mend(problems_of_rules, rows, told):
+    """The parser names what it met next, which may stand a row below."""
+    text = f"# it's {{a: b: c}}\nrules:\n  - id: a\n    shops: {{ids: ['p:s1', p:s2]}}  # a: b: c\n\n    {rows}\n"
+    text = text.replace("    \t", "\t")
+    assert problems_of_rules(text) == [f"r.yaml:{told}"]
+
+
+@pytest.mark.parametrize(
+    "innocent", ["- p:s1", "p:s1: {name: 店：一，二}", "advice: >-", 'title: "提醒: 回复率"', "url: http://a:1", "# late: >= 1"]
+)  # fmt: skip
+def test_what_is_right_above_a_mistake_is_not_blamed_for_it(problems_of_rules, innocent):
+    assert problems_of_rules(f"{innocent}\n[a") == [
+        problem for problem in problems_of_rules(f"{innocent}\n[a") if "did you mean" not in problem
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ('{ID: a, line: ninety, warn: {late: ">= 1"}}', "unknown key of a rule, found 'ID'"),
+        ('{id: a, line: ninety, warn: {late：">= 1"}}', 'did you mean late: ">= 1"?'),
+        ("id: a\n    shops： {platform: p}", "did you mean shops: …?"),
+        ('{id: a, line: ninety, warn: {late:">= 1"}}', 'did you mean late: ">= 1"?'),
+        ('{id: a, line: ninety, for: 5m, warn: {late: ">= 1"}}', "'for' belongs into a level: warn: {…, for: 5m}, found 'for'"),
+        ('{id: a, line: ninety, warn: {any: [{late: ">= 1", for: 5m}]}}', "'for' is of a whole level and stands beside all and any"),
+        ("{id: a, each: source, no_data: 5m}", "no_data must be a mapping, found '5m', did you mean {for: 5m}?"),
+    ],
+)  # fmt: skip
+def test_what_is_in_the_wrong_place_is_told_its_right_one(problems_of_rules, rule, told):
+    assert any(told in problem for problem in problems_of_rules(f"rules:\n  - {rule}\n"))
+
+
+def test_a_key_in_capitals_is_known(problems_of_rules):
+    problems = problems_of_rules('rules:\n  - {ID: a, line: ninety, warn: {late: ">= 1"}}\n')
+    assert problems[-1].endswith("did you mean id?")
+
+
 def test_a_billion_laughs_are_counted_before_they_are_read():
     rows = ["a0: &a0 [" + "x," * 50 + "]"]
     rows += [f"a{n}: &a{n} [" + f"*a{n - 1}," * 50 + "]" for n in range(1, 4)]
@@ -430,7 +483,7 @@ def test_a_billion_laughs_are_counted_before_they_are_read():
 def test_what_is_not_utf8_is_told_with_its_place(tmp_path):
     path = tmp_path / "p.yaml"
     path.write_bytes("pack: 店\nversion: ".encode() + b"\xff")
-    with pytest.raises(RulesError, match=r"p\.yaml:2:10: not UTF-8, found byte 0xff"):
+    with pytest.raises(RulesError, match=r"p\.yaml:2:10: not UTF-8; save it as UTF-8, found byte 0xff"):
         load_pack(path)
 
 
