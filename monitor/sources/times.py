@@ -127,7 +127,10 @@ _DURATION: Final = re.compile(r"(?P<number>\d{1,12})(?P<unit>ms|s|m|h|d)", re.AS
 
 
 def parse_duration_ms(text: str) -> int | None:
-    """Milliseconds of ``10s``, ``3m``, ``2h``, ``30d``; None where ``text`` is not one."""
+    """Milliseconds of ``10s``, ``3m``, ``2h``, ``30d``; None where ``text`` is not one.
+
+    Those of rules (``rules.values``) are of whole seconds, since rules are judged by the second.
+    """
     match = _DURATION.fullmatch(text)
     return int(match["number"]) * _UNIT_MS[match["unit"]] if match else None
 
