@@ -21,7 +21,7 @@ DURING = ("service_hours",)
 OF_LEVELS = ("for", "during", "min_count")
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*(.+)")
-_NUMBER = re.compile(r"-?\d{1,12}")
+_NUMBER = re.compile(r"-?\d{1,12}", re.ASCII)
 
 
 class Scope(NamedTuple):

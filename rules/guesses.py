@@ -15,12 +15,17 @@ _UNITS = {
 _UNIT = {word: unit for unit, words in _UNITS.items() for word in words}
 _DURATION = re.compile(r"(\d{1,6})\s*([^\W\d_]+)")
 # As typed on a phone, with a Chinese keyboard, or from memory.
-_SIGNS = str.maketrans({"＜": "<", "＞": ">", "＝": "=", "％": "%", "“": "", "”": "", "‘": "", "’": ""})
+_SIGNS = str.maketrans("０１２３４５６７８９：－．％＜＞＝", "0123456789:-.%<>=", "“”‘’")
 _OPERATORS = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "≠": "!=", "<>": "!="}
 _COMPARISON = re.compile(r"(=>|=<|<>|<=|>=|==|!=|<|>|=|≥|≤|≠)\s*(.+)")
 _PART_OF_ONE = re.compile(r"0?\.\d{1,4}")
 _JOINED = re.compile(r"([A-Za-z_]\w*)\s*[:：]\s*(.+)")  # YAML wants ": "
 _WRITTEN_OUT = re.compile(r"(\w+)\s*([=<>!≥≤≠].*)")
+
+
+def plain(text: str) -> str:
+    """Digits and signs of a Chinese keyboard as ours."""
+    return text.translate(_SIGNS).strip()
 
 
 def duration(text: str) -> str:
@@ -32,7 +37,7 @@ def duration(text: str) -> str:
 
 def comparison(text: str, *, share: bool = False) -> str:
     """``=> 1`` and ``“≥1”`` as ``>= 1``, of a share ``< 90`` and ``< 0.9`` as ``< 90%``; empty: no guess."""
-    match = _COMPARISON.fullmatch(text.translate(_SIGNS).strip())
+    match = _COMPARISON.fullmatch(plain(text))
     if not match:
         return ""
     value = match[2].strip()
@@ -53,5 +58,5 @@ def joined(text: str) -> str:
 
 def pair(text: str) -> tuple[str, str] | None:
     """``late >= 1`` written out as the key ``late`` and the comparison ``>= 1``."""
-    match = _WRITTEN_OUT.fullmatch(text.translate(_SIGNS).strip())
+    match = _WRITTEN_OUT.fullmatch(plain(text))
     return (match[1], comparison(match[2]) or match[2]) if match else None

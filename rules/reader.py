@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_INTEGER = re.compile(r"-?\d{1,15}")
+_INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
 
 
 def show(node: Node) -> str:
@@ -155,7 +155,9 @@ class Reader:
             return None
         value = understand(text)
         if value is None:
-            self.note(node, "cannot be read", found=show(node), allowed=allowed, hint=guess(text))
+            plain = guesses.plain(text)
+            hint = guess(plain) or (plain if understand(plain) is not None else "")
+            self.note(node, "cannot be read", found=show(node), allowed=allowed, hint=hint)
         return value
 
     # readers made of readers

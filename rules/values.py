@@ -17,10 +17,10 @@ DATE = "a date such as 2026-01-01"
 PERIOD = "day, 7d, 30d, or a window from 5m to 24h"
 
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": HOUR_MS, "d": DAY_MS}
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_SHARE = re.compile(r"(-?\d{1,4}(?:\.\d{1,6})?)\s*%")
-_SPAN = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}))?\s*-\s*(\d{2}):(\d{2})(?::(\d{2}))?")
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_DURATION = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_SHARE = re.compile(r"(-?\d{1,4}(?:\.\d{1,6})?)\s*%", re.ASCII)
+_SPAN = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}))?\s*-\s*(\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _BUCKETS_MS = (5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000)
 
 
