@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.runtime.shard_figures import ShardFigures
-from monitor.shard.readings import SourceReading
+from monitor.shard.source_watch import SourceReading
 from rules.rule import condition_text, level_text, no_data_text
 from rules.values import duration_text
 

@@ -1,4 +1,4 @@
-"""What rules are judged on, read from the engine when a rule asks for it and not before."""
+"""What rules on a shop are judged on, read from the engine when a rule asks for it and not before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from monitor.engine.responses import Responses
     from monitor.engine.rounds import Round
     from monitor.engine.shop import Shop
-    from monitor.engine.sources import Source
     from monitor.engine.tallies import Tally
     from rules.pack import Measure
 
@@ -275,26 +274,3 @@ class PageReading(ShopReading):
             return ()
         open_rounds = [r for conversation in self.shop.conversations.values() for r in conversation.open]
         return items_of(open_rounds, self.measure.id, self.now_ms)
-
-
-class SourceReading(Reading):
-    """A source at a whole second; its shops' figures are not read through it."""
-
-    __slots__ = ("source",)
-
-    def __init__(self, source: Source, now_ms: int) -> None:
-        self.source = source
-        self.now_ms = now_ms
-        self.blind = False
-        self.complete = True
-
-    @property
-    def in_service(self) -> bool:
-        """Whether any of its shops is in service; a source without shops is asked for at any time."""
-        return not self.source.packs or self.source.in_service_since(self.now_ms) is not None
-
-    @property
-    def silent_ms(self) -> int:
-        """For how long it has been silent: in service hours, or since the heartbeat it promised."""
-        source = self.source
-        return self.now_ms - source.heard_ms if source.promised_ms else source.silent_ms(self.now_ms)

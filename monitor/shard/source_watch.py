@@ -5,15 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monitor.engine.wheel import Timed
-from monitor.shard.readings import SourceReading
 from monitor.shard.watch import SERVED, Host
 from rules.machine import step, transition
+from rules.reading import Reading
 
 if TYPE_CHECKING:
     from monitor.engine.sources import Source
     from monitor.engine.wheel import Wheel
     from monitor.shard.lookout import Watched
     from rules.transition import RuleState
+
+
+class SourceReading(Reading):
+    """A source at a whole second; its shops' figures are not read through it."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Source, now_ms: int) -> None:
+        self.source = source
+        self.now_ms = now_ms
+        self.blind = False
+        self.complete = True
+
+    @property
+    def in_service(self) -> bool:
+        """Whether any of its shops is in service; a source without shops is asked for at any time."""
+        return not self.source.packs or self.source.in_service_since(self.now_ms) is not None
+
+    @property
+    def silent_ms(self) -> int:
+        """For how long it has been silent: in service hours, or since the heartbeat it promised."""
+        source = self.source
+        return self.now_ms - source.heard_ms if source.promised_ms else source.silent_ms(self.now_ms)
 
 
 class SourceWatch(Timed):
