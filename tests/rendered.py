@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerting.messages.about import Style
 from alerting.messages.render import render
+from alerting.messages.style import Style
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.records import Intent
 

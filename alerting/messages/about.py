@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alerting import limits
 from alerting.messages.address import mentionable
 from alerting.messages.compared import compared
 from alerting.messages.subjects import subject_name
-from alerting.messages.template import OURS, Templates
-from alerting.messages.texts import clock, duration, line_text, percent, say
+from alerting.messages.texts import clock, duration, line_text, percent
 from alerting.messages.trimmed import clean, cut_middle, mask
 from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from rules.machine import REASON_TEXTS, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from alerting.channels.base import Markup
+    from alerting.messages.style import Style
     from alerting.policy.compose import Ready
     from alerting.ports import Directory, RuleInfo, ShopInfo
     from rules.pack import Text
@@ -30,39 +28,6 @@ _OF_RATE = {"value", "worst", "late", "budget_left", "budget_left_today", "breac
 _OF_RATE |= {"required_rate", "breach_if_lost"}
 _OF_BUDGET = {"budget_left", "budget_left_today", "breach_in"}
 _TELLING = (Reason.LATE_REPLY, Reason.RULE_REMOVED)  # ends that are not a plain recovery
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How to write: language, markup, bytes, and the time at which seconds left are counted."""
-
-    language: str
-    markup: Markup
-    limit_bytes: int
-    now_ms: int
-    unrecorded: bool = False
-    templates: Templates = OURS
-    call: tuple[str, ...] = ()  # who is to come, as the provider knows them
-    contact: str = "wecom_id"  # by what it knows people
-
-    @property
-    def markdown(self) -> bool:
-        """Whether there is markup at all."""
-        return self.markup == "markdown"
-
-    def say(self, name: str, **values: object) -> str:
-        """A text in the language."""
-        return say(self.language, name, **values)
-
-    def marked(self, names: Iterable[str]) -> str:
-        """What is special about a message, in brackets."""
-        return self.say("marks", marks=self.say("comma").join(self.say(name) for name in names))
-
-    def strong(self, text: str, colour: str = "") -> str:
-        """Emphasised, in a colour where there are colours."""
-        if not self.markdown:
-            return text
-        return f'**<font color="{colour}">{text}</font>**' if colour else f"**{text}**"
 
 
 class About:

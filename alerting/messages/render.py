@@ -14,7 +14,7 @@ import xxhash
 
 from alerting import limits
 from alerting.channels.base import Message
-from alerting.messages.about import About, Style
+from alerting.messages.about import About
 from alerting.messages.by_ids import ByIds
 from alerting.messages.template import OURS
 from alerting.messages.trimmed import cut, mask
@@ -24,6 +24,7 @@ from alerting.policy.records import OVER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from alerting.messages.style import Style
     from alerting.policy.compose import Draft, Ready
     from alerting.ports import Directory
 

@@ -6,9 +6,10 @@ from functools import cache
 from typing import Any
 
 from alerting import limits
-from alerting.messages.about import About, Style
+from alerting.messages.about import About
 from alerting.messages.by_ids import ByIds
 from alerting.messages.samples import bare, sample
+from alerting.messages.style import Style
 from alerting.messages.template import Mistake, failure, mistakes
 from alerting.messages.words import words
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerting.messages.about import Style
 from alerting.messages.address import Address, address
 from alerting.messages.render import Rendered, render_whatever
+from alerting.messages.style import Style
 from alerting.messages.template import OURS
 from alerting.policy.rulings import NOBODY
 

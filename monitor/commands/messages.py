@@ -132,8 +132,8 @@ def _shown(
     configured: Configured, receiver: Receiver, account: str, channel: Channel, items: tuple[Ready, ...]
 ) -> dict[str, Any]:
     from alerting.links import KEY_BYTES, Links  # noqa: PLC0415
-    from alerting.messages.about import Style  # noqa: PLC0415
     from alerting.messages.render import render  # noqa: PLC0415
+    from alerting.messages.style import Style  # noqa: PLC0415
     from alerting.messages.template import OURS  # noqa: PLC0415
     from alerting.policy.compose import Draft  # noqa: PLC0415
 

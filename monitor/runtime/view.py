@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerting.messages.about import About, Style
+from alerting.messages.about import About
+from alerting.messages.style import Style
 from monitor import limits as monitor_limits
 from monitor.runtime import limits
 from monitor.runtime.show import both, nearness, shop_health, shop_view, waiting_views

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from alerting.messages.about import Style
 from alerting.messages.render import render
+from alerting.messages.style import Style
 from alerting.policy.compose import Draft, Ready
 from tests.alerting.people import People
 from tests.alerting.worlds import MINUTE, T0, Memory, Shard, policy

@@ -2,9 +2,9 @@
 
 import pytest
 
-from alerting.messages.about import Style
 from alerting.messages.by_ids import ByIds
 from alerting.messages.render import render
+from alerting.messages.style import Style
 from alerting.policy.compose import Draft, Ready
 from alerting.policy.match import literal, matches
 from alerting.policy.records import Ack, Resolve, Result, Silence

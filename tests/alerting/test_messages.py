@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.limits import ROW_NAME_BYTES
-from alerting.messages.about import Style
 from alerting.messages.render import fit, render
+from alerting.messages.style import Style
 from alerting.messages.texts import TEXTS, duration, percent
 from alerting.messages.trimmed import cut, cut_middle, mask
 from alerting.policy.compose import Draft, Ready

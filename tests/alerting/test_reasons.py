@@ -2,7 +2,8 @@
 
 import pytest
 
-from alerting.messages.about import About, Style
+from alerting.messages.about import About
+from alerting.messages.style import Style
 from alerting.ports import RuleInfo
 from rules.figures import FIGURES, FLAG, SHARE, TIME
 from rules.pack import Line, Share, Text

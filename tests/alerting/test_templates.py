@@ -7,8 +7,8 @@ from test_config import GOOD, read
 from test_messages import FACTS, ITEMS, ready
 
 from alerting import limits
-from alerting.messages.about import Style
 from alerting.messages.render import render, render_whatever
+from alerting.messages.style import Style
 from alerting.messages.template import OURS, WORDS, MessageTemplate, Templates, mistakes, shipped
 from alerting.messages.tried import tried
 from alerting.messages.words import words
