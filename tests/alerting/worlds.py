@@ -1,9 +1,17 @@
 """What the desk's and the sender's tests are told in: short transitions, a policy, a store's rows."""
 
-import msgspec
+import asyncio
+import contextlib
 
+import httpx
+import msgspec
+from pydantic import SecretStr
+
+from alerting.channels.console import Console
+from alerting.channels.wecom_bot import WecomBot
 from alerting.config.model import Alerting
 from alerting.desk import Desk
+from alerting.fakes.wecom import FakeWecom
 from alerting.policy.records import Cursor, Result, Tick
 from alerting.policy.rulings import Policy, Receiver
 from alerting.sender import Sender
@@ -178,3 +186,64 @@ class Process:
         if items:
             changes = self.desk.fold(items)
             self.store.commit_desk(self.desk_epoch, changes, self.desk.cursor)
+
+
+class World(Process):
+    """A process that sends to a group and to a terminal, and the fake WeCom that outlives it."""
+
+    def __init__(self, folder, policy) -> None:
+        super().__init__(folder / "store.db", policy)
+        self.wecom = FakeWecom(lambda: self.now)
+        self.written = []
+
+    async def boot(self):
+        self.url = await self.wecom.start()
+        self.client = httpx.AsyncClient(trust_env=False)
+        self.open()
+        return self
+
+    def channels(self):
+        bot = WecomBot(self.client, SecretStr("test-key"), base_url=self.url)
+        return {"bot": bot, "hook": Console(self.written.append)}
+
+    async def close(self):
+        self.store.close()
+        await self.client.aclose()
+        await self.wecom.close()
+
+    async def run_to(self, at_s):
+        """Let the sender work until the clock shows so many seconds after T0, without waiting for it."""
+        end = T0 + round(at_s * SECOND)
+        while True:
+            nexts = []
+            for name in self.sender.lines:
+                nexts.append(await self.sender.turn(name))
+                self.fold()
+            if min(nexts) > self.now:
+                if min(nexts) > end:
+                    break
+                self.now = min(nexts)
+        self.now = end
+
+    def states(self):
+        query = "select kind, state from intent order by created_ms, id"
+        return self.store._db.connection.execute(query).fetchall()
+
+
+@contextlib.asynccontextmanager
+async def world(tmp_path, **changes):
+    made = await World(tmp_path, policy(**changes)).boot()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def play(tmp_path, scene, **changes):
+    """Run a scene in a world."""
+
+    async def main():
+        async with world(tmp_path, **changes) as w:
+            await scene(w)
+
+    asyncio.run(main())

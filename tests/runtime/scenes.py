@@ -93,3 +93,10 @@ async def a_miss(it, client, clock):
 
 async def line_of(client, shop="s1"):
     return (await client.get(f"/api/v1/shops/mall/{shop}")).json()["lines"][0]
+
+
+async def why(client, **query):
+    """The steps that the daemon says: step, verdict, reason."""
+    answer = await client.get("/api/v1/why", params=query)
+    assert answer.status_code == 200, answer.text
+    return [(step["step"], step["verdict"], step["reason"]) for step in answer.json()["steps"]]

@@ -5,22 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import Future
-from pathlib import Path
 
 import pytest
 
-from alerting.errors import ConfigError
 from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
-from monitor.configuration import ConfigurationError
-from monitor.configured import configure
 from monitor.engine import limits as engine_limits
-from monitor.errors import MonitorError
 from monitor.runtime import limits, packless
 from monitor.runtime.clock import ManualClock
-from monitor.runtime.passing import pass_time, refuse_real_channels
-from monitor.settings import Settings, load_settings
+from monitor.runtime.passing import pass_time
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
 from tests.runtime.live import RULES
 from tests.runtime.scenes import (
@@ -34,6 +28,7 @@ from tests.runtime.scenes import (
     message,
     play,
     post,
+    why,
 )
 
 
@@ -168,134 +163,6 @@ def test_metrics_tell_what_waits(tmp_path):
     asyncio.run(scene())
 
 
-def test_an_address_in_use_is_told_with_the_mend(tmp_path):
-    async def scene():
-        async with living(tmp_path, ManualClock(TEN_MS)) as (it, _, _):
-            other = tmp_path / "other"
-            other.mkdir()
-            folder(other, "http://127.0.0.1:1", "")
-            settings = load_settings(other / "slawatch.yaml").model_copy(
-                update={"listen": it.url.removeprefix("http://")}
-            )
-            with pytest.raises(MonitorError, match="Address already in use; stop who listens there"):
-                async with daemon(configure(settings, other), ManualClock(TEN_MS)):
-                    pass
-
-    asyncio.run(scene())
-
-
-def test_a_told_clock_is_refused_with_channels_that_reach_people(tmp_path):
-    refuse_real_channels(configured(folder(tmp_path, "http://127.0.0.1:9")).alerting)
-    real = configured(folder(tmp_path, "https://qyapi.weixin.qq.com")).alerting
-    with pytest.raises(ConfigurationError, match=r"accounts.group: --clock is for tests"):
-        refuse_real_channels(real)
-
-
-def test_without_alerting_yaml_everything_is_told_on_the_terminal(tmp_path):
-    (folder(tmp_path, "http://127.0.0.1:9") / "alerting.yaml").unlink()
-    alerting = configured(tmp_path).alerting
-    assert [account.type for account in alerting.accounts.values()] == ["console"]
-    assert alerting.policy().default == "console"
-
-
-def test_a_shop_that_names_what_there_is_not_is_told(tmp_path):
-    folder(tmp_path, "http://127.0.0.1:9")
-    (tmp_path / "shops.yaml").write_text(
-        "shops:\n  mall:s1: {pack: moll}\n  mall:s2: {lines: {mall-51: {at_least: 60%}}}\n"
-    )
-    with pytest.raises(ConfigurationError) as caught:
-        configured(tmp_path)
-    assert caught.value.problems == (
-        "shop mall:s1: no pack 'moll'; there are mall",
-        "shop mall:s2: no line 'mall-51' in its pack",
-    )
-
-
-def test_listening_to_others_needs_a_token(tmp_path):
-    folder(tmp_path, "http://127.0.0.1:9")
-    settings = Settings(listen="0.0.0.0:0", packs=Path("packs"))
-
-    async def scene():
-        async with daemon(configure(settings, tmp_path), ManualClock(TEN_MS)):
-            pass
-
-    with pytest.raises(ConfigurationError, match="there is no token"):
-        asyncio.run(scene())
-
-
-async def why(client, **query):
-    answer = await client.get("/api/v1/why", params=query)
-    assert answer.status_code == 200, answer.text
-    return [(step["step"], step["verdict"], step["reason"]) for step in answer.json()["steps"]]
-
-
-def test_why_says_what_a_silent_rule_lacks_and_then_how_its_alert_reached_the_group(tmp_path):
-    async def scene(it, client, wecom, clock):
-        await post(client, message(1, TEN_MS))
-        await pass_time(clock, TEN_MS + 2_000, it.running.settled)
-        verdict, stands, would = await why(client, rule="a-miss", shop="mall:s1")
-        assert verdict[:2] == ("verdict", "partial")  # the day began before the daemon did
-        assert verdict[2].startswith("idle; asked 1, late 0, open 1, waiting 1, oldest_wait_ms 2000")
-        assert verdict[2].endswith("; crit if late >= 1")
-        assert stands == ("rule", "ok", "it does not fire")
-        assert would == ("route", "would", "the default receiver → managers on group")
-        await pass_time(clock, TEN_MS + 4_000, it.running.settled)
-        steps = await why(client, rule="a-miss", shop="mall:s1")
-        noted = [("rule", "firing crit"), ("route", "routed"), ("intent", "queued"), ("send", "accepted")]
-        assert [step[:2] for step in steps[:4]] == noted
-        now = next(step for step in steps if step[0] == "verdict")
-        assert now[1] == "crit"
-        assert now[2].startswith("firing crit; asked 1, late 1, open 0")
-        assert steps[-1][:2] == ("send", "told")
-
-    play(tmp_path, scene)
-
-
-def test_why_of_what_there_is_not_says_so(tmp_path):
-    async def scene(it, client, wecom, clock):
-        await post(client, message(1, TEN_MS))
-        await it.running.settled()
-        for query, what in [
-            ({"rule": "a-mis", "shop": "mall:s1"}, "no rule 'a-mis'; did you mean a-miss?"),
-            ({"rule": "a-miss", "shop": "mall:s9"}, "shop mall:s9 was never seen"),
-            ({"rule": "a-miss", "source": "erp"}, "source erp was never heard"),
-        ]:
-            answer = await client.get("/api/v1/why", params=query)
-            error = answer.json()["error"]
-            assert (answer.status_code, f"{error['what']}; {error['mend']}"[: len(what)]) == (404, what)
-        (verdict, *_) = await why(client, rule="a-miss", source="http")
-        assert verdict[1] == "not_watched"
-
-    play(tmp_path, scene)
-
-
-SOURCE_RULE = """
-  - id: silent
-    title: {zh: 无数据, en: silent}
-    each: source
-    no_data: {for: 5m, during: service_hours}
-"""
-
-
-def test_why_of_a_source_says_for_how_long_it_is_silent(tmp_path):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        wecom = FakeWecom(clock.now_ms)
-        folder(tmp_path, await wecom.start())
-        (tmp_path / "rules" / "rules.yaml").write_text(RULES + SOURCE_RULE, "utf-8")
-        async with (
-            daemon(configured(tmp_path), clock) as it,
-            client_of(it) as client,
-        ):
-            await post(client, message(1, TEN_MS))
-            await pass_time(clock, TEN_MS + 60_000, it.running.settled)
-            (verdict, *_) = await why(client, rule="silent", source="http")
-            assert verdict == ("verdict", "ok", "idle; silent 1m; crit if silent >= 5m during service_hours")
-        await wecom.close()
-
-    asyncio.run(scene())
-
-
 async def crash(it):
     """Have the daemon end as a crash ends it: with no state stored."""
     it.running.shard_loop._save_slice = lambda: asyncio.sleep(0)
@@ -327,43 +194,6 @@ def test_what_the_shard_refuses_is_a_dead_letter_once_and_counted(tmp_path, monk
             await post(client, message(3, TEN_MS, shop="s3"))
             await it.running.settled()
             assert len(await letters(client)) == 3
-
-    asyncio.run(scene())
-
-
-BY_ENVIRONMENT = """
-receivers:
-  managers: {accounts: [group], group_wait: 0s}
-default: managers
-accounts:
-  group: {type: wecom_bot, key_env: SLAWATCH_SECRET_BOT, base_url: WECOM}
-  pager: {type: webhook, url_env: PAGER_URL, secret_env: PAGER_SECRET, allow_private: true}
-"""
-
-
-def test_secrets_of_channels_come_from_the_environment(tmp_path, monkeypatch):
-    async def scene():
-        clock = ManualClock(TEN_MS)
-        wecom = FakeWecom(clock.now_ms)
-        folder(tmp_path, await wecom.start())
-        (tmp_path / "alerting.yaml").write_text(BY_ENVIRONMENT.replace("WECOM", wecom.server.url))
-        with pytest.raises(ConfigError) as caught:
-            async with daemon(configured(tmp_path), clock):
-                pass
-        assert [line.partition(";")[0] for line in caught.value.problems] == [
-            "accounts.group: `key_env`: SLAWATCH_SECRET_BOT is not set",
-            "accounts.pager: `url_env`: PAGER_URL is not set",
-        ]
-        monkeypatch.setenv("SLAWATCH_SECRET_BOT", "test-key")
-        monkeypatch.setenv("PAGER_URL", "http://127.0.0.1:9/")
-        monkeypatch.setenv("PAGER_SECRET", "hush")
-        async with (
-            daemon(configured(tmp_path), clock) as it,
-            client_of(it) as client,
-        ):
-            await a_miss(it, client, clock)
-            assert len(wecom.inbox) == 1
-        await wecom.close()
 
     asyncio.run(scene())
 
@@ -437,12 +267,6 @@ def test_an_account_that_fails_is_told_until_it_is_served_again(tmp_path):
         assert (await client.get("/readyz")).json()["problems"] == []
 
     play(tmp_path, scene)
-
-
-def test_shops_of_a_webhook_are_known_to_the_desk_by_their_source(tmp_path):
-    chat = "{secret: x, platform: mall, shops: {'7': s7}}"
-    folder(tmp_path, "http://127.0.0.1:9", f"sources:\n  chat: {{chatwoot: {chat}}}\n")
-    assert configured(tmp_path).settings.source_of_shops() == {"mall:s7": "chat"}
 
 
 def plans(place):
