@@ -35,6 +35,7 @@ from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
+from monitor.runtime.told import Timings
 from monitor.runtime.view import View
 from monitor.shard.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
@@ -194,9 +195,9 @@ async def _embedded(
         box,
         plans=plans,
         lateness_ms=configured.settings.lateness,
-        observe_commit=metrics.append_seconds.observe,
-        observe_step=metrics.step_seconds.observe,
-        observe_checkpoint=metrics.checkpoint_seconds.observe,
+        timings=Timings(
+            metrics.step_seconds.observe, metrics.checkpoint_seconds.observe, metrics.append_seconds.observe
+        ),
     )
 
 

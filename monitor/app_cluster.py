@@ -40,6 +40,7 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import NOTICE, Reload, on_hangup
 from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shared_clock import shared_clock
+from monitor.runtime.told import Timings
 from monitor.runtime.worker_thread import StoreThread
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
@@ -135,8 +136,7 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
             on_outputs=counts.outputs,
             on_refusals=counts.refused,
             tell_unrecorded=_untold,
-            observe_step=metrics.step_seconds.observe,
-            observe_checkpoint=metrics.checkpoint_seconds.observe,
+            timings=Timings(metrics.step_seconds.observe, metrics.checkpoint_seconds.observe),
         )
         it = Worker(parts, link, settings.kafka, configured.data / "faust")
         status = WorkerStatus(it)

@@ -29,6 +29,7 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.refusals import Refusals
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
+from monitor.runtime.told import UNTIMED, Told
 from monitor.runtime.watchdog import Watchdog
 from monitor.runtime.worker_thread import StoreThread
 from monitor.shard.shard import Shard
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from alerting.policy.rulings import Policy
     from monitor.runtime.clock import Clock
     from monitor.runtime.ports import DeadLetters, Outputs, ShardPort
+    from monitor.runtime.told import Timings
     from monitor.sources.follow import FollowedDirectory
     from monitor.sources.found import Rejected
     from rules.transition import Transition
@@ -69,9 +71,7 @@ class Embedded:
         dead_letters: Where refused events go.
         plans: Those that the journal names, and the one in force.
         lateness_ms: How late an event may come; ids are remembered for twice this.
-        observe_commit: Told the seconds of each group commit of the journal, from its thread.
-        observe_step: Told the seconds for which a step of the shard, or a slice of its state, held the loop.
-        observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
+        timings: Told how long steps, checkpoints and commits take.
     """
 
     def __init__(
@@ -84,9 +84,7 @@ class Embedded:
         *,
         plans: PlanBook | None = None,
         lateness_ms: int = engine_limits.LATENESS_MS,
-        observe_commit: Callable[[float], object] = lambda _took_s: None,
-        observe_step: Callable[[float], object] = lambda _took_s: None,
-        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
+        timings: Timings = UNTIMED,
     ) -> None:
         self.clock, self.health, self.journal = clock, files.health, files.journal
         self.store, self.thread = files.store, files.thread
@@ -98,25 +96,21 @@ class Embedded:
         self.on_clock = 4
         self.beat_s, self.plans = 0.0, plans or PlanBook()
         self.late_dropped = Counter[str]()  # events that came too late to count since the start, by source
-        self._loop, self._observe_commit = asyncio.get_running_loop(), observe_commit
+        self._loop, self._timings = asyncio.get_running_loop(), timings
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._finishing: dict[str, Callable[[], None]] = {}
         self._watchdog: Watchdog | None = None
         self.journal.on_commit = self._grown
         self.entrance = Entrance(self.journal, dead_letters, lateness_ms)
+        refusals = Refusals(dead_letters, self.store, self.thread, self._refused)
         self.shard_loop = ShardLoop(
             make_shard,
-            self.store,
             self.journal,
+            self.store,
             self.thread,
             clock,
-            health=self.health,
-            on_outputs=self._stepped,
-            tell_unrecorded=self._unrecorded,
-            on_refused=Refusals(dead_letters, self.store, self.thread, self._refused).put,
-            observe_step=observe_step,
-            observe_checkpoint=observe_checkpoint,
-            fetch_plan=partial(self.plans.fetch, self.store),
+            Told(self.health, self._stepped, self._unrecorded, refusals.put, timings),
+            partial(self.plans.fetch, self.store),
         )
         self.desk_loop = DeskLoop(
             policy,
@@ -220,7 +214,7 @@ class Embedded:
         return self.plans.due(shard) if isinstance(shard, Shard) else ""
 
     def _grown(self, _position: int, took_s: float) -> None:
-        self._observe_commit(took_s)
+        self._timings.commit(took_s)
         self._loop.call_soon_threadsafe(self.shard_loop.wake)
 
     def _stepped(self, outputs: Outputs) -> None:

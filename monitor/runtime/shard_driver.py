@@ -22,17 +22,16 @@ from monitor.shard.restore import OtherFormatError, plan_in
 from rules.pack import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from monitor.engine.events import Event
     from monitor.engine.records import Record
     from monitor.runtime.clock import Clock
-    from monitor.runtime.health import Health
-    from monitor.runtime.ports import Outputs, ShardPort
+    from monitor.runtime.ports import ShardPort
+    from monitor.runtime.told import Told
     from monitor.runtime.worker_thread import StoreThread
     from monitor.shard.marks import Slice
     from monitor.store.port import ShardLease, ShardStore
-    from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
 LOST_PLAN = Text(
@@ -77,16 +76,11 @@ class ShardDriver:
         store: Opened in ``thread`` and called only there.
         thread: Where commits wait for the disk.
         clock: When checkpoints are due.
-        health: Told of a store that does not take a step.
-        on_outputs: Called after a step's transitions are durable.
-        tell_unrecorded: Awaited with a step's transitions each time the store has no room for them.
-        on_refused: Awaited with a step's records and the events of them that were refused, before the step
-            counts as done: what a crash keeps from being told is refused again.
-        observe_step: Told the seconds for which a step or a slice held the event loop.
-        observe_checkpoint: Told the seconds from the first slice of a checkpoint to the last.
-        state: A store of its own for the shard's state, with its thread, so that steps do not wait for it.
+        told: Of what it does.
         fetch_plan: Called in ``thread`` with the name of a plan before a record that names it is folded;
             whether there is one.
+        shard: Its number.
+        state: A store of its own for the shard's state, with its thread, so that steps do not wait for it.
     """
 
     def __init__(
@@ -94,22 +88,15 @@ class ShardDriver:
         store: ShardStore,
         thread: StoreThread,
         clock: Clock,
+        told: Told,
+        fetch_plan: Callable[[str], bool],
         *,
-        health: Health,
-        on_outputs: Callable[[Outputs], None],
-        tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
-        on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
-        observe_step: Callable[[float], object] = lambda _took_s: None,
-        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
         shard: int = 0,
         state: tuple[ShardStore, StoreThread] | None = None,
-        fetch_plan: Callable[[str], bool] = lambda _name: True,
     ) -> None:
-        self._store, self._thread, self._clock, self._health = store, thread, clock, health
+        self._store, self._thread, self._clock = store, thread, clock
         self._state_store, self._state_thread = state or (store, thread)
-        self._on_outputs, self._observe_step = on_outputs, observe_step
-        self._observe_checkpoint = observe_checkpoint
-        self._tell_unrecorded, self._on_refused = tell_unrecorded, on_refused
+        self._told, self._health = told, told.health
         self._fetch_plan, self._number, self._epoch = fetch_plan, shard, 0
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
         self._stored = asyncio.Event()  # set but for the time between a fold and its commit
@@ -153,13 +140,13 @@ class ShardDriver:
             parts = [(position, part.at_ms, encode_part(part)) for position, part in outputs.parts]
             await self._thread.until_stored(
                 partial(self._store.commit_step, self._number, self._epoch, last.position, told, parts),
-                partial(self._tell_unrecorded, told),
+                partial(self._told.unrecorded, told),
             )
         await self._tell_refused(records, outputs.rejected)
         self._stored.set()
         self.arrival_ms = last.arrival_ms
         self._move_to(last.position)
-        self._on_outputs(outputs)
+        self._told.outputs(outputs)
 
     async def checkpoint(self) -> bool:
         """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
@@ -179,7 +166,7 @@ class ShardDriver:
         if saved is not None and saved.floor <= self._checkpoint_to:
             return True
         self._checkpoint_to, self.checkpoint_ms, self._bytes_saving = None, self._clock.now_ms(), 0
-        self._observe_checkpoint(time.perf_counter() - self._checkpoint_began_s)
+        self._told.timings.checkpoint(time.perf_counter() - self._checkpoint_began_s)
         return False
 
     @property
@@ -244,12 +231,12 @@ class ShardDriver:
     async def _tell_refused(self, records: Sequence[Record], rejected: Sequence[tuple[Event, str]]) -> None:
         """Tell what a step refused."""
         if rejected:
-            await self._on_refused(records, rejected)
+            await self._told.refused(records, rejected)
 
     def _floor_moved(self, floor: int) -> None:
         """The log before ``floor`` is not needed by this shard any more."""
 
     def _held_loop(self, began_s: float) -> float:
         took_s = time.perf_counter() - began_s
-        self._observe_step(took_s)
+        self._told.timings.step(took_s)
         return took_s * 1000

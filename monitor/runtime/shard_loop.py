@@ -20,16 +20,14 @@ from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import Kind, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable
 
-    from monitor.engine.events import Event
     from monitor.runtime.clock import Clock
-    from monitor.runtime.health import Health
-    from monitor.runtime.ports import Outputs, ShardPort
+    from monitor.runtime.ports import ShardPort
+    from monitor.runtime.told import Told
     from monitor.runtime.worker_thread import StoreThread
     from monitor.store.journal import Journal
     from monitor.store.port import ShardLease, ShardStore
-    from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
 PART = "shard"
@@ -49,44 +47,21 @@ class ShardLoop(ShardDriver):
 
     Args:
         make_shard: A fresh shard under a plan, before any record; called in ``thread``.
-        store: As of ``ShardDriver``.
         journal: Read through a reader of its own.
-        thread: Where reads and commits wait for the disk.
-        clock: When checkpoints are due.
-        health, on_outputs, tell_unrecorded, on_refused: As of ``ShardDriver``, like what observes.
-        fetch_plan: As of ``ShardDriver``.
+        store, thread, clock, told, fetch_plan: As of ``ShardDriver``.
     """
 
     def __init__(
         self,
         make_shard: Callable[[str], ShardPort],
-        store: ShardStore,
         journal: Journal,
+        store: ShardStore,
         thread: StoreThread,
         clock: Clock,
-        *,
-        health: Health,
-        on_outputs: Callable[[Outputs], None],
-        tell_unrecorded: Callable[[list[Transition]], Awaitable[object]],
-        on_refused: Callable[[Sequence[Record], Sequence[tuple[Event, str]]], Awaitable[None]],
-        observe_step: Callable[[float], object] = lambda _took_s: None,
-        observe_checkpoint: Callable[[float], object] = lambda _took_s: None,
-        shard: int = 0,
+        told: Told,
         fetch_plan: Callable[[str], bool] = lambda _name: True,
     ) -> None:
-        super().__init__(
-            store,
-            thread,
-            clock,
-            health=health,
-            on_outputs=on_outputs,
-            tell_unrecorded=tell_unrecorded,
-            on_refused=on_refused,
-            observe_step=observe_step,
-            observe_checkpoint=observe_checkpoint,
-            shard=shard,
-            fetch_plan=fetch_plan,
-        )
+        super().__init__(store, thread, clock, told, fetch_plan)
         self._make_shard, self._journal = make_shard, journal
         self._reader = journal.reader()
         self._wake = asyncio.Event()

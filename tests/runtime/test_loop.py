@@ -17,6 +17,7 @@ from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
 from monitor.runtime.shard_loop import ShardLoop
 from monitor.runtime.ticker import Ticker
+from monitor.runtime.told import Told
 from monitor.runtime.worker_thread import StoreThread
 from monitor.store.journal import Journal
 from monitor.store.sqlite import SqliteStore
@@ -53,14 +54,11 @@ class House:
         self.outputs, self.unrecorded = [], []
         self.loop = ShardLoop(
             self.make_shard,
-            self.store,
             self.journal,
+            self.store,
             self.thread,
             self.clock,
-            health=self.health,
-            on_outputs=self.outputs.append,
-            tell_unrecorded=self.tell_unrecorded,
-            on_refused=self.refuse,
+            Told(self.health, self.outputs.append, self.tell_unrecorded, self.refuse),
         )
         self.entrance = Entrance(self.journal, dead_letters=None)
         heard, folded = self.entrance.heard, self.loop.reached

@@ -14,6 +14,7 @@ from monitor.runtime import limits
 from monitor.runtime.cluster.records import read
 from monitor.runtime.plan_book import BEGAN
 from monitor.runtime.shard_driver import ShardDriver, take_over
+from monitor.runtime.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,15 +57,10 @@ class HeldShard(ShardDriver):
             parts.store,
             parts.thread,
             parts.clock,
-            health=parts.health,
-            on_outputs=parts.on_outputs,
-            tell_unrecorded=parts.tell_unrecorded,
-            on_refused=refusals.put,
-            observe_step=parts.observe_step,
-            observe_checkpoint=parts.observe_checkpoint,
+            Told(parts.health, parts.on_outputs, parts.tell_unrecorded, refusals.put, parts.timings),
+            partial(parts.plans.fetch, parts.store),
             shard=partition,
             state=(parts.state_store, parts.state_thread),
-            fetch_plan=partial(parts.plans.fetch, parts.store),
         )
         self.partition = partition
         self._parts, self._refusals = parts, refusals

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from monitor.runtime.told import UNTIMED
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from monitor.runtime.health import Health
     from monitor.runtime.plan_book import PlanBook
     from monitor.runtime.ports import DeadLetters, Outputs
+    from monitor.runtime.told import Timings
     from monitor.runtime.worker_thread import StoreThread
     from monitor.shard.shard import Shard
     from monitor.sources.found import Rejected
@@ -41,5 +44,4 @@ class Parts:
     on_outputs: Callable[[Outputs], None]
     on_refusals: Callable[[str, Sequence[Rejected]], None]
     tell_unrecorded: Callable[[list[Transition]], Awaitable[object]]
-    observe_step: Callable[[float], object] = lambda _took_s: None
-    observe_checkpoint: Callable[[float], object] = lambda _took_s: None
+    timings: Timings = UNTIMED
