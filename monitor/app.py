@@ -41,7 +41,7 @@ from monitor.shard.shard import Shard
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
 from monitor.store.journal import JournalLimits
-from monitor.web.app import WebOptions, build_app
+from monitor.web.app import WebOptions, WebPorts, build_app
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -148,9 +148,8 @@ async def daemon(
         door, auditor, receivers = receivers_of(*ours, under, running.expect)
         again = configured.again, running.plans, configured.names
         reload = Reload(*again, running.store, running.thread, running.health, receivers.prepare)
-        web = build_app(
+        ports = WebPorts(
             view=view,
-            entrance=running.entrance,
             desk=door,
             reasons=_reasons(configured, running),
             evidence=_evidence(running, stack),
@@ -159,8 +158,8 @@ async def daemon(
             metrics=metrics,
             dead_letters=letters,
             clock_ms=clock.now_ms,
-            options=_web_options(configured, callbacks, receipts, running),
         )
+        web = build_app(ports, running.entrance, _web_options(configured, callbacks, receipts, running))
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await running.start()
         running.part("sender", sender.run, finish=sender.finish)

@@ -39,7 +39,7 @@ from monitor.runtime.status import SenderMetrics, desk_status, measure_desk
 from monitor.runtime.view import View
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
-from monitor.web.app import WebOptions, build_desk_app
+from monitor.web.app import WebOptions, WebPorts, build_desk_app
 from monitor.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -235,11 +235,9 @@ def _web(
         links=names.links,
         sums=parts.sums,
     )
-    return build_desk_app(
+    ports = WebPorts(
         view=parts.view,
         desk=door,
-        shops=asked.shops,
-        sums=lambda: parts.sums.latest,
         reasons=asked.reasons,
         evidence=asked.evidence,
         rules=parts.reload,
@@ -247,5 +245,5 @@ def _web(
         metrics=metrics,
         dead_letters=letters,
         clock_ms=parts.clock.now_ms,
-        options=options,
     )
+    return build_desk_app(ports, asked.shops, lambda: parts.sums.latest, options)

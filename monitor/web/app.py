@@ -64,107 +64,89 @@ class WebOptions:
     stream_interval_s: float = limits.STREAM_INTERVAL_S
 
 
+@dataclass(frozen=True, slots=True)
+class WebPorts:
+    """What the daemon and a cluster's desk answer from alike."""
+
+    view: ViewPort  # where pages and API read figures
+    desk: DeskPort  # where acknowledgements and silences go
+    reasons: ReasonsPort  # why somebody was told, or was not
+    evidence: EvidencePort  # what a figure is made of
+    rules: RulesPort  # where rules are put in force
+    tokens: Tokens  # who may do what
+    metrics: Metrics  # counted into, and exposed
+    dead_letters: DeadLetters  # listed and replayed; what is refused goes there through the entrance
+    clock_ms: Callable[[], int]  # the wall clock, epoch milliseconds
+
+
 def build_app(
-    *,
-    view: ViewPort,
+    ports: WebPorts,
     entrance: EntrancePort,
-    desk: DeskPort,
-    reasons: ReasonsPort,
-    evidence: EvidencePort,
-    rules: RulesPort,
-    tokens: Tokens,
-    metrics: Metrics,
-    dead_letters: DeadLetters,
-    clock_ms: Callable[[], int],
-    options: WebOptions | None = None,
+    options: WebOptions,
     monotonic_s: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
-    """Build the application.
+    """Build the application of the daemon.
 
     Args:
-        view: Where pages and API read figures.
+        ports: What it answers from.
         entrance: Where events go.
-        desk: Where acknowledgements and silences go.
-        reasons: Why somebody was told, or was not.
-        evidence: What a figure is made of.
-        rules: Where rules are put in force.
-        tokens: Who may do what.
-        metrics: Counted into, and exposed.
-        dead_letters: Listed and replayed; what is refused goes there through the entrance.
-        clock_ms: The wall clock, epoch milliseconds.
         options: From the configuration.
         monotonic_s: For rate limits.
 
     Returns:
         An application whose ``state.streams.stop()`` ends the live pages; call it when the server stops.
     """
-    options = options or WebOptions()
-    access = Access(tokens, options.requests_per_minute, monotonic_s)
-    streams = Streams(metrics.streams, options.stream_interval_s)
-    pages = Pages(view, clock_ms, options.language, options.timezone)
-    ingest, bodies = Ingest(entrance, metrics), Bodies(metrics)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        streams.stop()
-
-    app = bare_app("slawatch", streams, version=version("slawatch"), lifespan=lifespan)
-    webhooks, body_bytes = options.webhooks, options.body_bytes
+    access = Access(ports.tokens, options.requests_per_minute, monotonic_s)
+    pages = Pages(ports.view, ports.clock_ms, options.language, options.timezone)
+    ingest, bodies = Ingest(entrance, ports.metrics), Bodies(ports.metrics)
+    app, streams = _live_app("slawatch", ports, options)
+    webhooks, clock_ms = options.webhooks, ports.clock_ms
     app.include_router(
-        ingest_routes(ingest, access, bodies, clock_ms=clock_ms, body_bytes=body_bytes, webhooks=webhooks)
+        ingest_routes(
+            ingest, access, bodies, clock_ms=clock_ms, body_bytes=options.body_bytes, webhooks=webhooks
+        )
     )
-    app.include_router(evidence_routes(evidence, access))
-    _add_alerts(app, view, desk, rules, access, pages, bodies, clock_ms, options)
-    app.include_router(why_routes(reasons, access))
-    app.include_router(stream_routes(view, access, streams))
-    app.include_router(dead_letter_routes(ingest, access, dead_letters, webhooks, clock_ms))
-    app.include_router(probe_routes(view, access, metrics, dead_letters))
-    app.include_router(page_routes(pages, view, desk, access, streams, bodies))
+    app.include_router(evidence_routes(ports.evidence, access))
+    _add_alerts(app, ports, access, pages, bodies, options)
+    app.include_router(stream_routes(ports.view, access, streams))
+    app.include_router(dead_letter_routes(ingest, access, ports.dead_letters, webhooks, clock_ms))
+    app.include_router(page_routes(pages, ports.view, ports.desk, access, streams, bodies))
     add_documents(app, pages)
-    app.add_middleware(Shell, metrics=metrics)
     return app
 
 
 def build_desk_app(
-    *,
-    view: ViewPort,
-    desk: DeskPort,
-    shops: ShopPort,
-    sums: Callable[[], SumsShown],
-    reasons: ReasonsPort,
-    evidence: EvidencePort,
-    rules: RulesPort,
-    tokens: Tokens,
-    metrics: Metrics,
-    dead_letters: DeadLetters,
-    clock_ms: Callable[[], int],
-    options: WebOptions,
+    ports: WebPorts, shops: ShopPort, sums: Callable[[], SumsShown], options: WebOptions
 ) -> FastAPI:
     """Build the application of a cluster's desk: alerts, what people do about them, and sums over shops.
 
     Args and Returns are those of ``build_app``, and ``shops``: one shop at a time; ``sums``: those last read.
     """
-    access = Access(tokens, options.requests_per_minute, time.monotonic)
-    pages, bodies = DeskPages(view, clock_ms, options.language, options.timezone), Bodies(metrics)
+    access = Access(ports.tokens, options.requests_per_minute, time.monotonic)
+    pages = DeskPages(ports.view, ports.clock_ms, options.language, options.timezone)
     pages.sums = sums
-    streams = Streams(metrics.streams, options.stream_interval_s)
+    bodies = Bodies(ports.metrics)
+    app, streams = _live_app("slawatch desk", ports, options)
+    app.include_router(evidence_routes(ports.evidence, access))
+    app.include_router(one_shop_routes(shops, access))
+    _add_alerts(app, ports, access, pages, bodies, options)
+    app.include_router(page_routes(pages, ports.view, ports.desk, access, streams, bodies))
+    add_documents(app, pages)
+    return app
+
+
+def _live_app(title: str, ports: WebPorts, options: WebOptions) -> tuple[FastAPI, Streams]:
+    """An application with live pages, which end when it does; its requests are counted and logged."""
+    streams = Streams(ports.metrics.streams, options.stream_interval_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         streams.stop()
 
-    app = bare_app("slawatch desk", streams, version=version("slawatch"), lifespan=lifespan)
-    app.include_router(evidence_routes(evidence, access))
-    app.include_router(one_shop_routes(shops, access))
-    app.include_router(why_routes(reasons, access))
-    _add_alerts(app, view, desk, rules, access, pages, bodies, clock_ms, options)
-    app.include_router(page_routes(pages, view, desk, access, streams, bodies))
-    add_documents(app, pages)
-    app.include_router(probe_routes(view, access, metrics, dead_letters))
-    app.add_middleware(Shell, metrics=metrics)
-    return app
+    app = bare_app(title, streams, version=version("slawatch"), lifespan=lifespan)
+    app.add_middleware(Shell, metrics=ports.metrics)
+    return app, streams
 
 
 def bare_app(title: str, streams: Streams, **more: Any) -> FastAPI:
@@ -176,20 +158,13 @@ def bare_app(title: str, streams: Streams, **more: Any) -> FastAPI:
 
 
 def _add_alerts(
-    app: FastAPI,
-    view: ViewPort,
-    desk: DeskPort,
-    rules: RulesPort,
-    access: Access,
-    pages: Pages,
-    bodies: Bodies,
-    clock_ms: Callable[[], int],
-    options: WebOptions,
+    app: FastAPI, ports: WebPorts, access: Access, pages: Pages, bodies: Bodies, options: WebOptions
 ) -> None:
-    """What daemon and desk answer alike: alerts, wherever people act on them, and the rules."""
+    """What daemon and desk answer alike: alerts, wherever people act on them, the rules, and why."""
+    view, desk, clock_ms = ports.view, ports.desk, ports.clock_ms
     app.include_router(api_routes(view, desk, access))
     app.include_router(silence_routes(view, desk, access, clock_ms))
-    app.include_router(rules_routes(rules, access))
+    app.include_router(rules_routes(ports.rules, access))
     if options.sums:
         app.include_router(sums_routes(options.sums, access))
     app.include_router(callback_routes(options.callbacks, desk, bodies))
@@ -198,3 +173,5 @@ def _add_alerts(
     if options.links:
         app.include_router(phone_routes(pages, Phone(options.links, view, desk, clock_ms), view, bodies))
     add_static(app)
+    app.include_router(why_routes(ports.reasons, access))
+    app.include_router(probe_routes(view, access, ports.metrics, ports.dead_letters))

@@ -8,7 +8,7 @@ from monitor.sinks.metrics import Metrics
 from monitor.web.app import WebOptions, build_app
 from monitor.web.tokens import Tokens
 from tests.waiting import PATIENCE_S
-from tests.web.houses import NOW_MS, House, StandIn, served
+from tests.web.houses import House, StandIn, served
 
 
 @pytest.fixture
@@ -20,11 +20,7 @@ def options():
 def house(tmp_path, options):
     letters = DeadLetters(tmp_path / "dead.db")
     behind, tokens, metrics = StandIn(letters), Tokens(tmp_path / "tokens.json"), Metrics()
-    app = build_app(
-        view=behind, entrance=behind, desk=behind, reasons=behind, evidence=behind, rules=behind,
-        tokens=tokens, metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS, options=options,
-        monotonic_s=lambda: 0.0,
-    )  # fmt: skip
+    app = build_app(behind.ports(tokens, metrics), behind, options, lambda: 0.0)
     yield House(app, behind, tokens, metrics, letters)
     letters.close()
 

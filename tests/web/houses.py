@@ -10,6 +10,7 @@ import uvicorn
 from alerting.policy.acts import OPINIONS, Act, Standing
 from monitor.sinks.dead_letters import DeadLetters
 from monitor.sinks.metrics import Metrics
+from monitor.web.app import WebPorts
 from monitor.web.ports import (
     AlertView,
     Headline,
@@ -47,6 +48,10 @@ class StandIn:
     holds_ms: int = 0
     silences: list = field(default_factory=list)
     failure: Exception | None = None
+
+    def ports(self, tokens, metrics):
+        """Itself for all that a web application answers from."""
+        return WebPorts(self, self, self, self, self, tokens, metrics, self.letters, lambda: NOW_MS)
 
     async def accept(self, source, events, arrival_ms):
         if self.failure:

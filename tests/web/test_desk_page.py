@@ -50,11 +50,8 @@ def desk(tmp_path):
     letters = DeadLetters(tmp_path / "dead.db")
     behind, tokens, metrics = Desk(letters), Tokens(tmp_path / "tokens.json"), Metrics()
     behind.found, behind.tokens = shown(), tokens
-    app = build_desk_app(
-        view=behind, desk=behind, shops=behind, sums=lambda: behind.found, reasons=behind, evidence=behind,
-        rules=behind, tokens=tokens, metrics=metrics, dead_letters=letters, clock_ms=lambda: NOW_MS,
-        options=WebOptions(stream_interval_s=0.05),
-    )  # fmt: skip
+    ports, options = behind.ports(tokens, metrics), WebOptions(stream_interval_s=0.05)
+    app = build_desk_app(ports, behind, lambda: behind.found, options)
     with served(app) as behind.url, httpx.Client(base_url=behind.url, timeout=PATIENCE_S) as behind.client:
         yield behind
     letters.close()
