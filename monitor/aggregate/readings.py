@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.responses import Responses
 from monitor.engine.zone import DAY_MS
+from monitor.shard.response_reading import ResponseReading
 from monitor.zones import zone_of
-from rules.reading import Reading
 
 if TYPE_CHECKING:
     from monitor.aggregate.sums import Sums
     from rules.pack import Pack
 
 
-class SumReading(Reading):
+class SumReading(ResponseReading):
     """One aim on one subject at a whole second."""
 
     __slots__ = ("_answers", "_pack", "sums")
@@ -77,37 +77,6 @@ class SumReading(Reading):
         if self._answers is None and self.sums.answers is not None:
             self._answers = Responses(self.sums.answers)
         return self._answers
-
-    @property
-    def mean_ms(self) -> int | None:
-        """Mean response time."""
-        times = self._times()
-        return times.mean_ms() if times is not None else None
-
-    def _percentile_ms(self, per_cent: int) -> int | None:
-        times = self._times()
-        return times.percentile_ms(per_cent) if times is not None else None
-
-    @property
-    def p50_ms(self) -> int | None:
-        """Median response time."""
-        return self._percentile_ms(50)
-
-    @property
-    def p90_ms(self) -> int | None:
-        """Response time that nine of ten are within."""
-        return self._percentile_ms(90)
-
-    @property
-    def p95_ms(self) -> int | None:
-        """Response time that nineteen of twenty are within."""
-        return self._percentile_ms(95)
-
-    @property
-    def max_ms(self) -> int | None:
-        """The longest response time."""
-        times = self._times()
-        return times.max_ms if times is not None and times.count else None
 
     @property
     def agents_online(self) -> int | None:

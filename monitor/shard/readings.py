@@ -9,8 +9,8 @@ from monitor.engine.rounds import UNASSIGNED
 from monitor.engine.units import UnitTally
 from monitor.engine.wheel import NEVER_MS
 from monitor.engine.zone import DAY_MS
+from monitor.shard.response_reading import ResponseReading
 from rules import budget
-from rules.reading import Reading
 from rules.transition import Item
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MINUTE_MS: Final = 60_000
 
 
-class ShopReading(Reading):
+class ShopReading(ResponseReading):
     """One measure of a shop over one period at a whole second; without a measure, only who is there."""
 
     __slots__ = (
@@ -182,36 +182,6 @@ class ShopReading(Reading):
         if self._responses is None and self.measure is not None and self.measure.kind == "response_time":
             self._responses = figures.responses(self.shop, self.measure.id, self.period, self._moment())
         return self._responses
-
-    @property
-    def mean_ms(self) -> int | None:
-        """Mean response time."""
-        times = self._times()
-        return times.mean_ms() if times is not None else None
-
-    @property
-    def p50_ms(self) -> int | None:
-        """Median response time."""
-        times = self._times()
-        return times.percentile_ms(50) if times is not None else None
-
-    @property
-    def p90_ms(self) -> int | None:
-        """Response time that nine of ten are within."""
-        times = self._times()
-        return times.percentile_ms(90) if times is not None else None
-
-    @property
-    def p95_ms(self) -> int | None:
-        """Response time that nineteen of twenty are within."""
-        times = self._times()
-        return times.percentile_ms(95) if times is not None else None
-
-    @property
-    def max_ms(self) -> int | None:
-        """The longest response time."""
-        times = self._times()
-        return times.max_ms if times is not None and times.count else None
 
     @property
     def agents_online(self) -> int | None:
