@@ -109,7 +109,6 @@ _ZH = {
     "audit": "【严重】slawatch：{title}，{what}",
     "audit_waits": "{account} 上 {n} 条待发，最久 {duration}",
     "audit_desk": "告警台 {duration}没有处理新的告警",
-    "prove": "slawatch 测试消息：{receiver} 通过 {account} 能收到告警（{clock}）",
 }
 _EN = {
     "warn": "Warning",
@@ -211,7 +210,6 @@ _EN = {
     "audit": "[Critical] slawatch: {title}, {what}",
     "audit_waits": "{account}: {n:alert waits|alerts wait}, the longest for {duration}",
     "audit_desk": "the desk has folded nothing for {duration}",
-    "prove": "slawatch test message: {receiver} can be reached on {account} ({clock})",
 }
 TEXTS = {"zh": _ZH, "en": _EN}
 

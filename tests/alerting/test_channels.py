@@ -15,8 +15,6 @@ from alerting.channels.console import Console
 from alerting.channels.webhook import Webhook
 from alerting.channels.wecom_bot import _CODES, WecomBot
 from alerting.fakes.wecom import FakeWecom
-from alerting.policy.rulings import Receiver
-from alerting.prove import prove
 from tests.alerting.sides import KEY, SECRET, FakeHook, talk
 
 
@@ -189,23 +187,6 @@ def test_a_name_that_does_not_resolve_is_transient(monkeypatch, silent):
         return await send(channel)
 
     assert hook(scene, allow_private=False).kind == "transient"
-
-
-# Proof
-
-
-def test_a_receiver_is_proven_by_the_answers_code():
-    async def scene(channel, wecom, clock):
-        receiver = Receiver("managers", ("bot", "screen"))
-        channels = {"bot": channel, "screen": Console(lambda _: None)}
-        good = await prove(receiver, channels, clock)
-        wecom.keys = ()
-        return good, await prove(receiver, channels, clock), wecom.texts()
-
-    good, bad, texts = bot(scene)
-    assert [result.kind for result in good.values()] == ["ok", "ok"]
-    assert {name: result.kind for name, result in bad.items()} == {"bot": "bad_credential", "screen": "ok"}
-    assert texts == ["slawatch 测试消息：managers 通过 bot 能收到告警（10:00:00）"]
 
 
 # Console
