@@ -8,20 +8,9 @@ import pytest
 
 from rules.load import load_pack, load_rules
 from rules.problems import RulesError
+from tests.rules import files
 
-PACK = load_pack(
-    path=Path("p.yaml"),
-    text="""\
-pack: p
-version: "1"
-timezone: Asia/Shanghai
-service_hours: ["08:00-23:00"]
-measures:
-  rate: {title: 回复率, kind: reply_rate, within: 3m, periods: [30d]}
-lines:
-  - {id: ninety, measure: rate, period: day, at_least: 90%}
-""",
-)
+PACK = load_pack(Path("p.yaml"), files.PACK)
 WATCHED = '  - {id: watch, line: ninety, warn: {late: ">= 99"}}\n'
 
 
@@ -145,7 +134,7 @@ def test_a_countdown_from_before_the_ask_warns_of_everyone(doubts):
 
 def test_a_line_that_no_rule_watches_is_named_at_its_place(doubts):
     assert doubts('measure: rate, period: 30d, warn: {late: ">= 3"}', others="") == [
-        "p.yaml:8:5: no rule watches the line 'ninety' of pack 'p'"
+        "p.yaml:10:5: no rule watches the line 'ninety' of pack 'p'"
     ]
     assert doubts('measure: rate, period: day, warn: {late: ">= 3"}', others="") == []
     assert doubts('warn: {waiting: ">= 3"}', others="") == [], "no rule is about this pack"

@@ -7,13 +7,13 @@ import itertools
 import json
 import os
 import random
-import threading
 import time
 
 import pytest
 
 from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import JournalReader, Kind
+from tests.runtime.beside import Beside
 from tests.runtime.live import Live
 from tests.waiting import eventually, pass_real_time
 
@@ -21,20 +21,12 @@ KILLS = int(os.environ.get("TEST_KILLS", "6"))
 NOBODY = "http://127.0.0.1:9"  # no channel is needed: what cannot be told waits
 
 
-class Writer(threading.Thread):
+class Writer(Beside):
     """A program that logs events: lines in two writes, a file renamed now and then, an old one packed."""
 
     def __init__(self, folder) -> None:
-        super().__init__(daemon=True)
-        self.folder, self.written, self.over = folder, 0, threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self.join()
+        super().__init__()
+        self.folder, self.written = folder, 0
 
     def run(self):
         for rotation in itertools.count():

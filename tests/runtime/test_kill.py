@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import pytest
 
 from alerting.fakes.http import Fault
+from tests.runtime.beside import Beside
 from tests.runtime.live import Live
 from tests.servers.wecom import Wecom
 from tests.waiting import PATIENCE_S, eventually, pass_real_time
@@ -41,25 +42,14 @@ def batch_of(first: int, shops: int) -> list[dict[str, object]]:
     ]
 
 
-class Sender(threading.Thread):
-    """Sends each batch until it is answered 202, across all kills; counts what was accepted.
-
-    As a context manager it ends with the test, also when nobody answers any more.
-    """
+class Sender(Beside):
+    """Sends each batch until it is answered 202, across all kills; counts what was accepted."""
 
     def __init__(self, live: Live) -> None:
-        super().__init__(daemon=True)
+        super().__init__()
         self.live, self.shops = live, 1  # so many are open
         self.sent: Counter[str] = Counter()  # events accepted of each shop
-        self.enough, self.over = threading.Event(), threading.Event()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self.join()
+        self.enough = threading.Event()
 
     def finish(self):
         """Let the batch that is being sent be the last, and wait until it is accepted."""
