@@ -96,8 +96,8 @@ class Rulebook:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._compiled: dict[tuple[str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
-        self._chosen: dict[tuple[str, ...], tuple[Watched, ...]] = {}
+        self._compiled: dict[tuple[str, str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
+        self._chosen: dict[tuple[Watched, ...], tuple[Watched, ...]] = {}  # one for all shops that have them
         self._sums: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._meanings: dict[str, int] = {}
         self._only = next(iter(plan.packs)) if plan.serves_all else ""
@@ -146,10 +146,7 @@ class Rulebook:
             for w in self._compile(pack, shop.lines)
             if w.rule.shops.matches(platform, shop_id, shop.team, labels)
         )
-        chosen = self._chosen.setdefault((pack.id, pack.version, *(w.rule.id for w in watched)), watched)
-        if shop.lines:
-            chosen = watched
-        return chosen, self.sums(pack)
+        return self._chosen.setdefault(watched, watched), self.sums(pack)
 
     def sums(self, pack: Pack) -> Sequence[int]:
         """The sums of a pack's half-hour profile."""
@@ -179,7 +176,7 @@ class Rulebook:
         return found
 
     def _compile(self, pack: Pack, lines: tuple[Line, ...] = ()) -> tuple[Watched, ...]:
-        key = (pack.id + pack.version, day_number(pack.from_date) if pack.from_date else 0, lines)
+        key = (pack.id, pack.version, day_number(pack.from_date) if pack.from_date else 0, lines)
         found = self._compiled.get(key)
         if found is None:
             found = self._compiled[key] = tuple(self._watched(pack))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from monitor.engine.events import Event
 from monitor.engine.records import Record
-from monitor.rulebook import Plan, SourcePlan
+from monitor.rulebook import Plan, Rulebook, ShopPlan, SourcePlan
 from monitor.shard.shard import Shard
 from monitor.shard.turnover import turn_to
-from rules.pack import Measure, Pack, Span, Text
+from rules.pack import Limit, Line, Measure, Pack, Share, Span, Text
 from rules.rule import All, Compare, Level, Rule, RuleSet, Selector
 
 HOUR_MS = 3_600_000
@@ -34,6 +35,21 @@ def pack(kind: str = "reply_rate", *, unit: str = "round", opens_ms: int = 0) ->
 def said(number: int, at_ms: int, shop: str = "A", **fields: object) -> Event:
     talk = {"type": "message", "conversation_id": "c", "customer_id": "u", "actor": "customer"}
     return Event(id=str(number), at=at_ms, platform="mall", shop_id=shop, **(talk | fields))
+
+
+def test_a_shop_s_own_line_is_that_of_no_other_shop():
+    """Whoever is asked for first: rules on the same lines are shared, those on other lines are not."""
+    line = Line("half", "m", "day", at_least=Share(1, 2))
+    own = replace(line, at_least=Share(99, 100))
+    mall = replace(pack(), lines={"half": line})
+    rules = RuleSet({"late": Rule("late", Text("late"), line="half", warn=Level(LATE))})
+    plan = Plan({"mall": (mall,)}, rules, shops={"mall:A": ShopPlan(lines=(own,))})
+    for shops in ("ABC", "BAC"):
+        book = Rulebook(plan)
+        found = {shop: book.of_shop("mall", shop, 20_757)[0] for shop in shops}
+        limits = {shop: watched[0].judge.limit for shop, watched in found.items()}
+        assert limits == {"A": Limit(1, 100), "B": Limit(1, 2), "C": Limit(1, 2)}
+        assert found["B"] is found["C"]
 
 
 def test_a_shop_first_heard_through_a_source_that_catches_up_holds_its_alert():
