@@ -13,6 +13,8 @@ from alerting.messages.trimmed import clean, cut_middle, mask
 from alerting.policy.acts import name_of
 from alerting.policy.rulings import OWN_RULES, RUNBOOK
 from rules.machine import REASON_TEXTS, Reason
+from rules.pack import DAY_MS
+from rules.values import duration_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +150,7 @@ class About:
         if not f.asked or self.rule.kind not in ("reply_rate", "order_rate", ""):
             return []
         name = "value_order_rate" if self.rule.kind == "order_rate" else "value"
-        measure = self._text(self.rule.measure) or self._clean(f.measure)
+        measure = self._over(self._text(self.rule.measure) or self._clean(f.measure))
         value = self.style.strong(self._rate())
         text = self.style.say(name, measure=measure, value=value, asked=f.asked, late=f.late)
         line = self.rule.line
@@ -160,6 +162,16 @@ class About:
             limit = "" if of_line else limit
         return [(1, text + (self.style.say("line", line=limit) if limit else ""))]
 
+    def _over(self, measure: str) -> str:
+        """A measure with its period; today's goes without."""
+        period = self.t.facts.period
+        ms = duration_ms(period)
+        if ms is None:
+            return measure
+        if period.endswith("d"):  # service days; 24h slides
+            return self.style.say("last_days", measure=measure, days=ms // DAY_MS)
+        return self.style.say("last", measure=measure, period=duration(self.style.language, ms))
+
     def budget(self) -> list[tuple[int, str]]:
         """How many misses are left, and when there are none."""
         f, found = self.t.facts, []
@@ -168,7 +180,8 @@ class About:
             today = self._left(f.budget_left_today)
             found.append((1, self.style.say(name, now=self._left(f.budget_left), today=today)))
         elif f.budget_left is not None:
-            found.append((1, self._now(f.budget_left)))
+            now = self._now(f.budget_left)
+            found.append((1, now[:1].upper() + now[1:]))
         return found
 
     def breach(self) -> list[tuple[int, str]]:

@@ -141,7 +141,7 @@ def test_a_digest_has_a_row_for_each_alert_under_its_rule(shard):
         "3 alerts: 2 Critical, 1 Warning\n"
         "[Critical] 3-minute reply rate nears its line\n"
         "旗舰店A 2 misses left\n"
-        "s5 Already 2 past the line\n"
+        "s5 already 2 past the line\n"
         "[Warning] 3-minute reply rate nears its line\n"
         "好再来旗…专卖店 0 misses left\n"
         "All alerts: https://sla.example/alerts"

@@ -90,16 +90,40 @@ def test_in_english_too(facts, en):
     assert reason(facts, "en") == en
 
 
+@pytest.mark.parametrize(
+    ("period", "zh", "en"),
+    [
+        ("day", "3分钟人工回复率 90%", "3-minute human reply rate 90%"),
+        ("7d", "近7天的3分钟人工回复率 90%", "3-minute human reply rate of the last 7 days 90%"),
+        ("15m", "近 15 分钟的3分钟人工回复率 90%", "3-minute human reply rate of the last 15 min 90%"),
+        ("1h", "近 1 小时的3分钟人工回复率 90%", "3-minute human reply rate of the last 1 h 90%"),
+        ("24h", "近 24 小时的3分钟人工回复率 90%", "3-minute human reply rate of the last 24 h 90%"),
+    ],
+)
+def test_a_figure_that_is_not_of_today_says_over_what_it_is(period, zh, en):
+    """One message says 70 % of the day, the next one 95 % of the month: the page would contradict either."""
+    facts = Facts("reply_rate_3m", period, asked=10, late=1, condition="value 90% < 92%")
+    assert reason(facts).startswith(zh)
+    assert reason(facts, "en").startswith(en)
+
+
+def test_what_follows_a_comma_begins_small():
+    facts = Facts(**RATE, asked=20, late=14, budget_left=-4, condition="budget_left -4 <= 3")
+    told = About(Shard()(0, facts=facts), People(), Style("en", "text", 0, T0))
+    assert told.figure() == "already 4 past the line"
+    assert told.budget() == [(1, "Already 4 past the line")]
+
+
 def test_an_order_rate_is_told_in_orders():
     facts = Facts(
         "intervention_rate", "30d", asked=700, late=1, budget_left=1, budget_left_today=2,
         condition="late 1 >= 1, budget_left 1 <= 1",
     )  # fmt: skip
     assert reason(facts, directory=Orders()) == (
-        "平台介入率 0.14%（700 单，1 单），红线 ≤0.3%；现在停还可出 1 单，按预测到今晚还可出 2 单"
+        "近30天的平台介入率 0.14%（700 单，1 单），红线 ≤0.3%；现在停还可出 1 单，按预测到今晚还可出 2 单"
     )
     assert reason(facts, "en", Orders()) == (
-        "intervention rate 0.14% (1 of 700 orders), line ≤0.3%. "
+        "intervention rate of the last 30 days 0.14% (1 of 700 orders), line ≤0.3%. "
         "1 more order allowed if traffic stopped now, 2 more orders allowed by tonight's forecast"
     )
 

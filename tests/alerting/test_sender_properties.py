@@ -116,7 +116,9 @@ def test_every_alert_arrives_and_only_what_was_in_doubt_arrives_marked_again(scr
     marked = Counter(shop for shops, again in world.provider.inbox if again for shop in shops)
     for shop in fired:
         assert plain[shop] <= 1
-        assert marked[shop] <= 1 + sum("killed" in what for what in answers)  # each death repeats one message at most
+        assert marked[shop] <= 1 + sum(
+            "killed" in what for what in answers
+        )  # each death repeats one message at most
     # A second try that nobody answered either is not tried a third time; all others have arrived.
     settled = {shop for shop in fired if plain[shop] + marked[shop]}
     assert settled == set(fired) or answers.count("no answer") + answers.count("killed") >= 2
