@@ -198,6 +198,12 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
     for r in conversation.open:  # before the conversation may rest: a deadline is then told of
+        marks = r.marks
+        if r.is_open():
+            r.judge(now_ms)
+        if r.marks != marks:  # the shop slept through a deadline
+            shop.near_moved = True
+            shop.touched()
         deadline_ms = r.next_deadline_ms(now_ms)
         shop.set_deadline(r, deadline_ms)
         if deadline_ms < NEVER_MS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.wheel import NEVER_MS
-from monitor.shard.lookout import LATE, NEAR
+from monitor.shard.lookout import FEW, LATE, NEAR
 from monitor.shard.readings import ShopReading
 
 if TYPE_CHECKING:
@@ -72,6 +72,18 @@ def calm_until_ms(shop: Shop, watch: ShopWatch, now_ms: int) -> int:
     return shop.zone.midnight(day + 1)
 
 
+def outlasts_deadlines(watch: ShopWatch) -> bool:
+    """Whether no rule says anything of a calm shop even if all that may become late of it does."""
+    for lookout in watch.lookouts:
+        counted = lookout.counted
+        if counted is None or lookout.known == FEW:
+            continue
+        still = counted.open()
+        if still and not lookout.watched.judge.is_spared(counted.asked(), counted.late() + still):
+            return False
+    return True
+
+
 def any_marks(shop: Shop, now_ms: int) -> bool:
     """Whether rules on conversations are still to look at one as it is."""
     return any(r.mark_ms > now_ms and r.is_open() for one in shop.conversations.values() for r in one.open)
@@ -89,6 +101,8 @@ def due_ms(shop: Shop, watch: ShopWatch | None, calm_ms: int, now_ms: int) -> in
                     found = min(found, r.deadline_ms + 1)
                 if r.mark_ms > now_ms and not calm_ms:
                     found = min(found, r.mark_ms)
+    if found < calm_ms and watch is not None and outlasts_deadlines(watch):
+        found = calm_ms  # what became late by then is counted as it wakes
     for day in shop.days.values():
         if day.waiting:
             found = min(found, day.settles_ms + 1)

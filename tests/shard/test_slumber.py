@@ -59,7 +59,26 @@ def test_what_is_told_is_what_shops_tell_that_never_sleep(rules, seed, monkeypat
     records = a_log(rng, rng.choice(STARTS))
     monkeypatch.setattr("monitor.shard.slumber.AGAIN_MS", 1_000)
     straight, resting = Shard(plan), Shard(plan, rest_ms=rng.choice([1_000, 5_000, 20_000]))
-    assert straight.step(records).transitions == resting.step(records).transitions
+    half = rng.randrange(len(records))
+    for part in (records[:half], records[half:]):
+        assert straight.step(part).transitions == resting.step(part).transitions
+        assert counted(straight) == counted(resting)
+
+
+def counted(shard: Shard) -> dict[str, list[object]]:
+    """All that each shop counts as who reads it sees it, awake or not."""
+    found: dict[str, list[object]] = {}
+    now_ms = shard.engine.judged_ms
+    for sleeper in shard.engine.shops.values():
+        shop = shard.slumber.read(sleeper)
+        windows = [(key, log.read(now_ms)) for key, log in sorted(shop.state_windows.items())]
+        of_shop = found[shop.key] = [windows]
+        for number, day in sorted(shop.days.items()):
+            tallies = [tally for track in day.tracks for tally in track.tallies]
+            units = [(tally.open, tally.late, tally.good, tally.agents) for tally in tallies]
+            paces = [(tally.asked.read(now_ms), tally.missed.read(now_ms)) for tally in tallies]
+            of_shop.append((number, units, paces, day.waiting))
+    return found
 
 
 def quiet_shard(rules: RuleSet, *names: str) -> tuple[Shard, int]:
@@ -77,12 +96,33 @@ def quiet_shard(rules: RuleSet, *names: str) -> tuple[Shard, int]:
     return shard, start_ms + 60_000
 
 
-def answer_at(at_ms: int) -> Event:
-    """An answer in its conversation."""
+def answer_at(at_ms: int, conversation: str = "c") -> Event:
+    """An answer in its conversation, or in another."""
     answer = random_events(random.Random(1), at_ms)[0][1]
     answer.type, answer.action, answer.at, answer.id, answer.exclude = "message", "", at_ms, f"a{at_ms}", ""
-    answer.conversation_id, answer.actor, answer.agent_id = "c", "agent", "x"
+    answer.conversation_id, answer.actor, answer.agent_id = conversation, "agent", "x"
+    answer.customer_id = f"u{conversation}"
     return answer
+
+
+@pytest.mark.parametrize(("others", "sleeps"), [(20, True), (2, False)])
+def test_a_deadline_wakes_a_shop_only_where_a_rule_could_say_something_of_it(rules, others, sleeps):
+    shard, now_ms = quiet_shard(rules, "drift")  # with a question of a minute ago that waits
+    (shop,) = shard.engine.shops.values()
+    for number in range(others):
+        question, answer = (answer_at(now_ms + 2 * number + n, f"c{number}") for n in (0, 1))
+        question.actor = "customer"
+        for event in (question, answer):
+            shard.step([Record(shard.position + 1, event.at, [event], "erp")])
+    late = []
+    for second in (60, 300):
+        at_ms = now_ms + second * 1_000
+        for tick_ms in range(shard.now_ms // 1_000 * 1_000 + 1_000, at_ms + 1, 1_000):
+            shard.step([Record(shard.position + 1, tick_ms, heard={"erp": tick_ms})])
+        assert (shop.due_ms > at_ms + 3_600_000) == sleeps
+        (day,) = shard.slumber.read(shop).days.values()
+        late.append([tally.late for track in day.tracks for tally in track.tallies])
+    assert late == [[0, 1], [1, 1]]  # of 3 minutes, of 45 s
 
 
 def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rules):
