@@ -134,10 +134,15 @@ class Lookout:
         """Whether no level of the rule, which is idle, can hold until something of it changes."""
         return self.known >= FEW
 
-    def wants_midnight(self) -> bool:
-        """Whether it may have something to say when the day ends, or a good day leaves its period."""
+    def wants_midnight(self, *, near: bool) -> bool:
+        """Whether it may have something to say when the day ends, or a good day leaves its period.
+
+        ``near``: a conversation may be near its deadline.
+        """
         watched = self.watched
         if watched.days > 1 and (watched.gate != LATE or self.late > 0):
+            return True
+        if near and watched.gate == NEAR and not watched.by_items:
             return True
         return self.is_calm() and watched.every_ms > 0 and (watched.always or self.asked > 0)
 

@@ -148,7 +148,7 @@ class ShopWatch(Timed):
             self._look_again((now_ms // every_ms + 1) * every_ms)
         elif not self.next_ms and (
             max(shop.days, default=day) > day  # an ask is dated ahead, and counts when its day begins
-            or any(lookout.wants_midnight() for lookout in self.lookouts)
+            or any(lookout.wants_midnight(near=bool(shop.near)) for lookout in self.lookouts)
         ):
             self._look_again(shop.zone.midnight(day + 1))
 
