@@ -80,7 +80,7 @@ class Journal:
         self.path = path
         self.keep_from = 0  # rows from here on are needed by a restore, whatever their age
         self._clock, self._limits = clock, limits
-        # called from the writer's thread after a commit, with its last position and seconds taken
+        # Called from the writer's thread after a commit, with its last position and seconds taken.
         self.on_commit: Callable[[int, float], None] = lambda _position, _took_s: None
         self._free_disk = free_disk
         self._zip = zstandard.ZstdCompressor(level=1)  # 28 of 161 bytes an event at 0.3 µs; zlib: 35 at 1 µs
@@ -245,16 +245,14 @@ class Journal:
         too_old = first[1] < self._clock() - self._limits.age_ms
         if not too_old and (pages - free) * size <= self._limits.bytes_max:
             return False
-        # the last row stays: it is what arrival and position go on from
+        # The last row stays: it is what arrival and position go on from.
         before = min(first[0] + limits.PRUNE_ROWS, self.keep_from, self.last.position)
         if before <= first[0]:
             return False
         try:
             with self._db:
                 self._db.execute("DELETE FROM record WHERE position < ?", (before,))
-        except (
-            sqlite3.Error
-        ):  # no room even to delete: rows stay, the low-water mark already refuses new ones
+        except sqlite3.Error:  # no room even to delete: rows stay, and the mark refuses new ones already
             return False
         return True
 

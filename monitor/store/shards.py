@@ -201,9 +201,7 @@ class ShardTables:
 
     def apply_plan(self, plan_hash: str, body: bytes, *, first: bool = False) -> str:
         """Keep a compiled plan and put it in force; see ``ShardStore``."""
-        with (
-            self._db.transaction() as run
-        ):  # the row is held from the first statement on: one after the other
+        with self._db.transaction() as run:  # the first statement holds the row: one comes after the other
             now: str = run.execute(_IN_FORCE, (PLAN_KEY, b"")).fetchone()[0].decode()
             number, _, before = now.partition("-")
             if before == plan_hash or (first and now):
