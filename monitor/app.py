@@ -110,15 +110,12 @@ async def run(
 
 
 @asynccontextmanager
-async def daemon(
-    configured: Configured, clock: Clock, *, channels: Mapping[str, Channel] | None = None
-) -> AsyncIterator[Daemon]:
+async def daemon(configured: Configured, clock: Clock) -> AsyncIterator[Daemon]:
     """Everything running, and at the end everything written and closed.
 
     Args:
         configured: What the files say.
         clock: Of shard, desk, sender and pages.
-        channels: Account name → channel, in place of those that are configured.
     """
     settings, metrics, data = configured.settings, Metrics(), configured.data
     async with AsyncExitStack() as stack:
@@ -126,7 +123,7 @@ async def daemon(
         settings.require_safe(tokens=len(tokens))
         client = await stack.enter_async_context(httpx.AsyncClient())
         ways = client, clock, configured.secret
-        channels = channels or configured.alerting.channels(*ways)
+        channels = configured.alerting.channels(*ways)
         callbacks = configured.alerting.callbacks(*ways)
         kept = JournalLimits(settings.journal.keep, settings.journal.keep_size, settings.low_water)
         files = await stack.enter_async_context(opened(data, clock, kept))

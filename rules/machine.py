@@ -78,7 +78,6 @@ def step(
     judgement: Judgement,
     now_ms: int,
     *,
-    not_counted_ms: int = 0,
     retracted: bool = False,
 ) -> tuple[RuleState | None, Change | None]:
     """Move an alert to ``now_ms``.
@@ -88,7 +87,6 @@ def step(
         state: None while all is well.
         judgement: of the reading at ``now_ms``; verdict ``unknown`` stops every clock of the alert.
         now_ms: a whole second, never less than at the step before.
-        not_counted_ms: of the time since the last step, what was down and counts toward no duration.
         retracted: a late-arriving answer took a miss back at this second.
 
     Returns:
@@ -101,14 +99,12 @@ def step(
     if judgement.verdict == "unknown":
         if state.paused_ms:
             return state, None
-        return msgspec.structs.replace(_later(state, not_counted_ms), paused_ms=now_ms, due_ms=0), None
+        return msgspec.structs.replace(state, paused_ms=now_ms, due_ms=0), None
     if state.paused_ms:
-        not_counted_ms = now_ms - state.paused_ms
-        state = msgspec.structs.replace(state, paused_ms=0)
-    moved = _later(state, not_counted_ms)
+        state = _resumed(state, now_ms)
     if judgement.severity:
-        return _hold(rule, moved, judgement, now_ms)
-    return _ease(rule, moved, judgement, now_ms, retracted=retracted)
+        return _hold(rule, state, judgement, now_ms)
+    return _ease(rule, state, judgement, now_ms, retracted=retracted)
 
 
 def close(state: RuleState, reason: Reason) -> Change:
@@ -264,12 +260,11 @@ def _for_ms(level: Level | None) -> int:
     return level.for_ms if level else 0
 
 
-def _later(state: RuleState, by_ms: int) -> RuleState:
-    """The state with every running clock moved on by time that does not count."""
-    if not by_ms:
-        return state
+def _resumed(state: RuleState, now_ms: int) -> RuleState:
+    """The state with every running clock moved on by the time for which it was paused."""
+    by_ms = now_ms - state.paused_ms
     moved = {name: getattr(state, name) + by_ms for name in _CLOCKS if getattr(state, name)}
-    return msgspec.structs.replace(state, **moved)
+    return msgspec.structs.replace(state, paused_ms=0, **moved)
 
 
 _CLOCKS: Final = ("due_ms", "bad_since_ms", "crit_since_ms", "quiet_since_ms", "clear_since_ms")

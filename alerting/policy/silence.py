@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alerting.policy.match import exact, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from alerting.policy.records import Silence
 
@@ -26,12 +26,10 @@ class Silences(Mapping[str, "Silence"]):
     alert of another shop nothing.
     """
 
-    def __init__(self, given: Iterable[Silence] = ()) -> None:
+    def __init__(self) -> None:
         self._by_id: dict[str, Silence] = {}
         self._places: dict[Place, list[Silence]] = {}
         self._labels: tuple[str, ...] = ()  # of the places
-        for silence in given:
-            self.put(silence)
 
     def __getitem__(self, name: str) -> Silence:
         return self._by_id[name]

@@ -123,15 +123,15 @@ class Daemon:
 
 
 @contextmanager
-def poster(url: str, tokens: Mapping[str, str], token: str = "") -> Iterator[Callable[[str, bytes], Answer]]:
-    """What posts NDJSON to a daemon in the name of a source; each source may have a token of its own."""
+def poster(url: str, tokens: Mapping[str, str]) -> Iterator[Callable[[str, bytes], Answer]]:
+    """What posts NDJSON to a daemon in the name of a source, with its token if it has one."""
     import httpx  # noqa: PLC0415 - not every command sends
 
     address = f"{url.rstrip('/').removesuffix('/api/v1/events')}/api/v1/events"
 
     def post(source: str, body: bytes) -> Answer:
         headers = {"content-type": "application/x-ndjson"}
-        if known := tokens.get(source, token):
+        if known := tokens.get(source):
             headers["authorization"] = f"Bearer {known}"
         try:
             return client.post(address, content=body, headers=headers)

@@ -47,8 +47,9 @@ class Watchdog:
         look: The mark that work moves, and whether work waits.
         beat: When the event loop last took a turn, ``time.monotonic`` seconds.
         end: What ends the process.
-        alive: Told at each look that finds it well; by default the service manager, so that it ends a
-            process in which not even this thread runs any more.
+
+    The service manager is told of each look that finds it well, so that it ends a process in which not even
+    this thread runs any more.
     """
 
     def __init__(
@@ -56,10 +57,9 @@ class Watchdog:
         look: Callable[[], tuple[object, bool]],
         beat: Callable[[], float],
         end: Callable[[int], None] = os._exit,
-        alive: Callable[[], None] | None = None,
     ) -> None:
         self._look, self._beat, self._end = look, beat, end
-        self._alive = alive or Supervisor().alive
+        self._alive = Supervisor().alive
         self._work, self._loop = Progress(), Progress()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)

@@ -162,28 +162,6 @@ def test_blind_time_neither_ends_an_alert_nor_begins_one():
     assert changes[-1] == (550, "holding", "ok", "warn", "cleared")
 
 
-def test_time_down_moves_the_clock_of_for():
-    a_rule = rule(warn=60)
-    state, _ = step(a_rule, None, WARN, START)
-    state, change = step(a_rule, state, WARN, START + 300_000, not_counted_ms=280_000)
-    assert change is None
-    assert state is not None
-    assert state.due_ms == START + 340_000
-    _, change = step(a_rule, state, WARN, START + 340_000)
-    assert change is not None
-    assert change.to_state == "firing"
-
-
-def test_time_down_while_blind_is_not_taken_off_twice():
-    a_rule = rule(warn=60)
-    state, _ = step(a_rule, None, WARN, START)
-    state, _ = step(a_rule, state, UNKNOWN, START + 20_000)
-    state, _ = step(a_rule, state, UNKNOWN, START + 90_000, not_counted_ms=60_000)
-    state, _ = step(a_rule, state, WARN, START + 100_000, not_counted_ms=5_000)
-    assert state is not None
-    assert state.due_ms == START + 140_000
-
-
 def test_a_reply_that_arrived_late_is_the_reason_also_when_clear_takes_its_time():
     a_rule = rule(clear=60)
     state, _ = step(a_rule, None, WARN, START)
