@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.sinks.metrics import Metrics
 
 _GZIP_BITS = 31
+_GZIP = b"\x1f\x8b"  # how it begins, as no JSON does
 _TIMEOUT_S = 60
 # What is too large is still read to its end, so that the client hears our answer instead of a broken
 # connection, but no further than this.
@@ -37,9 +38,9 @@ class Bodies:
         """The body, unpacked.
 
         Raises:
-            ApiError: 400 when it is not the gzip it says it is, 408 when it comes too slowly, 413 when
-                it is too large packed or unpacked, 415 when it is packed otherwise, 503 when too many
-                are being read.
+            ApiError: 400 when it is not the gzip it says it is, or is without saying so, 408 when it comes
+                too slowly, 413 when it is too large packed or unpacked, 415 when it is packed otherwise,
+                503 when too many are being read.
         """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", "x-gzip", ""):
@@ -56,6 +57,9 @@ class Bodies:
         except ClientDisconnect:
             raise ApiError(400, "disconnected", "the client went away", "send it again") from None
         if encoding in ("identity", ""):
+            if packed.startswith(_GZIP):
+                what = "the body is gzip and no header says so"
+                raise ApiError(400, "unframed", what, "send `Content-Encoding: gzip` with it")
             return packed
         if len(packed) > _INLINE_BYTES:
             return await asyncio.to_thread(unpack, packed, limit_bytes)

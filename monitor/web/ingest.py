@@ -126,6 +126,9 @@ def ingest_routes(
         """
         grant = access.require(request, "source")
         body = await bodies.read(request, body_bytes)
+        if not body:
+            mend = "send one object, an array, or one object a line, and how long it is"
+            raise ApiError(400, "unframed", "the body is empty", mend)
         arrival_ms = clock_ms()
         content_type = request.headers.get("content-type", "").lower()
         try:

@@ -103,6 +103,21 @@ def test_what_cannot_be_read_at_all_is_refused_whole(house, client, body, header
     assert house.behind.batches == []
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "what"),
+    [
+        (b"", LINES, "the body is empty"),
+        (gzip.compress(raw("a")), {}, "the body is gzip and no header says so"),
+        (gzip.compress(raw("a")), LINES, "the body is gzip and no header says so"),
+    ],
+)
+def test_a_forgotten_header_is_told_and_not_taken_for_lines(house, client, body, headers, what):
+    """Bytes of gzip have line ends: each piece was refused by itself, under a 202."""
+    answer = client.post("/api/v1/events", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["what"]) == (400, what)
+    assert house.letters.list() == []
+
+
 def test_duplicates_are_counted_and_times_arrive_as_integers(house, client):
     told = client.post("/api/v1/events", content=b"\n".join([raw("a")] * 3)).json()
     assert told == {"accepted": 1, "duplicates": 2, "rejected": []}
