@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from monitor.configuration import Part, load_model
 from monitor.settings_sources import NAME
+from rules.values import share
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rules.pack import Line
+
 File = TypeVar("File", bound=BaseModel)
 
 _SHOP_KEY = r"^[a-z0-9][a-z0-9_.-]{0,63}:.{1,200}$"
-_PERCENT = r"^\d{1,3}(\.\d{1,4})?%$"
+_PERCENT = r"^[0-9]{1,3}(\.[0-9]{1,4})?%$"
 _URL_FIELDS = {"conversation_id", "customer_id", "shop_id", "platform", "agent_id"}
 
 
@@ -29,6 +33,14 @@ class LineOverride(Part):
     """The limit from above, as `0.3%`."""
     min_count: int | None = Field(default=None, ge=1, le=1_000_000)
     """Units (1 to 1,000,000) from which on the line counts."""
+
+    def over(self, line: Line) -> Line:
+        """A pack's line as it stands for the shop."""
+        if self.at_least is not None:
+            line = replace(line, at_least=share(self.at_least), at_most=None)
+        if self.at_most is not None:
+            line = replace(line, at_most=share(self.at_most), at_least=None)
+        return replace(line, min_count=self.min_count) if self.min_count is not None else line
 
 
 class Shop(Part):

@@ -98,13 +98,15 @@ class Names:
         packs = self._by_id.values()
         pack = self.pack(shop) if shop else next((one for one in packs if target(known, one)), None)
         watched = target(known, pack) if pack else None
-        measure = watched.measure if watched else None
+        measure, line = (watched.measure, watched.line) if watched else (None, None)
+        if line and shop in self._shops and line.id in self._shops[shop].lines:
+            line = self._shops[shop].lines[line.id].over(line)
         return RuleInfo(
             title=known.title,
             advice=known.advice,
             measure=measure.title if measure else NO_TEXT,
             kind=measure.kind if measure else "",
-            line=watched.line if watched else None,
+            line=line,
         )
 
     def agent(self, shop: str, agent_id: str) -> Person:

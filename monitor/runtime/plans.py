@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from monitor.configuration import ConfigurationError
 from monitor.rulebook import Plan, ShopPlan, SourcePlan
-from rules.values import share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from monitor.directory import LineOverride, Person, Shop
+    from monitor.directory import Person, Shop
     from monitor.settings import Settings
-    from rules.pack import Line, Pack
+    from rules.pack import Pack
     from rules.rule import RuleSet
 
 
@@ -45,7 +43,7 @@ def plan_of(
             team=shop.team,
             labels=tuple(sorted(labels.items())),
             pack=shop.pack or "",
-            lines=tuple(_line(known[name], over) for name, over in shop.lines.items() if name in known),
+            lines=tuple(own.over(known[name]) for name, own in shop.lines.items() if name in known),
         )
     if problems:
         raise ConfigurationError(problems)
@@ -62,12 +60,3 @@ def plan_of(
         lateness_ms=settings.lateness,
         agents={agent: name for name, person in (people or {}).items() for agent in person.agent_ids},
     )
-
-
-def _line(line: Line, over: LineOverride) -> Line:
-    """A line as it stands for one shop."""
-    if over.at_least is not None:
-        line = replace(line, at_least=share(over.at_least), at_most=None)
-    if over.at_most is not None:
-        line = replace(line, at_most=share(over.at_most), at_least=None)
-    return replace(line, min_count=over.min_count) if over.min_count is not None else line

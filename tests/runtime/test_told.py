@@ -34,6 +34,18 @@ def test_an_alert_says_in_both_languages_why_it_stands_and_when_that_was(tmp_pat
     asyncio.run(scene())
 
 
+def test_a_shop_with_a_line_of_its_own_is_told_of_that_one(tmp_path):
+    async def scene():
+        clock = ManualClock(TEN_MS)
+        (tmp_path / "shops.yaml").write_text("shops:\n  mall:s1: {lines: {mall-50: {at_least: 90%}}}\n")
+        async with living(tmp_path, clock) as (it, client, _):
+            await a_miss(it, client, clock)
+            (alert,) = (await client.get("/api/v1/alerts")).json()["alerts"]
+            assert alert["reason"]["en"] == "reply rate 0% (1 asked, 1 missed), line ≥90%"
+
+    asyncio.run(scene())
+
+
 def test_what_came_too_late_is_told_by_source(tmp_path):
     """An answer 20 minutes old, when later ones of its conversation are settled, changes no figure."""
 
