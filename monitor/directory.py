@@ -107,7 +107,7 @@ class Person(Part):
     @field_validator("phone")
     @classmethod
     def _check_phone(cls, phone: SecretStr) -> SecretStr:
-        if phone.get_secret_value() and not re.fullmatch(r"\+?\d{5,15}", phone.get_secret_value()):
+        if phone.get_secret_value() and not re.fullmatch(r"\+?[0-9]{5,15}", phone.get_secret_value()):
             raise ValueError("must be digits, with + before a country code")
         return phone
 

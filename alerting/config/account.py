@@ -35,7 +35,7 @@ Duration = Annotated[int, BeforeValidator(_read_duration)]
 
 
 def _check_phone(phone: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"1\d{10}|\+\d{6,15}", phone.get_secret_value()):
+    if not re.fullmatch(r"1[0-9]{10}|\+[0-9]{6,15}", phone.get_secret_value()):
         raise ValueError("not 11 digits, nor `+`, country and number")
     return phone
 

@@ -213,7 +213,7 @@ class TencentSmsAccount(_SmsAccount):
 
     type: Literal["tencent_sms"]
     """What it is."""
-    app_id: str = Field(pattern=r"^\d{5,20}$")
+    app_id: str = Field(pattern=r"^[0-9]{5,20}$")
     """The application's id (SdkAppId)."""
     params: tuple[Word, ...] = Field(max_length=10)
     """The words of the template's variables in their order: shop, title, figure, count, severity."""
