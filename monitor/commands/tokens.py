@@ -49,7 +49,9 @@ def _tokens(ctx: click.Context) -> Tokens:
 @click.pass_context
 def add(ctx: click.Context, name: str, role: str, source: str, shops: tuple[str, ...]) -> None:
     """Make a token called NAME and print it: the only time it is seen."""
-    token = _tokens(ctx).add(
+    tokens = _tokens(ctx)
+    first = len(tokens) == 0
+    token = tokens.add(
         name,
         role=role,  # type: ignore[arg-type]
         source=source,
@@ -57,6 +59,10 @@ def add(ctx: click.Context, name: str, role: str, source: str, shops: tuple[str,
         now_ms=time.time_ns() // 1_000_000,
     )
     note(f"{name}: keep it well, it is not shown again")
+    if first:
+        note("the first one: from now on pages and commands ask for a token, at this machine too")
+    if first and role != "admin":
+        note("next: slawatch tokens add --role admin NAME, for yourself")
     click.echo(token)
 
 

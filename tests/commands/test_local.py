@@ -14,11 +14,17 @@ from monitor.web.tokens import Tokens
 from tests.commands.test_cli import slawatch
 
 
+def test_only_the_first_token_locks_the_door(tmp_path):
+    slawatch("tokens", "add", "erp-1", cwd=tmp_path)
+    assert "the first one" not in slawatch("tokens", "add", "erp-2", cwd=tmp_path).stderr
+
+
 def test_a_token_is_shown_once_and_can_be_taken_back(tmp_path):
     added = slawatch("tokens", "add", "erp-1", "--shops", "pinduoduo:*", cwd=tmp_path)
     token = added.stdout.strip()
     tokens = Tokens(tmp_path / "data" / "tokens.json")
     assert tokens.find(token).source == "erp-1"
+    assert "the first one: from now on pages and commands ask for a token" in added.stderr
     listed = slawatch("tokens", "list", "--format", "json", cwd=tmp_path)
     assert [(one["name"], one["role"], one["shops"]) for one in json.loads(listed.stdout)] == [
         ("erp-1", "source", ["pinduoduo:*"])
