@@ -1,24 +1,26 @@
 """Every maximum of the desk, the sender and the channels, and what happens there."""
 
+from rules.pack import DAY_MS, HOUR_MS
+
 # The desk
 SILENCES_MAX = 1_000  # active silences; a further one is refused with its reason
-SILENCE_MS_MAX = 30 * 86_400_000  # a longer silence is cut to this
-INTENT_LIFE_MS = 86_400_000  # an intent not sent within a day of being due expires, and `why` says so
+SILENCE_MS_MAX = 30 * DAY_MS  # a longer silence is cut to this
+INTENT_LIFE_MS = DAY_MS  # an intent not sent within a day of being due expires, and `why` says so
 NEVER_MS = 1 << 52  # "not before": held until something releases it (about the year 144 000)
-FORGET_MS = 86_400_000  # ended silences and quiet groups are forgotten this long after their end
+FORGET_MS = DAY_MS  # ended silences and quiet groups are forgotten this long after their end
 
 CALENDAR_DAYS_BACK = 2  # tables of mute times and schedules begin so long before they are made …
 CALENDAR_DAYS = 800  # … and end so long after: then nothing is muted, and only a fallback is on call
 GAP_DAYS = 28  # gaps of schedules are reported so far ahead
 
 # The store: what is older goes at the next prune
-TRANSITIONS_KEPT_MS = 35 * 86_400_000
-PARTS_KEPT_MS = 6 * 3_600_000  # figures over shops that nobody has judged
-DELIVERIES_KEPT_MS = 35 * 86_400_000  # with their intents
-TRACES_KEPT_MS = 7 * 86_400_000
+TRANSITIONS_KEPT_MS = 35 * DAY_MS
+PARTS_KEPT_MS = 6 * HOUR_MS  # figures over shops that nobody has judged
+DELIVERIES_KEPT_MS = 35 * DAY_MS  # with their intents
+TRACES_KEPT_MS = 7 * DAY_MS
 TRACES_MAX = 1_000_000  # about 200 MB; beyond it the oldest go early
-INPUTS_KEPT_MS = 7 * 86_400_000  # only what the desk has folded
-ACTS_KEPT_MS = 400 * 86_400_000  # what people did, and what they thought of alerts: more than a year
+INPUTS_KEPT_MS = 7 * DAY_MS  # only what the desk has folded
+ACTS_KEPT_MS = 400 * DAY_MS  # what people did, and what they thought of alerts: more than a year
 PRUNE_ROWS = 5_000  # rows of one table a prune takes at most, so that no step waits long for it
 READ_ROWS = 5_000  # transitions or inputs read at once; a record's transitions are never divided
 
@@ -66,12 +68,12 @@ CONSOLE_BYTES = 65_536
 DETAIL_CHARS = 200  # of a provider's answer kept with a delivery
 
 # What people do
-LINK_LIFE_MS = 86_400_000  # a link in a message acts for a day after it was due; then it only shows
+LINK_LIFE_MS = DAY_MS  # a link in a message acts for a day after it was due; then it only shows
 ACTS_SHOWN = 20  # of one firing, the last ones
 AUDIT_MAX = 1_000  # acts listed at once
-STANDING_MS = 30 * 86_400_000  # opinions older than this count no longer for a rule
-ACK_MS_MAX = 7 * 86_400_000  # an acknowledgement that is to hold for longer is refused
-MUTE_MS = 3_600_000  # "silence" on a phone is for an hour
+STANDING_MS = 30 * DAY_MS  # opinions older than this count no longer for a rule
+ACK_MS_MAX = 7 * DAY_MS  # an acknowledgement that is to hold for longer is refused
+MUTE_MS = HOUR_MS  # "silence" on a phone is for an hour
 
 # Channels
 CONNECT_S = 5.0
@@ -83,7 +85,7 @@ SMS_CLOSED_MS = 600_000  # a phone that had too many: counted by the hour or the
 RECEIPT_PULL_MS = 30_000  # carriers are asked so often while a message is young
 RECEIPT_SELDOM_MS = 300_000  # and so often later
 RECEIPT_YOUNG_MS = 600_000
-RECEIPT_LIFE_MS = 86_400_000  # after a day nobody asks any more, and a pushed receipt decides nothing
+RECEIPT_LIFE_MS = DAY_MS  # after a day nobody asks any more, and a pushed receipt decides nothing
 RECEIPT_PULLS = 20  # deliveries asked about at once
 RECEIPTS_MAX = 500  # in one push
 DINGTALK_CLOSED_MS = 600_000  # a bot that sent too often is closed for ten minutes

@@ -18,6 +18,7 @@ from alerting.channels.base import DeliveryResult, Kind, Markup, Message
 from alerting.channels.sms_words import fitted, words_of
 from alerting.policy.records import Report
 from alerting.policy.throttle import Allowance
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from alerting.ports import Clock
 
-DAY_MS = 86_400_000
 # Of what became of several phones none of which has it: the first of these says most of what to do.
 _ORDER: tuple[Kind, ...] = (
     *("ambiguous", "transient", "rate_limited", "bad_credential", "bad_request", "no_recipient"),

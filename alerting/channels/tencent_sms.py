@@ -14,9 +14,10 @@ import msgspec
 from alerting.channels.base import DeliveryResult, Kind
 from alerting.channels.codes import theirs
 from alerting.channels.http import post
-from alerting.channels.sms import DAY_MS, Order, PhoneBudget, Receipt, Sms, Terms, masked
+from alerting.channels.sms import Order, PhoneBudget, Receipt, Sms, Terms, masked
 from alerting.channels.sms_codes import judge_sms
 from alerting.channels.sms_sign import tc3
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,10 +1,12 @@
 """Every maximum of the embedded runtime and its journal, and what happens there."""
 
+from rules.pack import DAY_MS, HOUR_MS
+
 # journal
 GROUP_BYTES = 8 << 20  # packed bytes of one group commit; the rest waits for the next
 PENDING_BYTES_MAX = 64 << 20  # packed bytes waiting for the writer; beyond it an append is refused (429)
 FREE_DISK_MIN = 256 << 20  # free bytes that belong to the desk; below it events are refused (503)
-JOURNAL_AGE_MS = 35 * 86_400_000  # older rows are deleted
+JOURNAL_AGE_MS = 35 * DAY_MS  # older rows are deleted
 JOURNAL_BYTES_MAX = 20 << 30  # beyond it the oldest rows are deleted
 PRUNE_ROWS = 200  # deleted in one step: under 5 ms, so that a commit never waits long
 HOUSEKEEPING_MS = 1_000  # free disk is looked at so often while nothing is written, age and size as well
@@ -30,7 +32,7 @@ RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each fail
 RESTART_PAUSE_MAX_S = 60.0  # … up to this
 
 # desk
-CALENDAR_MS = 86_400_000  # tables of mute times and schedules are made anew so often
+CALENDAR_MS = DAY_MS  # tables of mute times and schedules are made anew so often
 DESK_TICK_MS = 600_000  # the desk forgets what is over so often
 
 # followed directories
@@ -83,7 +85,7 @@ LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before 
 TOPIC_LOOK_S = 30.0  # a worker looks so often whether the topic is still the same
 CALL_S = 3.0  # a worker says so often which shards it judges, the leading desk looks as often …
 CALLED_MS = 15_000  # … and takes for gone who was silent for so long
-CALL_KEPT_MS = 3_600_000  # what a worker said last is kept for so long
+CALL_KEPT_MS = HOUR_MS  # what a worker said last is kept for so long
 UNROLLED_MS = 30_000  # shards that nobody judged for so long are told: longer than a takeover
 UNSTORED_BYTES_MAX = 128 << 20  # folded and not in the stored state; beyond it a shard waits for the store
 CLOCK_LOOK_S = 30.0  # the database's clock is looked at so often

@@ -16,6 +16,7 @@ import msgspec
 
 from monitor import limits
 from monitor.errors import MonitorError
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from monitor.sources.found import Rejected
 
-_DAY_MS = 86_400_000
 # What customers and agents write, by the names that our own events and Chatwoot's webhooks give it. One list
 # for every source: a letter of a source that is added later must not keep what another would not.
 TEXTS = frozenset(
@@ -99,7 +99,7 @@ class DeadLetters:
         for one in rejected:
             kept, parsed = _kept(one.raw)
             days = limits.DEAD_LETTER_DAYS if parsed else limits.DEAD_LETTER_DAYS_UNPARSED
-            expires_ms = arrival_ms + days * _DAY_MS
+            expires_ms = arrival_ms + days * DAY_MS
             rows.append((arrival_ms, expires_ms, source, one.index, one.code, one.reason, parsed, kept))
         with self._lock:
             self._counts.update((source, one.code) for one in rejected)

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.errors import MonitorError
+from rules.pack import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.settings_influx import InfluxSettings
 
 HALF_HOURS: Final = "-half-hours"  # after the name of the bucket
-HALF_HOURS_MS: Final = 800 * 86_400_000
+HALF_HOURS_MS: Final = 800 * DAY_MS
 TASK: Final = "slawatch half-hours"
 LATE_TASK: Final = f"{TASK}, after outages"
 _ASK_MS: Final = 5_000
@@ -81,7 +82,7 @@ def buckets(settings: InfluxSettings) -> tuple[Bucket, Bucket]:
 def tasks(settings: InfluxSettings) -> tuple[Task, Task]:
     """What thins figures out: each half-hour, and each day as far back as something may have waited."""
     whole, thin = buckets(settings)
-    days = -(-settings.spool_age // 86_400_000) + 1
+    days = -(-settings.spool_age // DAY_MS) + 1
     names = {"bucket": _text(whole.name), "into": _text(thin.name), "org": _text(settings.org)}
     return (
         Task(TASK, _THIN.format(name=TASK, every="30m", back="2h", **names)),

@@ -14,6 +14,7 @@ from monitor.sources.wire import unpack_events
 from monitor.store.journal_reader import Kind
 from monitor.workbench.explain import explain
 from monitor.workbench.report import local_time
+from rules.pack import DAY_MS
 from rules.problems import closest
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     Show = Callable[[str], str]
 
 KINDS = ("reply_rate", "response_time", "order_rate")
-DAY_MS = 86_400_000
 _ROWS_EVENTS = 2_000  # of the journal, read between two pauses: about 5 ms
 
 
