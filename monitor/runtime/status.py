@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from monitor.sources.found import Rejected
     from monitor.web.ports import SourceStatus
 
+log = structlog.get_logger(__name__)
+_LATER = ("repeat", "escalate", "remind", "lapsed")  # kinds that are planned and may never be needed
+
 
 def lag_ms(running: Embedded) -> int:
     """How far the shard's clock is behind; 0 while every record is folded and ticks come."""
@@ -71,12 +74,6 @@ def status_of(
         problems=tuple(problems),
         notices=tuple(running.health.notices.values()),
     )
-
-
-log = structlog.get_logger(__name__)
-
-
-_LATER = ("repeat", "escalate", "remind", "lapsed")  # kinds that are planned and may never be needed
 
 
 class Gauges:
