@@ -30,9 +30,10 @@ def command(directory: Path) -> None:
             target = directory / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
-            click.echo(target)
     except OSError as error:
         raise MonitorError(
             f"{directory}: {error.strerror}", mend="name a directory you may write to"
         ) from error
+    for name in files:  # once all is there: whoever reads this may stop when they have seen enough
+        click.echo(directory / name)
     note(f"next: slawatch --config {directory}/slawatch.yaml doctor")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,17 @@ def test_what_init_writes_is_accepted_as_it_is(conf):
     assert load_shops(conf / "shops.yaml") == {}
     assert load_people(conf / "people.yaml") == {}
     assert Alerting.parse(read_yaml(conf / "alerting.yaml")[0]).names() == {"managers"}
+
+
+def test_init_writes_everything_though_nobody_reads_on(conf):
+    """``slawatch init conf | head -1`` left two files, and said that the folder cannot be written to."""
+    here, out = os.pipe()
+    os.close(here)
+    command = [sys.executable, "-m", "monitor", "init", "short"]
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, cwd=conf, check=False)
+    os.close(out)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(list((conf / "short").rglob("*.yaml"))) == len(list(conf.glob("*.yaml"))) + 3
 
 
 def test_every_comment_can_be_switched_on(conf):
