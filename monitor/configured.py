@@ -14,6 +14,7 @@ from monitor.directory import load_people, load_shops
 from monitor.runtime.names import Names
 from monitor.runtime.plans import plan_of
 from monitor.settings import secret_variable
+from monitor.shop_fits import refuse_misfits
 from rules.load import load_both
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def configure(settings: Settings, base: Path) -> Configured:
     alerting = load_alerting(base / settings.alerting, settings.language, people)
     of_packs = base / settings.packs if settings.packs else None
     packs, rules = load_both(of_packs, [base / settings.rules], alerting.names())
+    refuse_misfits(base / settings.shops, shops, packs)
     names = Names(packs, rules, shops, people, settings.public_url, settings.grafana_url)
     plan = plan_of(settings, packs, rules, shops, people)
     return Configured(settings, base, plan, names, alerting, shops, people)

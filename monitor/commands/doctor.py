@@ -179,18 +179,33 @@ def _charts(configuration: Configuration, *, setup: bool) -> Iterator[Finding]:
 
 
 def _names(configuration: Configuration) -> Iterator[Finding]:
+    """Shops, compared with the packs where those can be read, and people."""
     from monitor.directory import load_people, load_shops  # noqa: PLC0415
+    from monitor.shop_fits import packless, refuse_misfits  # noqa: PLC0415
+    from rules.load import load_packs  # noqa: PLC0415
 
-    for what, load, path in (
-        ("shops", load_shops, configuration.settings.shops),
-        ("people", load_people, configuration.settings.people),
-    ):
-        try:
-            named = len(load(configuration.place(path)))
-        except MonitorError as error:
-            yield from (Finding("fail", line) for line in str(error).splitlines())
-        else:
-            yield Finding("ok", f"{what}: {named} named in {configuration.place(path)}")
+    shops_path = configuration.place(configuration.settings.shops)
+    people_path = configuration.place(configuration.settings.people)
+    of_packs = configuration.settings.packs
+    try:
+        packs = load_packs(configuration.place(of_packs) if of_packs else None)
+    except RulesError:  # told among the rules
+        packs = {}
+    try:
+        shops = load_shops(shops_path)
+        if packs:
+            refuse_misfits(shops_path, shops, packs)
+    except MonitorError as error:
+        yield from (Finding("fail", line) for line in str(error).splitlines())
+    else:
+        yield Finding("ok", f"shops: {len(shops)} named in {shops_path}")
+        for platform, count in packless(shops, packs).items() if packs else ():
+            what = f"shops of platform {platform!r}: no pack counts them, {count} named in {shops_path}"
+            yield Finding("warn", what, f"platforms with a pack are {', '.join(packs)}")
+    try:
+        yield Finding("ok", f"people: {len(load_people(people_path))} named in {people_path}")
+    except MonitorError as error:
+        yield from (Finding("fail", line) for line in str(error).splitlines())
 
 
 def _data(configuration: Configuration, *, setup: bool) -> Finding:

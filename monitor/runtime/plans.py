@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from monitor.configuration import ConfigurationError
 from monitor.rulebook import Plan, ShopPlan, SourcePlan
+from monitor.shop_fits import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,30 +23,17 @@ def plan_of(
     shops: Mapping[str, Shop],
     people: Mapping[str, Person] | None = None,
 ) -> Plan:
-    """Compile the plan.
-
-    Raises:
-        ConfigurationError: A shop names a pack or a line that there is not, each named.
-    """
-    problems: list[str] = []
-    platforms = {versions[-1].platform or name: name for name, versions in packs.items()}
+    """Compile the plan; what shops name is there (``monitor.shop_fits``)."""
     planned: dict[str, ShopPlan] = {}
     for key, shop in shops.items():
-        pack_id = shop.pack or platforms.get(key.partition(":")[0], "")
-        if shop.pack and shop.pack not in packs:
-            problems.append(f"shop {key}: no pack {shop.pack!r}; there are {', '.join(packs)}")
-        versions = packs.get(pack_id, ())
-        known = {line.id: line for pack in versions for line in pack.lines.values()}
-        problems += [f"shop {key}: no line {name!r} in its pack" for name in shop.lines if name not in known]
+        known = lines_of(key, shop, packs) if shop.lines else {}
         labels = {**shop.labels, **({"tier": shop.tier} if shop.tier else {})}
         planned[key] = ShopPlan(
             team=shop.team,
             labels=tuple(sorted(labels.items())),
             pack=shop.pack or "",
-            lines=tuple(own.over(known[name]) for name, own in shop.lines.items() if name in known),
+            lines=tuple(own.over(known[name]) for name, own in shop.lines.items()),
         )
-    if problems:
-        raise ConfigurationError(problems)
     sources = {
         name: SourcePlan(one.heartbeat or 0, one.silent_after or settings.silent_after)
         for name, one in settings.sources.items()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.directory import load_people, load_shops
 from monitor.runtime.plans import plan_of
 from monitor.shard.shard import Shard
+from monitor.shop_fits import refuse_misfits
 from rules.load import load_pack, load_packs, load_rules, starter_rules
 from rules.rule import RuleSet
 
@@ -42,7 +43,9 @@ def offline_shard(
     shops = load_shops(base / settings.shops)
     one = load_pack(pack) if pack is not None else None
     known = dict(packs)
-    if one is not None:
+    if one is None:
+        refuse_misfits(base / settings.shops, shops, packs)
+    else:
         # Rules may be written for other packs too: those that fit none of this one's lines watch nothing.
         known[one.id] = (*packs.get(one.id, ()), one)
         shops = {key: shop.model_copy(update={"pack": None, "lines": {}}) for key, shop in shops.items()}

@@ -36,6 +36,27 @@ def test_a_starter_configuration_is_healthy(conf):
     assert (status, failures(findings)) == (0, [])
 
 
+def test_what_shops_say_is_compared_with_the_packs_as_a_start_does(conf):
+    (conf.parent / "shops.yaml").write_text(
+        "shops:\n  pinduoduo:s1: {lines: {pdd-90: {at_least: 92%}}}\n  pdd:s2: {name: x}\n"
+    )
+    status, findings = examine(conf)
+    (failure,) = failures(findings)
+    assert (status, failure.partition(": ")[2]) == (
+        1,
+        (
+            "its pack has no such line, found 'pdd-90', allowed pdd-reply-50 pdd-reply-90 pdd-intervention,"
+            " did you mean pdd-reply-90?"
+        ),
+    )
+    (conf.parent / "shops.yaml").write_text("shops:\n  pdd:s2: {name: x}\n")
+    status, findings = examine(conf)
+    assert status == 0
+    assert any(
+        one["what"].startswith("shops of platform 'pdd': no pack counts them, 1 named") for one in findings
+    )
+
+
 def test_every_mistake_of_every_file_is_named(conf):
     """A misspelt figure in a rule, and an unknown key of a shop, in one run."""
     rules = conf.parent / "rules" / "pinduoduo.yaml"

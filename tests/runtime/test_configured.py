@@ -49,17 +49,28 @@ def test_without_alerting_yaml_everything_is_told_on_the_terminal(tmp_path):
     assert alerting.policy().default == "console"
 
 
-def test_a_shop_that_names_what_there_is_not_is_told(tmp_path):
+def test_a_shop_that_does_not_fit_its_pack_is_told_at_its_place(tmp_path):
     folder(tmp_path, "http://127.0.0.1:9")
-    (tmp_path / "shops.yaml").write_text(
-        "shops:\n  mall:s1: {pack: moll}\n  mall:s2: {lines: {mall-51: {at_least: 60%}}}\n"
+    shops = tmp_path / "shops.yaml"
+    shops.write_text(
+        "shops:\n"
+        "  mall:s1: {pack: moll}\n"
+        "  mall:s2: {lines: {mall-51: {at_least: 60%}}}\n"
+        "  mall:s3:\n"
+        "    lines:\n"
+        "      mall-50: {at_most: 60%}\n"
+        "  mall:s4: {lines: {mall-50: {at_least: 160%}}}\n"
+        "  mall:s5: {lines: {mall-50: {at_least: 60%, min_count: 5}}}\n"
     )
     with pytest.raises(ConfigurationError) as caught:
         configured(tmp_path)
-    assert caught.value.problems == (
-        "shop mall:s1: no pack 'moll'; there are mall",
-        "shop mall:s2: no line 'mall-51' in its pack",
-    )
+    told = [problem.removeprefix(f"{shops}:") for problem in caught.value.problems]
+    assert told == [
+        "2:13: no such pack, found 'moll', allowed mall, did you mean mall?",
+        "3:21: its pack has no such line, found 'mall-51', allowed mall-50, did you mean mall-50?",
+        "6:17: the wrong side of this line, found 'at_most', allowed at_least, did you mean at_least?",
+        "7:31: not a share, found '160%', allowed 0% to 100%",
+    ]
 
 
 def test_listening_to_others_needs_a_token(tmp_path):
