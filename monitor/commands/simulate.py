@@ -61,7 +61,10 @@ ZONE = ZoneInfo("Asia/Shanghai")
     help="Daemon: a token; several stand for several sources, the last of which goes dead.",
 )
 @click.option(
-    "--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the known figures here, as JSON."
+    "--truth",
+    type=click.File("wb", lazy=False),
+    metavar="FILE",
+    help="Write the known figures here, as JSON.",
 )
 @click.pass_context
 def command(
@@ -77,7 +80,7 @@ def command(
     received_at: bool,
     speed: float | None,
     tokens: tuple[str, ...],
-    truth: Path | None,
+    truth: IO[bytes] | None,
 ) -> None:
     """Make realistic traffic with known truth.
 
@@ -111,7 +114,7 @@ def command(
         _to_file(simulation, target, received_at=received_at)
         note(f"wrote {simulation.sent} events, {simulation.repeated} of them repeats; seed {seed}")
     if truth:
-        truth.write_bytes(msgspec.json.encode(truth_of(simulation)))
+        truth.write(msgspec.json.encode(truth_of(simulation)))
 
 
 def truth_of(simulation: Simulation) -> list[dict[str, Any]]:

@@ -67,6 +67,7 @@ def test_every_command_explains_itself(name):
         (["rules", "check", "nowhere"], "Path 'nowhere' does not exist (see slawatch rules check --help)"),
         (["rules", "check", "--packs", "nowhere"], "Directory 'nowhere' does not exist"),
         (["simulate", "--to", "/nowhere/at/all.ndjson"], "/nowhere/at/all.ndjson: No such file or directory"),
+        (["simulate", "--truth", "/nowhere/it.json"], "'/nowhere/it.json': No such file or directory"),
     ],
 )
 def test_a_mistake_is_one_line_with_status_two(args, says):
