@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import SecretStr
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from alerting.ports import Clock, TapReader
     from alerting.receipts import ReceiptReader
 
-    # Reads a secret: ("file", path) or ("env", name) to its text; raises OSError or KeyError.
+    # Reads a secret: ("file", path) or ("env", name) to text; or OSError, UnicodeDecodeError, KeyError.
     ReadSecret = Callable[[Literal["file", "env"], str], str]
 
 
@@ -146,7 +147,7 @@ class Ways:
     def _wecom_bot(self, account: a.WecomBotAccount) -> WecomBot:
         return WecomBot(
             self._client,
-            self._secret(account, "key"),
+            self._key(account),
             markup=account.format,
             base_url=account.base_url,
             mention_mobiles=account.mention_mobiles,
@@ -155,7 +156,7 @@ class Ways:
     def _dingtalk(self, account: a.DingtalkAccount) -> DingtalkBot:
         return DingtalkBot(
             self._client,
-            self._secret(account, "key"),
+            self._key(account),
             self._clock,
             secret=self._optional(account, "secret"),
             markup=account.format,
@@ -166,7 +167,7 @@ class Ways:
     def _feishu(self, account: a.FeishuAccount) -> FeishuBot:
         return FeishuBot(
             self._client,
-            self._secret(account, "key"),
+            self._key(account),
             self._clock,
             secret=self._optional(account, "secret"),
             markup=account.format,
@@ -249,6 +250,13 @@ class Ways:
             raise _Unusable("`url` must start with https:// or http://")
         return url
 
+    def _key(self, account: a.WecomBotAccount | a.DingtalkAccount | a.FeishuAccount) -> SecretStr:
+        """The key of a bot; a whole address, as the provider gives it to be copied, is told."""
+        key = self._secret(account, "key")
+        if _NO_KEY.search(key.get_secret_value()):
+            raise _Unusable(f"`key` holds more than the key: give only what stands {account.key_stands}")
+        return key
+
     def _optional(self, account: Account, name: str) -> SecretStr | None:
         return self._secret(account, name) if account.gives(name) else None
 
@@ -263,6 +271,8 @@ class Ways:
                 )
             except OSError as error:
                 raise _Unusable(f"`{name}_file` {file}: {error.strerror}; name a readable file") from error
+            except UnicodeDecodeError as error:
+                raise _Unusable(f"`{name}_file` {file}: not UTF-8; save it as UTF-8") from error
             except KeyError as error:
                 raise _Unusable(f"`{name}_env`: {env} is not set; set it or use `{name}_file`") from error
         if not value.get_secret_value():
@@ -281,6 +291,9 @@ def _each(accounts: Mapping[str, Given], make: Callable[[Given], Made]) -> dict[
     if problems:
         raise ConfigError(problems)
     return found
+
+
+_NO_KEY = re.compile(r"[\s/?&=]")
 
 
 class _Unusable(Exception):  # noqa: N818 - not an error yet: a line of ConfigError

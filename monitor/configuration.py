@@ -95,7 +95,7 @@ def file_text(path: Path, what: str) -> str:
         ConfigurationError: It cannot be read.
     """
     try:
-        return path.read_text("utf-8").strip()
+        return path.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         detail = getattr(error, "strerror", None) or "not UTF-8"
         raise ConfigurationError([f"{what}: {path}: {detail}; name a readable file"]) from error

@@ -144,8 +144,9 @@ def read_secret(base: Path, kind: Literal["file", "env"], name: str) -> str:
 
     Raises:
         OSError: It cannot be read.
+        UnicodeDecodeError: The file is not UTF-8.
         KeyError: No such variable is set.
     """
     if kind == "env":
         return secret_variable(name)
-    return (base / name).read_text("utf-8")
+    return (base / name).read_text("utf-8-sig")

@@ -58,7 +58,7 @@ class InfluxSettings(Part):
         """
         text = self.token.get_secret_value() if self.token else ""
         if self.token_file is not None:
-            text = (base / self.token_file).read_text("utf-8").strip()
+            text = (base / self.token_file).read_text("utf-8-sig").strip()
         if not text:
             raise ValueError("influx.token_file: name a file that holds a token for the bucket")
         if not text.isascii() or any(letter.isspace() for letter in text):

@@ -41,6 +41,7 @@ class AppriseAccount(WithUrl, Account):
 
 class _Bot(WithKey, Account):
     needs: ClassVar[tuple[str, ...]] = ("key",)
+    key_stands: ClassVar[str] = "behind `key=` in its address"
     format: Literal["markdown", "text"] = "markdown"
     """Markdown has colours; of a WeCom bot, twice the length too, but only text mentions phones."""
 
@@ -68,6 +69,7 @@ class DingtalkAccount(WithSecret, _Bot):
     """A DingTalk group bot; its key is what stands behind `access_token=`; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
+    key_stands: ClassVar[str] = "behind `access_token=` in its address"
     contact: ClassVar[Contact] = "phone"
     mentions: ClassVar[bool] = True
     type: Literal["dingtalk"]
@@ -82,6 +84,7 @@ class FeishuAccount(WithSecret, _Bot):
     """A Feishu or Lark group bot; its key is the last part of its address; a signing bot has a secret."""
 
     takes: ClassVar[tuple[str, ...]] = ("secret",)
+    key_stands: ClassVar[str] = "last in its address"
     contact: ClassVar[Contact] = "feishu_id"
     mentions: ClassVar[bool] = True
     type: Literal["feishu"]

@@ -109,6 +109,31 @@ def test_an_empty_secret_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "given", "stands"),
+    [
+        ("wecom_bot", "https://wecom.example/send?key=693a-7b", "behind `key=` in its address"),
+        ("wecom_bot", "key=693a-7b", "behind `key=` in its address"),
+        ("wecom_bot", "693a-7b\n693a-7c", "behind `key=` in its address"),
+        ("dingtalk", "https://ding.example/send?access_token=ab", "behind `access_token=` in its address"),
+        ("feishu", "https://feishu.example/hook/ab-12", "last in its address"),
+    ],
+)
+def test_an_address_in_place_of_its_key_is_told_and_not_shown(tmp_path, kind, given, stands):
+    """The provider gives the whole address to be copied; taken for a key it failed with the first alert."""
+    text = f"accounts: {{group: {{type: {kind}, key_file: k}}}}\n"
+    text += "receivers: {managers: {accounts: [group]}}\ndefault: managers\n"
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text).channels(httpx.AsyncClient(), None, lambda *_: given)
+    told = f"accounts.group: `key` holds more than the key: give only what stands {stands}"
+    assert caught.value.problems == [told]
+
+
+def test_a_secret_of_another_encoding_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"`key_file` night.key: not UTF-8; save it as UTF-8"):
+        read(tmp_path, GOOD).channels(httpx.AsyncClient(), None, lambda kind, name: b"\xff\xfe".decode())
+
+
+@pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
         ("default: managers", "default: mangers", "14:1: `default`: no receiver mangers, did you mean"),

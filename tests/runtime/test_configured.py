@@ -10,8 +10,8 @@ import pytest
 from alerting.errors import ConfigError
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
-from monitor.configuration import ConfigurationError
-from monitor.configured import configure
+from monitor.configuration import ConfigurationError, file_text
+from monitor.configured import configure, read_secret
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import refuse_real_channels
@@ -71,6 +71,12 @@ def test_a_shop_that_does_not_fit_its_pack_is_told_at_its_place(tmp_path):
         "6:17: the wrong side of this line, found 'at_most', allowed at_least, did you mean at_least?",
         "7:31: not a share, found '160%', allowed 0% to 100%",
     ]
+
+
+def test_the_mark_that_windows_puts_before_a_secret_is_no_part_of_it(tmp_path):
+    (tmp_path / "bot.key").write_bytes(b"\xef\xbb\xbf693a-7b\r\n")
+    assert read_secret(tmp_path, "file", "bot.key").strip() == "693a-7b"
+    assert file_text(tmp_path / "bot.key", "key") == "693a-7b"
 
 
 def test_listening_to_others_needs_a_token(tmp_path):
