@@ -47,6 +47,7 @@ PURE_IMPORTS = {
 ALSO_IMPORTS = {
     ("rules/yaml_marks.py", "yaml"),  # parses a text it is given; reads nothing
     ("monitor/engine/fields.py", "librt"),  # reading of bytes
+    ("monitor/engine/keys.py", "librt"),  # the same
     ("monitor/engine/ids.py", "librt"),  # its vecs; there are clocks and chance beside them
 }
 # Values only: limits, and a time zone as the table of offsets that the pinned tzdata gives.

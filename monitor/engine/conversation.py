@@ -17,13 +17,13 @@ from bisect import insort
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine import rest
+from monitor.engine.entry import Entry
 from monitor.engine.fields import order_of
-from monitor.engine.fold import Fold, order_of_entry
+from monitor.engine.fold import Fold
 from monitor.engine.wheel import NEVER_MS
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
-    from monitor.engine.rows import Entry
     from monitor.engine.shop import Shop
 
 CHECKPOINT: Final = 40  # entries between two packings of a long conversation
@@ -65,8 +65,8 @@ class Conversation(Fold):
         Returns:
             False when it is too late: an equal or later one is in the base (decision 1).
         """
-        at = entry[0]
-        latest_ms = max(at, entry[3])
+        at = int(entry.at)
+        latest_ms = max(at, int(entry.arrival_ms))
         self.latest_ms = max(self.latest_ms, latest_ms)
         if at > self.last_ms or self._follows(entry):
             self.last_ms = at
@@ -83,34 +83,33 @@ class Conversation(Fold):
     def _follows(self, entry: Entry) -> bool:
         """Whether an entry that is not later in time than the last is later in order."""
         last = self._last()
-        return last is None or order_of_entry(entry) > order_of(*last)
+        return last is None or entry.order() > order_of(*last)
 
     def _last(self) -> tuple[int, int, str] | None:
         """The order of the last entry."""
         if self.entries:
-            entry = self.entries[-1]
-            return (entry[0], entry[1], entry[2])
+            return self.entries[-1].place()
         return self.base[1] if self.base is not None else None
 
     def _is_dropped(self, entry: Entry, now_ms: int) -> bool:
         oldest_ms = now_ms - self.shop.lateness_ms
-        order = order_of_entry(entry)
+        order, place = entry.order(), entry.place()
         if self.base is not None and order <= order_of(*self.base[1]):
             return True
-        if any(known[:3] == entry[:3] for known in self.entries):
+        if any(known.place() == place for known in self.entries):
             return True  # a repeat whose id was forgotten
-        if entry[0] >= oldest_ms:
+        if entry.at >= oldest_ms:
             return False
         for known in self.entries:
-            if known[0] >= oldest_ms or known[3] >= oldest_ms:
+            if not known.is_final(oldest_ms):
                 return False
-            if order_of_entry(known) >= order:
+            if known.order() >= order:
                 return True
         return False
 
     def _insert(self, entry: Entry, now_ms: int) -> None:
         entries = list(self.entries)
-        insort(entries, entry, key=order_of_entry)
+        insort(entries, entry, key=Entry.order)
         self.entries = tuple(entries)
         day = self.day
         assert day is not None
@@ -130,7 +129,7 @@ class Conversation(Fold):
                     self.shop.arm(r, now_ms)
                     self.shop.arm_marks(r, now_ms)
         for known in self.entries:
-            if self.shop.takes(known[0], now_ms):  # a closed day left nothing that could change
+            if self.shop.takes(int(known.at), now_ms):  # a closed day left nothing that could change
                 self.fold(known, now_ms)
         if day.late() < late:
             self.shop.retracted = True
@@ -140,12 +139,10 @@ class Conversation(Fold):
         oldest_ms = now_ms - self.shop.lateness_ms
         if self.checkpoint is not None:
             packed, count = self.checkpoint
-            if self.entries[count - 1][0] >= oldest_ms:
-                return
-            if any(known[0] >= oldest_ms or known[3] >= oldest_ms for known in self.entries[:count]):
-                return
             last = self.entries[count - 1]
-            self.base = (packed, (last[0], last[1], last[2]))
+            if last.at >= oldest_ms or not all(known.is_final(oldest_ms) for known in self.entries[:count]):
+                return
+            self.base = (packed, last.place())
             self.entries = self.entries[count:]
         self.checkpoint = (self.pack(), len(self.entries))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from monitor.engine.keys import Keys
 from monitor.engine.limits import ANSWER_WITHIN_MS, DAY_KEPT_MS
 from monitor.engine.rounds import NONE, Round
 from monitor.engine.rows import Totals
-from monitor.engine.table import Keys
 from monitor.engine.tracks import Answers, Track
 from monitor.engine.units import FirstTally, UnitTally
 from monitor.engine.wheel import Timed

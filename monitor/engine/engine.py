@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monitor.engine import limits
 from monitor.engine.counts import Counts, Refused
+from monitor.engine.entry import Entry
 from monitor.engine.fields import (
     ACTION,
     ACTOR,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from mypy_extensions import i64
 
     from monitor.engine.events import Event
-    from monitor.engine.rows import Entry
     from monitor.engine.sleeper import Sleeper
     from monitor.engine.spec import EngineSpec
 
@@ -201,7 +201,9 @@ class Engine:
         if kind == "heartbeat":
             self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
-        if name != self._heard:
+        if name == self._heard:
+            name = self._heard  # whose hash is known
+        else:
             self._heard = name
             if name not in self.heard:
                 self.heard[name] = 0
@@ -210,7 +212,7 @@ class Engine:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
             shop = self.add_shop(fields[PLATFORM], fields[SHOP_ID])
-        seen = self.ids.check(shop.key, fields[ID], content_of(fields), now_ms)
+        seen = self.ids.check(shop.seed, fields[ID], content_of(fields), now_ms)
         if seen != NEW:
             return "duplicate" if seen == DUPLICATE else "reused"
         late = at < now_ms - self.lateness_ms
@@ -242,22 +244,25 @@ class Engine:
             operation = operations.get(fields[ACTOR] if kind == "message" else fields[ACTION], OTHER)
             if fields[EXCLUDE]:
                 operation += EXCLUDES
-            agent, customer = fields[AGENT_ID], fields[CUSTOMER_ID]
-            entry = (fields[AT], fields[SEQ], fields[ID], now_ms, operation, agent, customer)
-            return self._converse(shop, conversation_id, entry)
+            return self._converse(shop, fields, operation, now_ms)
         if kind == "agent":
             shop.take_agent(event)
         elif kind in OF_ORDER:
             take_order(shop, fields)
         return None
 
-    def _converse(self, shop: Shop, conversation_id: str, entry: Entry) -> str | None:
-        at, now_ms = entry[0], entry[3]
+    def _converse(self, shop: Shop, fields: tuple[Any, ...], operation: int, now_ms: int) -> str | None:
+        at: int = fields[AT]
+        conversation_id: str = fields[CONVERSATION_ID]
         conversation = shop.conversations.get(conversation_id)
         if conversation is None:
             if len(shop.conversations) >= limits.OPEN_CONVERSATIONS_MAX:
                 return "limit_conversations"
             conversation = shop.conversation(conversation_id, max(at, now_ms))
+        customer: str = fields[CUSTOMER_ID]
+        if customer == conversation.customer:
+            customer = conversation.customer  # one text for all its entries
+        entry = Entry(at, fields[SEQ], fields[ID], now_ms, operation, fields[AGENT_ID], customer)
         return None if conversation.add(entry, now_ms) else "late"
 
     def add_shop(self, platform: str, shop_id: str) -> Shop:

@@ -38,23 +38,24 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     the same id with another text is noticed; too few to tell a text by, decision 14), and drops it.
     """
 
-    # What every fold reads (``fields`` has the places):
-    type: EventType
+    # Which it is (``fields`` has the places):
     id: EventId
-    at: Count | Name
-    seq: Count = 0
     platform: Name = ""
     shop_id: Name = ""
+    # What every fold reads, and messages have:
+    type: EventType
+    at: Count | Name
+    seq: Count = 0
     conversation_id: Name = ""
     customer_id: Name = ""
     actor: Actor | None = None
     agent_id: Name = ""
     action: Name = ""
     exclude: Name | bool = ""
-    # What few do:
     text: str = ""
     text_check: Count = 0
     kind: Name = ""
+    # What others have:
     via: Name = ""
     order_id: Name = ""
     refund_id: Name = ""

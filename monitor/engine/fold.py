@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from monitor.engine.fields import order_of
 from monitor.engine.limits import MESSAGES_MAX
 from monitor.engine.rounds import (
     AGENT,
@@ -25,17 +24,12 @@ from monitor.engine.wheel import Timed
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
-    from monitor.engine.rows import Entry
+    from monitor.engine.entry import Entry
     from monitor.engine.shop import Shop
     from monitor.engine.tracks import Track
 
 # Before a conversation's id: a customer without a name, never equal to one (ids hold no NUL).
 NOBODY: Final = "\0"
-
-
-def order_of_entry(entry: Entry) -> tuple[int, int, int, int, str]:
-    """An entry's place in the order of events."""
-    return order_of(entry[0], entry[1], entry[2])
 
 
 class Fold(Timed):
@@ -75,12 +69,12 @@ class Fold(Timed):
 
     def fold(self, entry: Entry, now_ms: int) -> None:
         """Fold one entry onto what stands; it is later in order than all before it."""
-        at, _, _, arrival, operation, agent, customer = entry
+        at, operation, agent = int(entry.at), int(entry.operation), entry.agent
         day = self.day
         if day is None or at >= day.end_ms:
             day = self._enter(at)
-        if customer and not self.customer:
-            self.customer = customer
+        if not self.customer:
+            self.customer = entry.customer
         if operation >= EXCLUDES:
             operation -= EXCLUDES
             if not self.excluded:
@@ -98,7 +92,7 @@ class Fold(Timed):
             if operation == HANDOVER:
                 self._hand_over(day, entry, now_ms)
             elif self.open:
-                self._answer(day, at, arrival, operation, agent)
+                self._answer(day, at, int(entry.arrival_ms), operation, agent)
             if operation != BOT:
                 self.human = True
                 if operation != HANDOVER:
@@ -119,7 +113,7 @@ class Fold(Timed):
         return day
 
     def _ask(self, day: Day, entry: Entry, now_ms: int) -> None:
-        at = entry[0]
+        at, arrival_ms = int(entry.at), int(entry.arrival_ms)
         of_day = at - day.start_ms if self.shop.zone.plain else day.of_day(at)
         if self.first_ms < 0:
             self.first_ms = of_day
@@ -129,11 +123,11 @@ class Fold(Timed):
                 self.written |= 1 << track.number
             counts = track.in_hours(self.first_ms) if track.session_start else hours
             counts = counts and not self.excluded
-            r = self._open_round(track, entry[3])
+            r = self._open_round(track, arrival_ms)
             if r is None:
                 self._open(track, entry, self.human, counts, now_ms)
                 continue
-            r.arrival_ms = entry[3]
+            r.arrival_ms = arrival_ms
             if counts:
                 self._join(r, at, now_ms)
             if track.waiting is not None and r.ask_ms >= 0 and now_ms > day.settles_ms:
@@ -165,16 +159,17 @@ class Fold(Timed):
         return None
 
     def _open(self, track: Track, entry: Entry, human: bool, counts: bool, now_ms: int) -> None:
-        r = Round(self, track, entry[0], self.customer_unit())
-        r.arrival_ms = entry[3]
+        at = int(entry.at)
+        r = Round(self, track, at, self.customer_unit())
+        r.arrival_ms = int(entry.arrival_ms)
         r.robot = not human
         if track.day.keyed:
-            r.key = order_of_entry(entry)
+            r.key = entry.order()
         one = (r,)  # both are mostly this one
         self.rounds += one
         self.open += one
         if counts:
-            self._count(r, entry[0], now_ms)
+            self._count(r, at, now_ms)
 
     def _count(self, r: Round, ask_ms: int, now_ms: int) -> None:
         track = r.track
@@ -189,19 +184,20 @@ class Fold(Timed):
 
     def _hand_over(self, day: Day, entry: Entry, now_ms: int) -> None:
         """The robot hands the customer to a human: what is unanswered since opens a round."""
+        arrival_ms = int(entry.arrival_ms)
         for r in self.open:
-            if not r.is_forgotten(entry[3]):
+            if not r.is_forgotten(arrival_ms):
                 r.robot = False
         if not self.written:
             return
-        of_day = day.of_day(entry[0])
+        of_day = day.of_day(int(entry.at))
         for track in day.tracks:
             if (
                 track.human_stage
                 and track.handover_opens
                 and self.written >> track.number & 1
                 and track.in_hours(of_day)
-                and self._open_round(track, entry[3]) is None
+                and self._open_round(track, arrival_ms) is None
             ):
                 counts = not self.excluded and (not track.session_start or track.in_hours(self.first_ms))
                 self._open(track, entry, True, counts, now_ms)

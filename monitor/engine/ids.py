@@ -7,7 +7,7 @@ from typing import Final
 
 from librt.strings import BytesWriter, write_i64_le
 from librt.vecs import append, vec
-from mypy_extensions import i32, i64
+from mypy_extensions import i32, i64, mypyc_attr
 
 from monitor.engine import limits
 from monitor.engine.fields import hash_of
@@ -24,6 +24,7 @@ DUPLICATE: Final = 1
 REUSED: Final = 2
 
 
+@mypyc_attr(acyclic=True)
 class Contents:
     """60-bit key → 30-bit content: 12 bytes a slot, a quarter to two thirds of them taken.
 
@@ -168,11 +169,11 @@ class Ids:
             for key, content in zip(keys[begin:end], contents[begin:end], strict=True):
                 self._keep(i64(key), i64(content))
 
-    def check(self, shop_key: str, event_id: str, content: i64, arrival_ms: i64) -> int:
+    def check(self, shop_seed: int, event_id: str, content: i64, arrival_ms: i64) -> int:
         """Say whether ``event_id`` of the shop is ``NEW``, a ``DUPLICATE`` or ``REUSED``; remember a new one.
 
         Args:
-            shop_key: ``platform:shop_id``.
+            shop_seed: ``fields.seed_of`` the shop.
             event_id: As sent.
             content: The event's ``content_of``.
             arrival_ms: The record's arrival; never less than at the call before.
@@ -180,7 +181,7 @@ class Ids:
         if arrival_ms != self._last_ms:
             self._forget(arrival_ms)
             self._begin(arrival_ms)
-        key = hash_of(f"{shop_key}\0{event_id}".encode()) >> KEY_CUT & KEY_MASK
+        key = hash_of(event_id.encode(), shop_seed) >> KEY_CUT & KEY_MASK
         known = self._contents.get(key)
         if known >= 0:
             return DUPLICATE if known == content & CONTENT_MASK else REUSED

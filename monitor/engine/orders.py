@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from monitor.engine.fields import ACTION, AT, DISPUTE_ID, ORDER_ID, OUTCOME, REFUND_ID, TYPE
+from monitor.engine.keys import key_of
 from monitor.engine.limits import ORDER_DAYS
-from monitor.engine.table import key_of
 
 if TYPE_CHECKING:
     from monitor.engine.day import Day
@@ -41,7 +41,7 @@ def _change(shop: Shop, changed: bool) -> None:
         shop.touched()
 
 
-def _form(shop: Shop, day: Day, key: int) -> None:
+def _form(shop: Shop, day: Day, key: bytes) -> None:
     number = day.number
     for closed, keys in shop.formed.items():
         if number - ORDER_DAYS < closed and key in keys:

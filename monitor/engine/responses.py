@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from monitor.engine.rows import ResponsesRow
 
 FINE_BINS: Final = 300  # of one second
@@ -27,6 +29,7 @@ def bin_of(wait_ms: int) -> int:
     return min(bisect_left(EDGES_MS, wait_ms), len(EDGES_MS) - 1)
 
 
+@mypyc_attr(acyclic=True)
 class Responses:
     """Answered, counted rounds of one measure: count, sum and waits by bin.
 

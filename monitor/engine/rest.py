@@ -62,7 +62,7 @@ def _pack_round(r: Round, day: Day, customer: str, is_open: bool) -> RoundRow:
 
 def last_of(shop: Shop, row: ConversationRow) -> tuple[int, int, str]:
     """The order of the last entry in what was packed."""
-    start_ms = shop.day(row.day).start_ms if shop.keeps(row.day) else shop.zone.midnight(row.day)
+    start_ms = shop.days[row.day].start_ms if shop.keeps(row.day) else shop.zone.midnight(row.day)
     return (start_ms + row.last[0], row.last[1], row.last[2])
 
 
@@ -71,7 +71,7 @@ def restore(fold: Fold, row: ConversationRow) -> None:
     shop = fold.shop
     if not shop.keeps(row.day):
         return
-    fold.day = shop.day(row.day)
+    fold.day = shop.days[row.day]
     fold.customer = row.customer
     fold.human, fold.excluded = bool(row.flags & 1), bool(row.flags & 2)
     fold.written, fold.first_ms = row.written, row.first_ms
@@ -80,7 +80,7 @@ def restore(fold: Fold, row: ConversationRow) -> None:
     rounds, still_open = [], []
     for packed in row.rounds:
         if shop.keeps(row.day + packed.day):
-            r = _unpack_round(fold, shop.day(row.day + packed.day), packed)
+            r = _unpack_round(fold, shop.days[row.day + packed.day], packed)
             rounds.append(r)
             if packed.flags & 4:
                 still_open.append(r)

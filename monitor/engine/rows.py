@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-# What a fold takes: at, seq, id, arrival, operation (with ``EXCLUDES`` where it excludes the conversation),
-# agent, customer.
-Entry = tuple[int, int, str, int, int, str, str]
+# at, seq, id, arrival, operation, agent, customer: see ``Entry``.
+EntryRow = tuple[int, int, str, int, int, str, str]
 
 
 class ResponsesRow(msgspec.Struct, array_like=True):
@@ -30,7 +29,7 @@ class Totals(msgspec.Struct, array_like=True):
     responses: dict[str, ResponsesRow]
 
 
-class RoundRow(msgspec.Struct, array_like=True):
+class RoundRow(msgspec.Struct, array_like=True, gc=False):
     """A round at rest: its day from the conversation's, ``opened`` from midnight, other times from that."""
 
     day: int
@@ -48,7 +47,7 @@ class RoundRow(msgspec.Struct, array_like=True):
     key: tuple[int, int, str] | None
 
 
-class ConversationRow(msgspec.Struct, array_like=True):
+class ConversationRow(msgspec.Struct, array_like=True, gc=False):
     """A conversation at rest: times from the midnight that begins its day."""
 
     id: str
@@ -71,9 +70,8 @@ class TallyRow(msgspec.Struct, array_like=True):
     agents: dict[str, list[int]]
     units: dict[str, tuple[int, int, int]] = {}
     firsts: dict[str, tuple[int, tuple[int, int, str]]] = {}
-    rest_keys: bytes = b""
-    rest_asked: bytes = b""
-    rest_more: dict[int, tuple[int, int]] = {}
+    rest: bytes = b""
+    rest_more: dict[bytes, tuple[int, int]] = {}
 
 
 class DayRow(msgspec.Struct, array_like=True):
@@ -92,7 +90,7 @@ class LiveRow(msgspec.Struct, array_like=True):
 
     head: bytes
     base: tuple[bytes, tuple[int, int, str]] | None
-    entries: tuple[Entry, ...]
+    entries: list[EntryRow]
     checkpoint: tuple[bytes, int] | None
     latest_ms: int
 
@@ -107,7 +105,7 @@ class ShopRow(msgspec.Struct, array_like=True):
     states: list[tuple[str, int, int, dict[int, list[int]]]]  # measure, width, floor, buckets
     waits: list[tuple[str, int, int, dict[int, list[int]]]]
     past: list[tuple[int, int, dict[str, tuple[int, int]], dict[str, tuple[int, int]]]]  # see ``Past``
-    keys: bytes  # of conversations at rest
+    places: bytes  # of conversations at rest, by key
     last: list[bytes]  # those of them that fill no block yet
     live: list[LiveRow]
     days: list[tuple[int, DayRow]]

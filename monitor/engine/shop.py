@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from monitor.engine.conversation import Conversation
 from monitor.engine.day import Day
-from monitor.engine.fields import order_of
+from monitor.engine.fields import order_of, seed_of
 from monitor.engine.history import with_day
 from monitor.engine.limits import DAY_KEPT_MS, ORDER_DAYS
 from monitor.engine.rest import decode_row
 from monitor.engine.sleeper import Sleeper
-from monitor.engine.table import Keys, Shelf
+from monitor.engine.table import Shelf
 from monitor.engine.units import UnitTally
 from monitor.engine.wheel import NEVER_MS
 from monitor.engine.windows import StateLog, WaitLog
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.engine.events import Event
     from monitor.engine.figures import Past
+    from monitor.engine.keys import Keys
     from monitor.engine.packer import Packer
     from monitor.engine.rounds import Round
     from monitor.engine.spec import DaySpec, EngineSpec, MeterSpec, PackSpec, ResponseSpec
@@ -53,6 +54,7 @@ class Shop(Sleeper):
         "platform",
         "quiet",
         "retracted",
+        "seed",
         "shop_id",
         "sources",
         "spec",
@@ -79,6 +81,7 @@ class Shop(Sleeper):
         self.platform = platform
         self.shop_id = shop_id
         self.key = f"{platform}:{shop_id}"
+        self.seed = seed_of(platform, shop_id)
         self.wheel = wheel
         self.touched_shops = touched_shops
         self.moved_shops = moved_shops
@@ -97,9 +100,7 @@ class Shop(Sleeper):
         self.closed = b""  # day → Totals, compressed
         self.past: dict[tuple[int, int], Past] = {}  # (today, days) → sums, made when asked for
         self.formed: dict[int, Keys] = {}  # closed day → orders first formed on it
-        self.agents: dict[
-            str, tuple[int, int, str, str]
-        ] = {}  # agent → (at, seq, id, online | away | offline)
+        self.agents: dict[str, tuple[int, int, str, str]] = {}  # → (at, seq, id, online | away | offline)
         self.online_agents = 0  # how many of them are online
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
         self.near_moved = True  # what such a rule says of them may be other than at its last look
@@ -144,10 +145,6 @@ class Shop(Sleeper):
         """The service day of a moment, begun if it is its first event."""
         number = self.day_number(at_ms)
         return self.days.get(number) or self._begin(number)
-
-    def day(self, number: int) -> Day:
-        """A service day that is kept."""
-        return self.days[number]
 
     def _begin(self, number: int) -> Day:
         day = self.begin(number, self.pack.on(number))

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from monitor.engine.conversation import Conversation
+from monitor.engine.entry import Entry
 from monitor.engine.fields import order_of
 from monitor.engine.figures import Past
+from monitor.engine.keys import Keys
 from monitor.engine.limits import DAY_KEPT_MS
 from monitor.engine.packer import cut
 from monitor.engine.responses import Responses
 from monitor.engine.rows import BedRow, DayRow, LiveRow, RestRow, ShopRow, TallyRow
-from monitor.engine.table import Keys, Shelf, UnitTable
+from monitor.engine.table import Shelf, UnitTable
 from monitor.engine.units import FirstTally, Unit, UnitTally
 from monitor.engine.wheel import NEVER_MS
 from monitor.engine.windows import Pace
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from monitor.engine.tallies import Tally
     from monitor.engine.windows import StateLog, WaitLog
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 STEP_BYTES: Final = 256  # less, and what says how many there are stays two bytes long
 
 
@@ -68,14 +70,14 @@ def pack_shop(shop: Shop, watch: bytes, due_ms: int, calm_until_ms: int) -> tupl
         [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.state_windows.items())],
         [(m, w, log.floor_ms, log.buckets) for (m, w), log in sorted(shop.wait_windows.items())],
         [(day, span, past.rates, past.orders) for (day, span), past in shop.past.items()],
-        bytes(shelf.keys),
+        shelf.places.rows(),
         shelf.last,
         [_pack_live(conversation) for conversation in shop.conversations.values()],
         [(number, _pack_day(day)) for number, day in sorted(shop.days.items())],
         watch,
     )
     bed = BedRow(due_ms, calm_until_ms, list(shop.sources), shop.packer.fast(_encode(row)))
-    formed = {number: keys.keys.tobytes() for number, keys in shop.formed.items()}
+    formed = {number: keys.rows for number, keys in shop.formed.items()}
     return _in_steps(bed), _in_steps(RestRow(shop.closed, formed, shelf.counts, shelf.blocks))
 
 
@@ -106,7 +108,7 @@ def _pack_live(conversation: Conversation) -> LiveRow:
     return LiveRow(
         conversation.pack() if conversation.day is not None else b"",
         conversation.base,
-        conversation.entries,
+        [entry.row() for entry in conversation.entries],
         conversation.checkpoint,
         conversation.latest_ms,
     )
@@ -118,8 +120,8 @@ def _pack_day(day: Day) -> DayRow:
         [[_pack_tally(tally) for tally in track.tallies] for track in day.tracks],
         [[answers.day.row() for answers in track.responses] for track in day.tracks],
         day.waiting,
-        day.formed.keys.tobytes(),
-        [keys.keys.tobytes() for keys in day.disputed],
+        day.formed.rows,
+        [keys.rows for keys in day.disputed],
     )
 
 
@@ -129,8 +131,7 @@ def _pack_tally(tally: Tally) -> TallyRow:
     )
     if isinstance(tally, UnitTally):
         row.units = {key: (unit.rounds, unit.ask_ms, unit.missed_ms) for key, unit in tally.units.items()}
-        row.rest_keys = tally.at_rest.keys.tobytes()
-        row.rest_asked = tally.at_rest.asked.tobytes()
+        row.rest = tally.at_rest.asked.rows()
         row.rest_more = tally.at_rest.more
     if isinstance(tally, FirstTally):
         row.firsts = {unit: (ask, (key[0], key[1], key[4])) for unit, (ask, key) in tally.firsts.items()}
@@ -157,7 +158,7 @@ def unpack_shop(shop: Shop, now_ms: int) -> bytes:
     for measure, width, floor_ms, buckets in row.waits:
         if (waits := shop.wait_windows.get((measure, width))) is not None:
             waits.floor_ms, waits.buckets = floor_ms, buckets
-    shop.quiet = Shelf.of(packer, row.keys, rest.blocks, rest.counts, row.last)
+    shop.quiet = Shelf.of(packer, row.places, rest.blocks, rest.counts, row.last)
     for live in row.live:
         _unpack_live(shop, live, now_ms)
     return row.watch
@@ -185,7 +186,7 @@ def _unpack_tally(tally: Tally, row: TallyRow) -> None:
         tally.asked, tally.missed = Pace(row.asked), Pace(row.missed)
     if isinstance(tally, UnitTally):
         tally.units = {key: Unit(*packed) for key, packed in row.units.items()}
-        tally.at_rest = UnitTable(row.rest_keys, row.rest_asked, row.rest_more)
+        tally.at_rest = UnitTable(row.rest, row.rest_more)
     if isinstance(tally, FirstTally):
         tally.firsts = {unit: (ask, order_of(*key)) for unit, (ask, key) in row.firsts.items()}
 
@@ -194,7 +195,8 @@ def _unpack_live(shop: Shop, row: LiveRow, now_ms: int) -> None:
     if not row.head:
         return
     conversation = Conversation.woken(shop, row.head)
-    conversation.base, conversation.entries, conversation.checkpoint = row.base, row.entries, row.checkpoint
+    conversation.base, conversation.checkpoint = row.base, row.checkpoint
+    conversation.entries = tuple([Entry(*entry) for entry in row.entries])
     conversation.latest_ms = row.latest_ms
     shop.conversations[conversation.id] = conversation
     for r in conversation.open:  # before the conversation may rest: a deadline is then told of

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mypy_extensions import mypyc_attr
+
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN
 from monitor.engine.table import UnitTable
 from monitor.engine.tallies import Tally
@@ -34,6 +36,7 @@ def state_of(rounds: int) -> int:
     return GOOD if rounds else NONE
 
 
+@mypyc_attr(acyclic=True)
 class Unit:
     """A unit in which something moved of late: its rounds by state, and when it was first asked and missed.
 

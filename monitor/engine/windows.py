@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import mypyc_attr
+
 from monitor.engine.limits import PACE_MS
 
 BUCKETS_MS: Final = tuple(s * 1000 for s in (5, 10, 30, 60, 120, 300, 600, 900, 1800))
@@ -99,6 +101,7 @@ class WaitLog:
         return [wait for index in span for wait in self.buckets.get(index, ())]
 
 
+@mypyc_attr(acyclic=True)
 class Pace:
     """Moments in buckets of 30 s: how many lie in the last 30 minutes.
 

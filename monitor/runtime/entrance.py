@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from monitor.engine import limits as engine_limits
-from monitor.engine.fields import content_of, fields_of
+from monitor.engine.fields import content_of, fields_of, seed_of
 from monitor.engine.ids import NEW, REUSED, Ids
 from monitor.runtime import limits
 from monitor.sources.wire import pack_events, unpack_events
@@ -151,7 +151,8 @@ def verdict_on(ids: Ids, event: Event, arrival_ms: int) -> int:
     """What the engine will say of the event's id; a heartbeat is of no shop and may repeat."""
     if event.type == "heartbeat":
         return NEW
-    return ids.check(f"{event.platform}:{event.shop_id}", event.id, content_of(fields_of(event)), arrival_ms)
+    seed = seed_of(event.platform, event.shop_id)
+    return ids.check(seed, event.id, content_of(fields_of(event)), arrival_ms)
 
 
 def remember(reader: JournalReader, lateness_ms: int) -> tuple[Ids, dict[str, int]]:

@@ -11,10 +11,10 @@ import msgspec
 
 from monitor.engine import figures
 from monitor.engine.fold import NOBODY
+from monitor.engine.keys import key_of
 from monitor.engine.messages import MessageTally
 from monitor.engine.orders import FORMING
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, UNASSIGNED
-from monitor.engine.table import key_of
 from monitor.engine.units import UnitTally
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from monitor.engine.conversation import Conversation
     from monitor.engine.day import Day
     from monitor.engine.events import Event
+    from monitor.engine.keys import Keys
     from monitor.engine.rounds import Round
-    from monitor.engine.table import Keys
     from monitor.engine.tallies import Tally
     from monitor.engine.tracks import Track
     from monitor.workbench.witness import Witness

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from monitor.engine.keys import Keys, Numbers, key_of
 from monitor.engine.packer import Packer
 from monitor.engine.table import BLOCK_ROWS, MERGED, Shelf, UnitTable
 
@@ -23,12 +24,12 @@ def test_a_shelf_gives_back_what_was_put_under_a_name_whatever_came_and_went(see
             shelf.put(name, known[name])
         assert sorted(shelf.values()) == sorted(known.values())
         assert len(shelf) == len(known)
-        assert len(shelf.keys) <= 8 * (2 * len(known) + BLOCK_ROWS + 1), "holes are closed"
+        assert shelf.rows <= 2 * len(known) + BLOCK_ROWS + 1, "holes are closed"
 
 
 def cut(shelf: Shelf) -> tuple:
     """What is stored of a shelf."""
-    return bytes(shelf.keys), list(shelf.blocks), list(shelf.counts), list(shelf.last)
+    return shelf.places.rows(), list(shelf.blocks), list(shelf.counts), list(shelf.last)
 
 
 def filled(count: int) -> Shelf:
@@ -79,3 +80,36 @@ def test_units_at_rest_come_back_once():
     for name, unit in known.items():
         assert table.pop(name) == unit
         assert table.pop(name) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_are_those_of_a_dictionary_whatever_came_and_went(seed):
+    chance, numbers, known = random.Random(seed), Numbers(), dict[bytes, int]()
+    for _ in range(3_000):
+        key = key_of(f"n{chance.randrange(500)}")
+        if key in known or chance.random() < 0.2:
+            assert numbers.pop(key) == known.pop(key, -1)
+        else:
+            known[key] = chance.choice([0, 86_399_999, 2**31 - 1, chance.randrange(1_000)])
+            numbers.put(key, known[key])
+        if chance.random() < 0.01:
+            assert numbers.items() == sorted((number, key) for key, number in known.items())
+            numbers = Numbers(numbers.rows())
+        assert len(numbers) == len(known)
+    assert len(known) > 100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_keys_are_those_of_a_set(seed):
+    chance, keys, known = random.Random(seed), Keys(), set[bytes]()
+    for _ in range(2_000):
+        key = key_of(f"n{chance.randrange(200)}")
+        assert (key in keys) == (key in known)
+        if chance.random() < 0.6:
+            assert keys.add(key) == (key not in known)
+            known.add(key)
+        else:
+            keys.discard(key)
+            known.discard(key)
+        assert len(keys) == len(known)
+    assert sorted(known) == sorted(keys.rows[at : at + 8] for at in range(0, len(keys.rows), 8))

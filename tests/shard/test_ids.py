@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from monitor.engine.fields import seed_of
 from monitor.engine.ids import CONTENT_MASK, DUPLICATE, NEW, REUSED, Ids
 
 LATENESS_MS = 5_000
+SHOP = seed_of("p", "1")
 
 
 class Naive:
@@ -36,9 +38,9 @@ def test_what_is_said_of_an_id_is_what_a_dict_of_all_would_say_also_after_a_rest
         for _ in range(rng.choice([1, 2, 5, 100 if rng.random() < 0.1 else 3])):
             number += rng.random() < 0.7
             event_id, content = f"e{number - rng.choice([0, 0, 1, 50])}", rng.choice([7, 7, 7, (1 << 60) + 8])
-            assert ids.check("p:1", event_id, content, now_ms) == naive.check(
-                "p:1", event_id, content, now_ms
-            )
+            shop = rng.choice(["1", "1", "1", "2"])
+            said = naive.check(shop, event_id, content, now_ms)
+            assert ids.check(seed_of("p", shop), event_id, content, now_ms) == said
         assert len(ids) == len(naive.seen)
         if rng.random() < 0.2:
             stored.append(ids.since(taken))
@@ -55,11 +57,11 @@ def test_what_is_said_of_an_id_is_what_a_dict_of_all_would_say_also_after_a_rest
 def test_a_table_that_was_large_for_a_while_is_small_again():
     ids = Ids(LATENESS_MS)
     for number in range(20_000):
-        assert ids.check("p:1", f"e{number}", 1, 1_000 + number // 100) == NEW
-    assert ids.check("p:1", "e19999", 1, 1_300) == DUPLICATE
+        assert ids.check(SHOP, f"e{number}", 1, 1_000 + number // 100) == NEW
+    assert ids.check(SHOP, "e19999", 1, 1_300) == DUPLICATE
     for second in range(40):
-        assert ids.check("p:1", f"later {second}", 1, 20_000 + 1_000 * second) == NEW
+        assert ids.check(SHOP, f"later {second}", 1, 20_000 + 1_000 * second) == NEW
     assert len(ids) == 11
     assert ids.taken == 20_040
     assert sum(ids.since(20_000).counts) == 11, "the others are forgotten"
-    assert ids.check("p:1", "later 39", 2, 59_000) == REUSED
+    assert ids.check(SHOP, "later 39", 2, 59_000) == REUSED

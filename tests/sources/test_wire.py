@@ -296,5 +296,5 @@ def test_any_json_at_all_is_refused_or_taken_alike_alone_in_lines_and_in_an_arra
 def test_the_places_of_fields_are_those_of_the_event():
     names = Event.__struct_fields__
     places = {name.lower(): at for name, at in vars(fields).items() if name.isupper() and type(at) is int}
-    assert len(places) == 19
+    assert len(places) == 20
     assert {name: names[place] for name, place in places.items()} == {name: name for name in places}
