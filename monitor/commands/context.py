@@ -137,6 +137,8 @@ def poster(url: str, tokens: Mapping[str, str]) -> Iterator[Callable[[str, bytes
             return client.post(address, content=body, headers=headers)
         except httpx.TransportError as error:
             raise ConnectionError(f"{address}: {error}") from error
+        except httpx.InvalidURL as error:
+            raise MonitorError(f"{url}: {error}", mend="name a daemon as http://127.0.0.1:8700") from error
 
     with httpx.Client(timeout=SEND_TIMEOUT_S) as client:
         yield post
