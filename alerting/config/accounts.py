@@ -247,7 +247,7 @@ TYPES = {kind: model for model in _Some.__args__ for kind in model.model_fields[
 
 def _known_type(value: Any) -> Any:
     kind = value.get("type") if isinstance(value, dict) else None
-    if isinstance(value, dict) and kind not in TYPES:
+    if isinstance(value, dict) and (not isinstance(kind, str) or kind not in TYPES):
         context = {"expected": ", ".join(TYPES)}
         error = InitErrorDetails(type="literal_error", loc=("type",), input=kind, ctx=context)
         raise ValidationError.from_exception_data("Account", [error])

@@ -141,6 +141,7 @@ def test_a_secret_of_another_encoding_is_told(tmp_path):
         ("accounts: [phones]", "accounts: [phone]", "accounts.0`: no account phone, did you mean phones?"),
         ("key_file:", "kye_file:", "3:32: unknown key `accounts.night-bot.kye_file`, did you mean key_file?"),
         ("{type: console}", "{type: consol}", "found 'consol', did you mean console?"),
+        ("{type: console}", "{type: {console: x}}", "8:12: `accounts.screen.type`: Input should be console,"),
         ("{type: console}", "{type: console, key: x}", "8:27: unknown key `accounts.screen.key`"),
         (", key_file: night.key", "", "a wecom_bot needs one of `key_file`, `key_env` or `key`"),
         (", secret_file: erp.secret", "", "a webhook needs one of `secret_file`, `secret_env` or `secret`"),
