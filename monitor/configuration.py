@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from monitor.errors import MonitorError
+from monitor.quantities import size_bytes, size_text
+from monitor.shapes import IN_WORDS, KINDS
 from rules.problems import Problem, closest
 from rules.values import duration_ms, duration_text
 from rules.yaml_marks import Listing, Mapping, Node, Scalar, YamlMistake, parse
@@ -24,6 +26,7 @@ Places = dict[Location, tuple[int, int]]
 
 _BLOCK = re.compile(r":\s+\|[+-]?\s*(#.*)?$")
 _NOTHING = ("", "~", "null", "Null", "NULL")
+_MB = 1 << 20  # a bound in whole ones is a size's, also where a size is written without its unit
 _NEVER_SHOWN = ("secret", "token", "password", "phone", "key")
 
 
@@ -177,6 +180,8 @@ def _problem(
     over: Callable[[Location], str],
 ) -> str:
     at, allowed = _walk(model, one["loc"])
+    if at and at[-1] == "[key]":  # pydantic's way to say that the key itself is wrong
+        at = at[:-1]
     name = ".".join(map(str, at))
     line, column = 0, 0
     known = at
@@ -190,7 +195,7 @@ def _problem(
         hint = closest(str(at[-1]), allowed)
         shown = "" if hint else ", ".join(sorted(allowed))
     else:
-        what = f"`{name}`: {one['msg'].removeprefix('Value error, ')}" if name else one["msg"]
+        what = f"`{name}`: {_message(one)}" if name else one["msg"]
         last = next((part for part in reversed(at) if isinstance(part, str)), "secret")
         hidden = any(word in last.lower() for word in _NEVER_SHOWN)
         plain = isinstance(one["input"], str | int | float)
@@ -209,6 +214,12 @@ def _problem(
     return str(Problem("", 0, 0, what, found, shown, hint)).replace(":0:0", place, 1)
 
 
+def _message(one: ErrorDetails) -> str:
+    """What is wrong, in words for who wrote the file."""
+    shape = IN_WORDS.get(one["ctx"]["pattern"]) if one["type"] == "string_pattern_mismatch" else None
+    return f"not {shape}" if shape else KINDS.get(one["type"]) or one["msg"].removeprefix("Value error, ")
+
+
 def _written(values: Any, at: Location) -> Any:
     """What the file has at a place."""
     for part in at:
@@ -220,11 +231,16 @@ def _written(values: Any, at: Location) -> Any:
 
 
 def _bound(one: ErrorDetails, written: Any) -> str:
-    """A bound of a duration in the words in which durations are written, not in milliseconds."""
+    """A bound of a duration or size in the words in which it is written, not in milliseconds or bytes."""
     side = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most")}.get(one["type"])
-    if not side or not isinstance(written, str) or duration_ms(written) != one["input"]:
+    if not side or not isinstance(written, str):
         return ""
-    return f"must be {side[1]} {duration_text(one['ctx'][side[0]])}"
+    bound = one["ctx"][side[0]]
+    if duration_ms(written) is not None:
+        return f"must be {side[1]} {duration_text(bound)}"
+    if size_bytes(written) is not None and (not written.isdigit() or bound % _MB == 0 < bound):
+        return f"must be {side[1]} {size_text(bound)}"
+    return ""
 
 
 def _inside(file: Path, line: int, column: int, inner_line: int, inner_column: int) -> tuple[int, int]:

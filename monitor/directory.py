@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from monitor.configuration import Part, load_model
-from monitor.settings_sources import NAME
+from monitor.shapes import NAME, PERCENT, SHOP_KEY
 from rules.values import share
 
 if TYPE_CHECKING:
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
 
 File = TypeVar("File", bound=BaseModel)
 
-_SHOP_KEY = r"^[a-z0-9][a-z0-9_.-]{0,63}:.{1,200}$"
-_PERCENT = r"^[0-9]{1,3}(\.[0-9]{1,4})?%$"
 _URL_FIELDS = {"conversation_id", "customer_id", "shop_id", "platform", "agent_id"}
 
 
 class LineOverride(Part):
     """A platform's line as it stands for one shop."""
 
-    at_least: str | None = Field(default=None, pattern=_PERCENT)
+    at_least: str | None = Field(default=None, pattern=PERCENT)
     """The limit from below, as `90%`."""
-    at_most: str | None = Field(default=None, pattern=_PERCENT)
+    at_most: str | None = Field(default=None, pattern=PERCENT)
     """The limit from above, as `0.3%`."""
     min_count: int | None = Field(default=None, ge=1, le=1_000_000)
     """Units (1 to 1,000,000) from which on the line counts."""
@@ -115,7 +113,7 @@ class Person(Part):
 class Shops(Part):
     """The file ``shops.yaml``."""
 
-    shops: dict[Annotated[str, Field(pattern=_SHOP_KEY)], Shop] = Field(default_factory=dict)
+    shops: dict[Annotated[str, Field(pattern=SHOP_KEY)], Shop] = Field(default_factory=dict)
     """Shops by `platform:shop_id`."""
 
 

@@ -24,11 +24,23 @@ def _read_duration(value: Any) -> Any:
 
 def _read_size(value: Any) -> Any:
     if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip())
-        if match is None:
+        parsed = size_bytes(value)
+        if parsed is None:
             raise ValueError("not a size such as 256MB or 20GB")
-        return int(match[1]) * _SIZE_BYTES[(match[2] or "B").upper()]
+        return parsed
     return value
+
+
+def size_bytes(text: str) -> int | None:
+    """``256MB`` as bytes; None when it is no size."""
+    match = _SIZE.fullmatch(text.strip())
+    return int(match[1]) * _SIZE_BYTES[(match[2] or "B").upper()] if match else None
+
+
+def size_text(size: int) -> str:
+    """Bytes in the largest unit that goes into them without a rest."""
+    unit = next(name for name, one in reversed(_SIZE_BYTES.items()) if size % one == 0)
+    return f"{size // _SIZE_BYTES[unit]}{unit}"
 
 
 Duration = Annotated[int, BeforeValidator(_read_duration)]

@@ -21,7 +21,8 @@ from monitor.configuration import ConfigurationError, Part, load_model
 from monitor.quantities import Duration, Size
 from monitor.settings_cluster import KafkaSettings, PostgresSettings
 from monitor.settings_influx import InfluxSettings
-from monitor.settings_sources import NAME, SourceSettings
+from monitor.settings_sources import SourceSettings
+from monitor.shapes import NAME
 from monitor.sources.chatwoot import ChatwootSource
 from monitor.sources.follow import FollowedDirectory
 from rules.pack import DAY_MS

@@ -9,9 +9,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from monitor.configuration import ConfigurationError, Part, file_text
 from monitor.quantities import Duration
+from monitor.shapes import NAME
 from rules.pack import DAY_MS
-
-NAME = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
 
 class ChatwootSettings(Part):

@@ -56,14 +56,38 @@ def test_every_mistake_is_named_with_its_place_and_what_was_meant(load):
     )
     assert problems(load, text) == [
         "slawatch.yaml:2:1: `low_water`: not a size such as 256MB or 20GB, found 'much'",
-        (
-            "slawatch.yaml:6:5: `sources.erp.silent_after`: "
-            "Input should be greater than or equal to 10000, found '1s'"
-        ),
+        "slawatch.yaml:6:5: `sources.erp.silent_after`: must be at least 10s, found '1s'",
         "slawatch.yaml:5:5: unknown key `sources.erp.hartbeat`, did you mean heartbeat?",
         "slawatch.yaml:7:7: `log.level`: Input should be 'debug', 'info', 'warning' or 'error', found 'loud'",
         "slawatch.yaml:1:1: unknown key `latenes`, did you mean lateness?",
     ]
+
+
+def test_shapes_and_bounds_are_told_in_words(load, tmp_path):
+    """What pydantic says of patterns, tuples and instances of classes is for who wrote the program."""
+    text = (
+        "sources: {ERP: {heartbeat: 10s}, erp: 10s}\n"
+        "journal: {keep_size: 20}\n"
+        "limits: {requests_per_minute: 0, body: 5KB}\n"
+    )
+    assert [problem.removeprefix("slawatch.yaml:") for problem in problems(load, text)] == [
+        "1:11: `sources.ERP`: not a name: small letters a to z, digits and _ . -, at most 64, found 'ERP'",
+        "1:34: `sources.erp`: must be a mapping of keys to values, found '10s'",
+        "2:11: `journal.keep_size`: must be at least 64MB, found '20'",
+        "3:10: `limits.requests_per_minute`: Input should be greater than or equal to 1, found '0'",
+        "3:34: `limits.body`: must be at least 64KB, found '5KB'",
+    ]
+    (tmp_path / "shops.yaml").write_text("shops:\n  s1: {lines: {a: 92%, b: {at_least: 92}}}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_shops(tmp_path / "shops.yaml")
+    assert [problem.partition("shops.yaml:")[2] for problem in caught.value.problems] == [
+        "2:3: `shops.s1`: not a shop: platform:shop_id, as pinduoduo:s1, found 's1'",
+        "2:16: `shops.s1.lines.a`: must be a mapping of keys to values, found '92%'",
+        "2:28: `shops.s1.lines.b.at_least`: not a percentage such as 92% or 0.3%, found '92'",
+    ]
+    (tmp_path / "people.yaml").write_text("people:\n  lin: {agent_ids: a1}\n")
+    with pytest.raises(ConfigurationError, match=r"`people\.lin\.agent_ids`: must be a list, found 'a1'"):
+        load_people(tmp_path / "people.yaml")
 
 
 @pytest.mark.parametrize(
