@@ -53,6 +53,10 @@ class ShardPort(Protocol):
         What was taken counts as stored until ``checkpoint_failed`` puts it back.
         """
 
+    @property
+    def asleep_unstored(self) -> int:
+        """At least so many shops sleep that changed since they were stored; below 0: nothing is known."""
+
     def end(self) -> None:
         """No more comes before a restart: have the floor lie behind the last record once all is taken."""
 

@@ -151,9 +151,7 @@ class ShardDriver:
     async def checkpoint(self) -> bool:
         """Write a slice if a checkpoint is due or under way; whether there is more to write now."""
         if self._checkpoint_to is None:
-            waited_ms = self._clock.now_ms() - self.checkpoint_ms
-            # below 0 the clock was set back
-            if 0 <= waited_ms < limits.CHECKPOINT_MS and self._bytes < limits.CHECKPOINT_BYTES:
+            if not self._is_checkpoint_due():
                 return False
             self._checkpoint_to, self._bytes, self._bytes_saving = self.position, 0, self._bytes
             self._checkpoint_began_s = time.perf_counter()
@@ -168,6 +166,16 @@ class ShardDriver:
         self._checkpoint_to, self.checkpoint_ms, self._bytes_saving = None, self._clock.now_ms(), 0
         self._told.timings.checkpoint(time.perf_counter() - self._checkpoint_began_s)
         return False
+
+    def _is_checkpoint_due(self) -> bool:
+        assert self.shard is not None
+        now_ms = self._clock.now_ms()
+        waited_ms = now_ms - self.checkpoint_ms
+        if not 0 <= waited_ms < limits.CHECKPOINT_MS or self._bytes >= limits.CHECKPOINT_BYTES:
+            return True  # below 0 the clock was set back
+        if waited_ms < limits.CHECKPOINT_ASLEEP_MS or now_ms - self.arrival_ms > limits.LAG_TOLD_MS:
+            return False
+        return self.shard.asleep_unstored >= limits.CHECKPOINT_ASLEEP
 
     @property
     def unstored_bytes(self) -> int:

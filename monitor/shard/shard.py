@@ -204,6 +204,11 @@ class Shard(Host):
         """Take the changed rows of up to so many shops; None: none left. What was taken counts as stored."""
         return self.checkpoints.take(self, shops_max)
 
+    @property
+    def asleep_unstored(self) -> int:
+        """At least so many shops sleep that changed since they were stored: all changed but those awake."""
+        return len(self.checkpoints.dirty) - len(self.watches)
+
     def end(self) -> None:
         """Have what is stored from here on reach to the last record."""
         self.checkpoints.end(self)

@@ -37,6 +37,7 @@ class StandIn:
         self.heard: dict[str, int] = {}
         self.calls: list[int] = []
         self.poison = ""
+        self.asleep_unstored = 0
 
     @property
     def counted(self):

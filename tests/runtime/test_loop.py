@@ -268,6 +268,24 @@ def test_a_stop_writes_all_state_so_that_a_start_folds_nothing_again(tmp_path):
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(
+    ("fewer", "sooner_ms", "stored"),
+    [(0, 0, True), (1, 0, False), (0, 1, False), (0, -5_001, False), (1, -25_000, True)],
+)
+def test_state_is_stored_sooner_where_many_shops_would_be_woken_to_be_folded_again(
+    tmp_path, fewer, sooner_ms, stored
+):
+    async def scene():
+        async with house(tmp_path) as it:
+            await it.entrance.accept("erp", [message(1)], START_MS)
+            await it.folded()
+            it.loop.shard.asleep_unstored = limits.CHECKPOINT_ASLEEP - fewer
+            it.clock.move_to(START_MS + limits.CHECKPOINT_ASLEEP_MS - sooner_ms)
+            assert it.loop._is_checkpoint_due() == stored
+
+    asyncio.run(scene())
+
+
 def test_a_store_without_room_stops_the_fold_and_not_the_entrance(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.01)
 

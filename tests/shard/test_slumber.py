@@ -136,6 +136,17 @@ def test_a_shop_in_which_nothing_happens_sleeps_as_the_bytes_that_are_stored(rul
     assert rows == {"shop": shop.packed, "rest": shop.packed_rest}
 
 
+def test_shops_that_sleep_and_are_not_stored_are_counted(rules):
+    shard, now_ms = quiet_shard(rules, "drift")
+    (shop,) = shard.engine.shops.values()
+    assert (bool(shop.packed), shard.asleep_unstored) == (True, 1)
+    while shard.checkpoint(10):
+        pass
+    assert shard.asleep_unstored == 0
+    shard.step([Record(shard.position + 1, now_ms, [answer_at(now_ms)], "erp")])
+    assert (bool(shop.packed), shard.asleep_unstored) == (False, 0)
+
+
 def test_rows_have_few_sizes_and_are_read_as_they_were_written_before_they_had(rules):
     shard, _ = quiet_shard(rules, "drift")
     (shop,) = shard.engine.shops.values()

@@ -160,7 +160,7 @@ def _faust_app(link: Link, settings: KafkaSettings, scratch: Path) -> faust.App:
         broker=[f"kafka://{broker}" for broker in link.brokers],
         broker_credentials=link.credentials(),
         broker_session_timeout=session_s,
-        broker_heartbeat_interval=session_s / 5,
+        broker_heartbeat_interval=session_s / 10,  # a rebalance is heard of by them
         broker_request_timeout=max(40.0, 1.5 * session_s),
         broker_rebalance_timeout=max(20.0, 2 * session_s),
         broker_max_poll_records=limits.POLL_RECORDS,
