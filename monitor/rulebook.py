@@ -32,6 +32,7 @@ COUNTED = frozenset(
 LIVE_FIGURES = frozenset({"agents_online", "waiting", "oldest_wait"})
 FORECAST = frozenset({"budget_left_today", "required_rate"})
 
+UNNAMED_KNOWN = 1_000  # platforms and days
 NO_PACK_SUMS = (0,) * 49
 
 
@@ -99,6 +100,9 @@ class Rulebook:
         self._compiled: dict[tuple[str, str, int, tuple[Line, ...]], tuple[Watched, ...]] = {}
         self._chosen: dict[tuple[Watched, ...], tuple[Watched, ...]] = {}  # one for all shops that have them
         self._sums: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._ids = {name for rule in plan.rules.rules.values() for name in rule.shops.ids}
+        # Platform, day → rules and sums of shops that neither a rule nor shops.yaml names: nearly all.
+        self._of_unnamed: dict[tuple[str, int], tuple[tuple[Watched, ...], Sequence[int]]] = {}
         self._meanings: dict[str, int] = {}
         self._only = next(iter(plan.packs)) if plan.serves_all else ""
         self._platforms = {
@@ -135,6 +139,17 @@ class Rulebook:
 
     def of_shop(self, platform: str, shop_id: str, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
         """The rules that watch a shop on a service day, and the sums of its pack's half-hour profile."""
+        key = f"{platform}:{shop_id}"
+        if key in self.plan.shops or shop_id in self._ids or key in self._ids:
+            return self._of_shop(platform, shop_id, day)
+        found = self._of_unnamed.get((platform, day))
+        if found is None:
+            if len(self._of_unnamed) >= UNNAMED_KNOWN:
+                self._of_unnamed.clear()
+            found = self._of_unnamed[platform, day] = self._of_shop(platform, shop_id, day)
+        return found
+
+    def _of_shop(self, platform: str, shop_id: str, day: int) -> tuple[tuple[Watched, ...], Sequence[int]]:
         key = f"{platform}:{shop_id}"
         pack = self.pack_on(platform, key, day)
         if pack is None:
