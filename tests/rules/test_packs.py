@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rules.judge import Judge, compile_rule
 from rules.load import load_packs, load_rules, starter_rules
 from rules.pack import Limit, Share
+from rules.problems import RulesError
 from rules.reading import FixedReading
 from rules.rule import target
 
@@ -106,3 +107,12 @@ def test_a_starter_rule_does_alert_before_the_line():
 def test_every_line_has_a_starter_rule():
     watched = {rule.line for rule in RULES.values()}
     assert {line.id for _, line in EVERY_LINE} <= watched
+
+
+def test_a_pace_of_orders_is_refused(tmp_path):
+    """Such a rule spoke once the line was crossed, and the check was content."""
+    (tmp_path / "r.yaml").write_text(
+        'rules:\n  - {id: r, line: pdd-intervention, warn: {breach_in: "<= 20m"}}\n'
+    )
+    with pytest.raises(RulesError, match="breach_in is a figure of reply_rate"):
+        load_rules([tmp_path / "r.yaml"], PACKS)
