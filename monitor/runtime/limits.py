@@ -54,7 +54,7 @@ RULES_LOOK_S = 1.0  # files of rules, and the plan in force, are looked at so of
 # housekeeping
 SWEEP_S = 3_600.0  # dead letters are looked at so often for what has expired
 PRUNE_PAUSE_S = 600.0  # the store is looked at so often for what is past its retention
-LAG_TOLD_MS = 10_000  # a shard further behind is told, and the daemon is not ready
+LAG_TOLD_MS = 10_000  # a shard further behind, or ahead of the clock, is told, and the daemon is not ready
 
 # memory
 COLLECTION_LOOK_S = 0.5  # so often it is looked whether garbage in cycles is to be collected: …

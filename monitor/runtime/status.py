@@ -49,6 +49,15 @@ def behind(behind_ms: int, shard: str, zh: str = "") -> Text:
     )
 
 
+def set_back(ahead_ms: int) -> Text:
+    """That the log is ahead of the machine's clock, so that no second passes for the shard."""
+    seconds = ahead_ms // 1000
+    what = f"the machine's clock is {seconds} s behind what was written already: nothing is judged until then"
+    return Text(
+        f"机器时钟比已写入的时间慢 {seconds} 秒：追上之前不做判断，请校准时钟", f"{what}; set it right"
+    )
+
+
 def status_of(
     running: Embedded, started_ms: int, version: str, sources: tuple[SourceStatus, ...], shops: int
 ) -> Status:
@@ -63,6 +72,8 @@ def status_of(
         problems.append(Text("正在读取状态", "shard: reading its state"))
     elif (behind_ms := lag_ms(running)) >= limits.LAG_TOLD_MS:
         problems.append(behind(behind_ms, "shard"))
+    elif (ahead_ms := running.shard_loop.arrival_ms - running.clock.now_ms()) >= limits.LAG_TOLD_MS:
+        problems.append(set_back(ahead_ms))
     return Status(
         ready=not problems,
         now_ms=running.shard_loop.arrival_ms,

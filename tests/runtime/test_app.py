@@ -28,6 +28,7 @@ from tests.runtime.scenes import (
     message,
     play,
     post,
+    running,
     why,
 )
 
@@ -267,6 +268,23 @@ def test_an_account_that_fails_is_told_until_it_is_served_again(tmp_path):
         assert (await client.get("/readyz")).json()["problems"] == []
 
     play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(("back_ms", "status"), [(9_000, 200), (3_600_000, 503)])
+def test_a_clock_that_was_set_back_is_told_since_nothing_is_judged(tmp_path, back_ms, status):
+    async def scene():
+        async with living(tmp_path, ManualClock(TEN_MS)) as (it, client, _):
+            await post(client, message(1, TEN_MS))
+            await it.running.settled()
+        async with running(tmp_path, ManualClock(TEN_MS - back_ms)) as (_, client):
+            ready = await client.get("/readyz")
+            problems = ready.json()["problems"]
+            assert (ready.status_code, len(problems)) == (status, status == 503)
+            assert all(
+                one.startswith("the machine's clock is 3600 s behind what was written") for one in problems
+            )
+
+    asyncio.run(scene())
 
 
 def plans(place):
