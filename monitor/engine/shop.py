@@ -39,6 +39,7 @@ class Shop(Sleeper):
         "changed",
         "closed",
         "conversations",
+        "counts_moved",
         "days",
         "formed",
         "key",
@@ -104,6 +105,7 @@ class Shop(Sleeper):
         self.online_agents = 0  # how many of them are online
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
         self.near_moved = True  # what such a rule says of them may be other than at its last look
+        self.counts_moved = True  # units were asked, late, or taken back since the rules last looked
         self.orders_changed = False
         self.agents_changed = False
         self.state_windows: dict[tuple[str, int], StateLog] = {}

@@ -131,6 +131,8 @@ class Tally:
 
     def move(self, old: int, new: int) -> None:
         """Move one unit from a state to another."""
+        if old == NONE or new == NONE or old == LATE or new == LATE:
+            self.day.shop.counts_moved = True
         if old == OPEN:
             self.open -= 1
         elif old == LATE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from monitor.engine.wheel import Timed
-from monitor.shard.lookout import AGENTS, LATE, NEAR, ORDERS, UNTRIED, Lookout, Watched
+from monitor.shard.lookout import AGENTS, LATE, NEAR, NONE, ORDERS, UNTRIED, Lookout, Watched
 from monitor.shard.readings import ShopReading
 from rules.judge import Judgement
 from rules.machine import Reason, close, step, transition
@@ -54,6 +54,7 @@ class ShopWatch(Timed):
     """All rules on one shop. ``due`` makes it a timer: it asks for the shop to be judged at that second."""
 
     __slots__ = (
+        "by_all",
         "complete_from",
         "dark",
         "day",
@@ -75,6 +76,7 @@ class ShopWatch(Timed):
         self.host = host
         self.day = -1
         self.lookouts: list[Lookout] = []
+        self.by_all = False  # some rule is judged whatever moved
         self.sums: Sequence[int] = ()
         self.states: dict[str, RuleState] = {}  # by rule; a rule that is idle has none
         # Of rules that are gone, or mean another thing, since the plan changed:
@@ -127,7 +129,9 @@ class ShopWatch(Timed):
         dark, complete_from = host.sources_of(shop)
         anew = entered or dark != self.dark or complete_from != self.complete_from
         self.dark, self.complete_from = dark, complete_from
-        awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
+        awake: list[Lookout] = []
+        if anew or self._has_moved():
+            awake = [lookout for lookout in self.lookouts if self._is_awake(lookout, anew)]
         self._let_pass()
         every_ms = 0
         for lookout in awake:
@@ -155,7 +159,8 @@ class ShopWatch(Timed):
     def _let_pass(self) -> None:
         """What was changed is looked at."""
         shop = self.shop
-        shop.orders_changed = shop.agents_changed = shop.near_moved = self.moved_on = False
+        shop.orders_changed = shop.agents_changed = False
+        shop.counts_moved = shop.near_moved = self.moved_on = False
 
     def _look_again(self, at_ms: int) -> None:
         """Look when time alone moves a figure, if that is not to be sooner already."""
@@ -183,15 +188,31 @@ class ShopWatch(Timed):
     def turn(self) -> None:
         """Tell the lookouts what to read, when a day was begun or closed since."""
         if self.turns != self.shop.turns:
-            self.turns = self.shop.turns
+            self.turns, self.shop.counts_moved = self.shop.turns, True
             made: dict[tuple[str, int], Counted] = {}
             for lookout in self.lookouts:
                 lookout.turn(self.shop, self.day, made)
 
+    def _has_moved(self) -> bool:
+        """Whether anything of the shop is other than at the last look that any of its rules reads.
+
+        An answer in time is nothing to rules on misses, and every other look is for one.
+        """
+        shop = self.shop
+        return bool(
+            self.by_all
+            or shop.counts_moved
+            or self.moved_on
+            or self.states
+            or shop.near
+            or shop.orders_changed
+            or shop.agents_changed
+        )
+
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched
         gate = watched.gate
-        moved = watched.counts and lookout.read()
+        moved = watched.counts and self.shop.counts_moved and lookout.read()
         if self.states and watched.id in self.states:
             if anew or self.moved_on:
                 return True
@@ -261,6 +282,7 @@ class ShopWatch(Timed):
         self.turns = -1
         rules, self.sums = self.host.rules_of(self.shop, day)
         self.lookouts = [Lookout(watched) for watched in rules]
+        self.by_all = any(watched.gate in (NONE, LATE) and not watched.by_counts for watched in rules)
 
     def _end(
         self, watched: Watched, state: RuleState, reason: Reason, reading: ShopReading, now_ms: int
