@@ -72,7 +72,9 @@ class Engine:
         self.dirty: dict[str, Shop] = {}  # state changed since then
         self.counts = Counts()
         self.heard: dict[str, int] = {}  # sources of the events folded since → period promised
-        self._heard: str | None = None  # the one of the event before, of the same record
+        self._names: dict[str, str] = {}  # each source under one text: two are the same if they are one
+        self._name = ""  # the source of the event before
+        self._heard = False  # it is in ``heard`` for this record
         self.late: dict[str, int] = {}  # late-dropped events since then, by source
         self.linked: list[tuple[str, Shop]] = []  # shops first heard of through a source since then
         self.heard_old: set[str] = set()  # those of them that sent an event older than lateness
@@ -172,7 +174,7 @@ class Engine:
     ) -> list[Refused]:
         """Fold a record's events; the clock must stand at its arrival."""
         refused: list[Refused] = []
-        counts, self._heard = self.counts, None
+        counts, self._heard = self.counts, False
         counts.read += len(events)
         for index, event in enumerate(events):
             reason = self._take(event, arrival_ms, source, position)
@@ -201,12 +203,12 @@ class Engine:
         if kind == "heartbeat":
             self.heard[name] = event.every if isinstance(event.every, int) else 0
             return None
-        if name == self._heard:
-            name = self._heard  # whose hash is known
-        else:
-            self._heard = name
-            if name not in self.heard:
-                self.heard[name] = 0
+        if name != self._name:
+            self._name, self._heard = self._names.setdefault(name, name), False
+        name = self._name
+        if not self._heard:
+            self._heard = True
+            self.heard.setdefault(name, 0)
         shop = self.shops.get((fields[PLATFORM], fields[SHOP_ID]))
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
@@ -229,9 +231,11 @@ class Engine:
             reason = self._count(shop, event, fields, now_ms)
             if reason is not None:
                 return reason
-        if name not in shop.sources:
-            shop.sources[name] = now_ms
-            self.linked.append((name, shop))
+        if name is not shop.source:
+            shop.source = name
+            if name not in shop.sources:
+                shop.sources[name] = now_ms
+                self.linked.append((name, shop))
         shop.active_ms = now_ms
         shop.moved()
         return None

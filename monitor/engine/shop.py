@@ -57,6 +57,7 @@ class Shop(Sleeper):
         "retracted",
         "seed",
         "shop_id",
+        "source",
         "sources",
         "spec",
         "state_windows",
@@ -91,6 +92,7 @@ class Shop(Sleeper):
         self.changed = False
         self.retracted = False  # a miss was taken back since the rules last looked
         self.sources: dict[str, int] = {}  # source → first heard of this shop (ms)
+        self.source: str | None = None  # the one it was heard through last
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -106,8 +108,7 @@ class Shop(Sleeper):
         self.near: dict[Round, None] = {}  # open rounds that a rule on conversations has begun to look at
         self.near_moved = True  # what such a rule says of them may be other than at its last look
         self.counts_moved = True  # units were asked, late, or taken back since the rules last looked
-        self.orders_changed = False
-        self.agents_changed = False
+        self.orders_changed = self.agents_changed = False
         self.state_windows: dict[tuple[str, int], StateLog] = {}
         self.wait_windows: dict[tuple[str, int], WaitLog] = {}
 

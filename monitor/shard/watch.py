@@ -199,15 +199,8 @@ class ShopWatch(Timed):
         An answer in time is nothing to rules on misses, and every other look is for one.
         """
         shop = self.shop
-        return bool(
-            self.by_all
-            or shop.counts_moved
-            or self.moved_on
-            or self.states
-            or shop.near
-            or shop.orders_changed
-            or shop.agents_changed
-        )
+        moved = shop.counts_moved or shop.orders_changed or shop.agents_changed or bool(shop.near)
+        return moved or self.by_all or self.moved_on or bool(self.states)
 
     def _is_awake(self, lookout: Lookout, anew: bool) -> bool:
         watched = lookout.watched
