@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import socket
 import sqlite3
@@ -22,6 +23,7 @@ from rules.problems import RulesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from monitor.settings import Settings
 
@@ -249,10 +251,22 @@ def _door(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("fail", str(error))
     else:
         yield Finding("ok", f"tokens: {tokens}")
-    yield _address(settings)
+    yield _address(settings, configuration.place(settings.data))
 
 
-def _address(settings: Settings) -> Finding:
+def _holds(data: Path) -> bool:
+    """Whether a daemon runs on a folder, as far as can be told from here."""
+    try:
+        with (data / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _address(settings: Settings, data: Path) -> Finding:
     import httpx  # noqa: PLC0415
 
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as door:
@@ -268,6 +282,10 @@ def _address(settings: Settings) -> Finding:
         problems = answer.json()["problems"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Finding("fail", taken, "stop what listens there, or name another address as `listen`")
+    clustered = settings.kafka.model_fields_set or settings.postgres.url
+    if not clustered and not _holds(data):  # workers and desks hold no folder
+        what = f"a daemon answers at {settings.listen}, and none runs on {data}: it is another one's"
+        return Finding("fail", what, "name another address as `listen`")
     if answer.is_success:
         return Finding("ok", f"a daemon answers at {settings.listen} and is ready")
     return Finding("warn", f"the daemon at {settings.listen} is not ready: {'; '.join(problems)}")

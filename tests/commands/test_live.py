@@ -45,6 +45,20 @@ def daemon(tmp_path):
             assert process.wait(PATIENCE_S) == 0
 
 
+def test_the_doctor_tells_its_own_daemon_from_anothers(daemon, tmp_path_factory):
+    """Both answer at the address; only one of them runs on the folder of this configuration."""
+    folder, url = daemon
+    address = url.removeprefix("http://")
+    own = folder / "slawatch.yaml"
+    own.write_text(own.read_text().replace("listen: 127.0.0.1:0", f"listen: {address}"))
+    assert f"a daemon answers at {address} and is ready" in slawatch("doctor", cwd=folder).stdout
+    other = tmp_path_factory.mktemp("other")
+    (other / "slawatch.yaml").write_text(f"listen: {address}\n")
+    done = slawatch("doctor", cwd=other)
+    assert done.returncode == 1
+    assert "it is another one's; name another address" in done.stdout
+
+
 def test_traffic_goes_in_and_is_there(daemon):
     """A simulated hour of yesterday: all of it accepted, nothing refused, every shop listed."""
     folder, url = daemon
