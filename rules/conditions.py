@@ -104,6 +104,14 @@ def horizon_ms(condition: Condition) -> int:
     return (min if isinstance(condition, All) else max)(map(horizon_ms, condition.parts))
 
 
+def from_the_ask(condition: Condition) -> bool:
+    """Whether it may hold of a conversation as soon as the customer has asked."""
+    if isinstance(condition, Compare):
+        later = {"seconds_left": ("<=", "<", "=="), "wait": (">=", ">", "==")}
+        return condition.op not in later.get(condition.figure, ())
+    return (all if isinstance(condition, All) else any)(map(from_the_ask, condition.parts))
+
+
 def _compare(compare: Compare, terms: Terms, *, absent: bool) -> Test:
     figure, passes, (limit, per) = FIGURES[compare.figure], _OPERATORS[compare.op], compare.limit
     if figure.item:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rules import budget
 from rules.bounds import OF_DAYS, bound_of, until_another_miss, until_the_day_ends
-from rules.conditions import Terms, Test, compile_condition, compile_level, decided, horizon_ms, limits_of
+from rules.conditions import (
+    Terms,
+    Test,
+    compile_condition,
+    compile_level,
+    decided,
+    from_the_ask,
+    horizon_ms,
+    limits_of,
+)
 from rules.pack import Limit
 from rules.reading import Bound
 from rules.transition import Facts, Item
@@ -75,6 +84,7 @@ class Judge:
         self._of_items = rule.each == "conversation"
         self.ends_daily = not self._of_items and measure is not None and self.period == "day"
         conditions = [level.condition for level in (rule.crit, rule.warn) if level]
+        self._at_once = self._of_items and any(map(from_the_ask, conditions))
         self.horizon_ms = max(map(horizon_ms, conditions), default=0) if self._of_items else 0
         conditions += [rule.only_if] if rule.only_if else []
         self._waits_ms = limits_of(conditions, "oldest_wait")
@@ -132,6 +142,7 @@ class Judge:
     def marks_ms(self, within_ms: int) -> tuple[int, ...]:
         """How long before a deadline, ``within_ms`` after its ask, an item's comparisons may turn."""
         leads = [*self._leads_ms, *(within_ms - wait_ms for wait_ms in self._item_waits_ms)]
+        leads += [within_ms] if self._at_once else []
         return tuple(sorted({lead - after for lead in leads for after in (0, 1)}))
 
     def due_ms(self, reading: Reading) -> int:

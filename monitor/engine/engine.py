@@ -156,6 +156,7 @@ class Engine:
         self.ids.horizon_ms = 2 * spec.lateness_ms
         for shop in self.shops.values():
             shop.use(spec)
+            shop.near.clear()  # of marks that may be none any more
             for number, day in shop.days.items():
                 day.mark(shop.pack.on(number))
                 day.settle()

@@ -113,6 +113,26 @@ def near(seconds: int, *shops: str) -> RuleSet:
     )
 
 
+@pytest.mark.parametrize(
+    ("more", "fires_s"),
+    [
+        ((), 1),  # as soon as somebody waits
+        ((Compare("wait", ">=", (60_000, 1), ">= 1m"),), 61),
+        ((Compare("seconds_left", "<=", (80_000, 1), "<= 80"),), 101),
+    ],
+)
+def test_a_rule_on_conversations_sees_them_from_when_it_can_hold(more, fires_s):
+    level = Level(All((Compare("costs_budget", "==", (1, 1), "true"), *more)))
+    rule = Rule("r", Text("r"), measure="m", each="conversation", warn=level)
+    shard = Shard(Plan({"mall": (pack(),)}, RuleSet({"r": rule}), quiet_gaps=True))
+    begin_ms = MIDNIGHT_MS + 10 * HOUR_MS
+    told = list(shard.step([Record(1, begin_ms + 500, [said(1, begin_ms + 500)], "f")]).transitions)
+    for second in range(1, 240):
+        at_ms = begin_ms + 1_000 * second
+        told += shard.step([Record(1 + second, at_ms, [])]).transitions
+    assert [(t.to_state, (t.at_ms - begin_ms) // 1_000) for t in told] == [("firing", fires_s), ("ok", 181)]
+
+
 def test_a_customer_who_writes_a_thousand_messages_costs_no_more_than_their_number():
     """Each has a deadline of its own, and rules look at each: one timer a round, not one a message."""
     shard = Shard(Plan({"mall": (pack(unit="message"),)}, near(80), quiet_gaps=True))
