@@ -88,6 +88,7 @@ class Judge:
         self.horizon_ms = max(map(horizon_ms, conditions), default=0) if self._of_items else 0
         conditions += [rule.only_if] if rule.only_if else []
         self._waits_ms = limits_of(conditions, "oldest_wait")
+        self.of_oldest = bool(self._waits_ms)
         self._item_waits_ms = limits_of(conditions, "wait")
         self._leads_ms = limits_of(conditions, "seconds_left")
         self.timed = bool(self.horizon_ms or self._waits_ms or rule.no_data)

@@ -87,7 +87,8 @@ class Watched:
         self.by_items = by_items and gate == NEAR
         self.counts = self.span > 0
         self.bounded = self.counts or gate == AGENTS
-        self.timed = judge.timed and rule.each != "conversation"
+        # Conversations are looked at by their marks, which say nothing of the one that has waited longest.
+        self.timed = judge.timed and (rule.each != "conversation" or judge.of_oldest)
 
 
 class Lookout:

@@ -118,6 +118,7 @@ def near(seconds: int, *shops: str) -> RuleSet:
     [
         ((), 1),  # as soon as somebody waits
         ((Compare("wait", ">=", (60_000, 1), ">= 1m"),), 61),
+        ((Compare("oldest_wait", ">=", (60_000, 1), ">= 1m"),), 61),
         ((Compare("seconds_left", "<=", (80_000, 1), "<= 80"),), 101),
     ],
 )
