@@ -24,7 +24,7 @@ from monitor.web.phone import Phone, phone_routes
 from monitor.web.problems import add_handlers
 from monitor.web.receipts import receipt_routes
 from monitor.web.rules import rules_routes
-from monitor.web.shell import Shell
+from monitor.web.shell import OneAddress, Shell
 from monitor.web.silences import silence_routes
 from monitor.web.stream import Streams
 from monitor.web.sums import SumsPort, sums_routes
@@ -151,7 +151,9 @@ def _live_app(title: str, ports: WebPorts, options: WebOptions) -> tuple[FastAPI
 
 def bare_app(title: str, streams: Streams, **more: Any) -> FastAPI:
     """An application that answers nothing yet; it describes itself by pages of ours, or not at all."""
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None, **more)
+    undescribed: dict[str, Any] = dict.fromkeys(("docs_url", "redoc_url", "openapi_url"))
+    app = FastAPI(title=title, redirect_slashes=False, **undescribed, **more)
+    app.add_middleware(OneAddress)
     app.state.streams = streams
     add_handlers(app)
     return app

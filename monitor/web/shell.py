@@ -1,4 +1,4 @@
-"""Around every request: security headers, metrics, and an answer to what nobody expected."""
+"""Around every request: its address, security headers, metrics, and an answer to what nobody expected."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
+
+
+class OneAddress:
+    """Takes an address with a slash at its end for the one without.
+
+    A redirect would lose the events of a client that does not follow it, or not with its body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; a slash that was sent as ``%2F`` belongs to a name and stays."""
+        if scope["type"] == "http" and scope["raw_path"].endswith(b"/"):
+            scope["path"] = scope["path"].removesuffix("/") or "/"
+        await self._app(scope, receive, send)
 
 
 class Shell:

@@ -67,6 +67,17 @@ def test_shops_at_risk_and_alerts_are_given_as_the_view_orders_them(house, clien
     assert client.get("/api/v1/alerts").json()["alerts"][0]["id"] == alert(2).id
 
 
+@pytest.mark.parametrize("path", ["/docs", "/metrics", "/readyz", "/api/v1/shops", "/static/page.js"])
+def test_a_slash_at_the_end_is_the_same_address(client, path):
+    assert client.get(path + "/", follow_redirects=False).status_code == client.get(path).status_code == 200
+
+
+def test_a_slash_that_belongs_to_a_name_is_none_of_the_address(house, client):
+    house.behind.shown_shops = [shop(1), replace(shop(1), shop_id="s1/", name="another")]
+    assert client.get("/api/v1/shops/pinduoduo/s1/").json()["name"] == "第1旗舰店"
+    assert client.get("/api/v1/shops/pinduoduo/s1%2F").json()["name"] == "another"
+
+
 def test_an_alert_is_acknowledged_with_who_and_why(house, client):
     house.behind.shown_alerts = [alert(1)]
     answer = client.post(f"/api/v1/alerts/{alert(1).id}/ack", json={"comment": "on it"})

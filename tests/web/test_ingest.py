@@ -57,6 +57,12 @@ def test_a_bad_event_is_refused_by_index_and_reason_the_others_are_taken(house, 
     assert client.get("/healthz").status_code == 200
 
 
+def test_a_slash_at_the_end_of_the_address_loses_no_event(house, client):
+    answer = client.post("/api/v1/events/?source=shop", content=raw("good-1"), follow_redirects=False)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+    assert house.behind.ids == ["good-1"]
+
+
 def test_everything_bad_at_once_costs_nothing_of_the_good(client):
     events = [raw(f"g{number}") for number in range(20)]
     body = b"\n".join(part for pair in zip(events, [*BAD.values()] * 3, strict=False) for part in pair)
