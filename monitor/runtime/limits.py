@@ -84,6 +84,7 @@ SAVE_LOOK_S = 0.5  # … and while none is
 CAUGHT_UP_MS = 3_000  # a shard whose last own tick, read back, is younger judges in time
 TICK_TIMEOUT_MS = 10_000  # a tick that cannot be written for so long is given up, for the next one
 LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before the group has settled
+REREAD_S = 5.0  # what cannot be read of a partition is read again so often
 TOPIC_LOOK_S = 30.0  # a worker looks so often whether the topic is still the same
 CALL_S = 3.0  # a worker says so often which shards it judges, the leading desk looks as often …
 CALLED_MS = 15_000  # … and takes for gone who was silent for so long

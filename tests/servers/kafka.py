@@ -217,6 +217,10 @@ class Kafka:
         shutil.rmtree(self._folder / "data")
         self._format()
 
+    def log_of(self, topic: str, partition: int) -> Path:
+        """The file of a partition that was never rolled."""
+        return self._folder / "data" / f"{topic}-{partition}" / f"{0:020d}.log"
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)

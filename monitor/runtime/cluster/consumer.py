@@ -18,17 +18,19 @@ then, in another task, ``perform_seek``, which calls ``seek_to_committed``. Four
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
 from aiokafka.consumer import fetcher
-from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import ConsumerRecord
 from faust.serializers.codecs import Codec
 from faust.transport.drivers import aiokafka as driver
 
+from monitor.runtime.cluster.unpack import BareRecords, Unreadable, in_order
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from faust.types import TP
 
@@ -59,6 +61,12 @@ class Holder(Protocol):
     def next_of(self, partition: int) -> int | None:
         """The next record of a shard that is held; None: it is not, or not yet."""
 
+    def unreadable(self, partition: int, bad: Unreadable) -> None:
+        """A partition is read no further, until ``read_from`` is asked to try again."""
+
+    def missing(self, partition: int, first: int, end: int) -> None:
+        """The topic has no records from ``first`` to ``end`` of a partition; it is read on behind them."""
+
 
 class Through(Codec):
     """Hands values on as they are: batches are no bytes."""
@@ -68,31 +76,6 @@ class Through(Codec):
 
     def _dumps(self, s: Any) -> Any:
         return s
-
-
-class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types for it
-    """aiokafka's records as they are unpacked: a copy of each in Python cost a tenth of a worker's time.
-
-    A header whose name is no text stops aiokafka, and with it every shard of every worker in turn: what is
-    left of its sender's batch is passed over instead.
-    """
-
-    next_fetch_offset: int
-
-    def _unpack_records(self) -> Iterator[Fetched]:
-        while self._records.has_next():
-            batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
-                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            try:
-                for record in () if batch.is_control_batch else batch:
-                    if record.offset >= self.next_fetch_offset:
-                        self.next_fetch_offset = record.offset + 1
-                        yield record
-            except UnicodeDecodeError as error:
-                place = {"partition": self._tp.partition, "first": self.next_fetch_offset}
-                log.error("records passed over", **place, end=batch.next_offset, error=str(error))  # noqa: TRY400
-            self.next_fetch_offset = batch.next_offset
 
 
 class CommitThread(driver.AIOKafkaConsumerThread):
@@ -116,6 +99,7 @@ class PackedConsumer(driver.Consumer):
         self.stale = 0  # records handed over that do not follow the last ones
         self._pending: frozenset[TP] | None = None  # assigned, not seen by ``seek_to_committed`` yet
         self._expected: dict[TP, int] = {}  # the next record of partitions that are read
+        self._fetched_s: dict[TP, float] = {}  # when there was last anything to read
         self._runs: dict[int, int] = {}
         self._gaps: dict[TP, tuple[int, int]] = {}  # what was expected, and how often in vain
         self._seeking = asyncio.Lock()
@@ -130,12 +114,26 @@ class PackedConsumer(driver.Consumer):
         return {
             tp: [_packed(tp.topic, Batch(tp.partition, self.run_of(tp.partition), records))]
             for tp, records in (fetched or {}).items()
-            if records and await self._follows(tp, records)
+            if records and await self._is_sound(tp, records)
         }
 
     def run_of(self, partition: int) -> int:
         """The run in which a partition is read now."""
         return self._runs.get(partition, 0)
+
+    async def _is_sound(self, tp: TP, records: list[Any]) -> bool:
+        """Whether there is something to hand over; what cannot be read is told once it comes first."""
+        self._fetched_s[tp] = time.monotonic()
+        bad = records.pop() if isinstance(records[-1], Unreadable) else None
+        if (sound := in_order(records, self._end(tp))) < len(records):
+            bad = Unreadable(self._expected.get(tp, -1), f"it says to be record {records[sound].offset}")
+            del records[sound:]
+        if records:
+            return await self._follows(tp, records)
+        if bad is not None and bad.offset == self._expected.get(tp):
+            self.pause_partitions({tp})
+            self.transport.holder.unreadable(tp.partition, bad)
+        return False
 
     async def _follows(self, tp: TP, records: Sequence[Fetched]) -> bool:
         """Whether a batch begins where the last one ended; if it lies beyond, fetch again from there."""
@@ -146,7 +144,7 @@ class PackedConsumer(driver.Consumer):
             tries = self._gaps[tp][1] + 1 if self._gaps.get(tp, (-1, 0))[0] == expected else 1
             self._gaps[tp] = (expected, tries)
             if tries > GAP_TRIES:
-                log.warning("records are gone", partition=tp.partition, expected=expected, first=first)
+                self.transport.holder.missing(tp.partition, expected, first)
                 expected = first
         if first == expected:
             self._expected[tp] = records[-1].offset + 1
@@ -209,7 +207,7 @@ class PackedConsumer(driver.Consumer):
         return True
 
     def _begin_run(self, tp: TP, offset: int) -> None:
-        self._expected[tp] = offset
+        self._expected[tp], self._fetched_s[tp] = offset, time.monotonic()
         self._runs[tp.partition] = self.run_of(tp.partition) + 1
 
     def hold_back(self, partition: int) -> None:
@@ -229,8 +227,16 @@ class PackedConsumer(driver.Consumer):
 
     def lag(self, partition: int, offset: int) -> int:
         """Records of a partition from ``offset`` on, as of the last fetch."""
+        return max(0, self._end(self._new_topicpartition(self.transport.topic, partition)) - offset)
+
+    def fetches(self, partition: int) -> tuple[int, float]:
+        """The next record to be fetched (-1: none is), and the seconds since one was."""
         tp = self._new_topicpartition(self.transport.topic, partition)
-        return max(0, (self.highwater(tp) or 0) - offset) if tp in self.assignment() else 0
+        return self._expected.get(tp, -1), time.monotonic() - self._fetched_s.get(tp, 0.0)
+
+    def _end(self, tp: TP) -> int:
+        """Where a partition ends, as of the last fetch."""
+        return (self.highwater(tp) or 0) if tp in self.assignment() else 0
 
     async def _seek_safely(self, offsets: Mapping[TP, int]) -> bool:
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.parts import Parts
     from monitor.runtime.cluster.records import Fetched
     from monitor.runtime.cluster.tick import Tick
+    from monitor.runtime.health import Health
     from monitor.runtime.refusals import Refusals
     from monitor.shard.shard import Shard
     from monitor.sources.found import Rejected
@@ -122,11 +123,7 @@ class HeldShard(ShardDriver):
             )
         lost = kept - max(lease.floor, self.state.engine.skips_until + 1)  # state may be beyond the floor
         if lease.floor_clock_ms and lost > 0:
-            what = "records expired before they were folded"
-            mend = "raise kafka.retention, and `slawatch topics create`"
-            log.error(what, shard=self.partition, records=lost, mend=mend)
-            self._health.failed(RETENTION, f"shard {self.partition}: {lost} {what}")
-            self._health.well(RETENTION)  # counted in the metrics; nothing mends it any more
+            tell_expired(self._health, self.partition, lost)
         return max(lease.floor, kept)
 
     async def still_ours(self) -> bool:
@@ -187,3 +184,12 @@ class HeldShard(ShardDriver):
             partial(self._parts.make_shard, self.partition),
             lambda: 0,
         )
+
+
+def tell_expired(health: Health, partition: int, records: int) -> None:
+    """Say that so many records of a partition are gone that nobody has folded."""
+    what = "records expired before they were folded"
+    mend = "raise kafka.retention, and `slawatch topics create`"
+    log.error(what, shard=partition, records=records, mend=mend)
+    health.failed(RETENTION, f"shard {partition}: {records} {what}")
+    health.well(RETENTION)  # counted in the metrics; nothing mends it any more

@@ -13,10 +13,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from alerting.errors import Fenced, StoreBusy
 from monitor.runtime import limits
-from monitor.runtime.cluster.held import HeldShard
+from monitor.runtime.cluster.held import HeldShard, tell_expired
 from monitor.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.consumer import Batch, PackedConsumer
     from monitor.runtime.cluster.ends import Ends
     from monitor.runtime.cluster.parts import Parts
+    from monitor.runtime.cluster.unpack import Unreadable
 
 log = structlog.get_logger(__name__)
+BROKEN = "docs/operations.md, Bytes of the topic are broken"
 
 
 class Owner:
@@ -53,7 +56,8 @@ class Owner:
         self._assigned = asyncio.Event()  # cleared while a rebalance is under way
         self._checking: set[asyncio.Task[None]] = set()
         self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
-        self._again_s: dict[int, float] = {}  # partition → not to be taken before
+        self._again_s: dict[int, float] = {}  # partition → not to be taken, or read again, before
+        self.unread: set[int] = set()  # held, and read no further
 
     @property
     def loads(self) -> bool:
@@ -69,6 +73,7 @@ class Owner:
         self.rebalances += 1
         self.rebalance_began_s = time.monotonic()
         self._again_s.clear()
+        self.unread.clear()
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Forget what is not ours any more, look whether the rest still is, load what is missing."""
@@ -90,6 +95,21 @@ class Owner:
         """The next record of a shard that is held; None: it is not, or not yet."""
         held = self.held.get(partition)
         return held.next if held is not None else None
+
+    def unreadable(self, partition: int, bad: Unreadable) -> None:
+        """Hold its shard where it stands, so that what it has is stored, and read there again and again."""
+        if self._failed.get(partition, (0.0, -1))[1] != bad.offset:
+            log.error("record cannot be read", shard=partition, position=bad.offset, why=bad.why)
+        self._failed[partition] = (limits.REREAD_S, bad.offset)
+        self._again_s[partition] = time.monotonic() + limits.REREAD_S
+        self.unread.add(partition)
+        what = f"shard {partition}: record {bad.offset} of its partition cannot be read: {bad.why}"
+        zh = f"分片 {partition}：分区中第 {bad.offset} 条记录无法读取：{bad.why}"
+        self._parts.health.failed(part_of(partition), f"{what}; see {BROKEN}", f"{zh}；见 {BROKEN}")
+
+    def missing(self, partition: int, first: int, end: int) -> None:
+        """Say so, if they were deleted; the mark of a sender's transaction is no record either."""
+        self._in_background(self._tell_missing(partition, first, end))
 
     # feeding
 
@@ -118,9 +138,15 @@ class Owner:
         """Each second, take again what is ours and neither held nor being loaded."""
         while True:
             await asyncio.sleep(1.0)
+            now_s = time.monotonic()
             for partition in self.assignment - self.held.keys() - self._loading.keys():
-                if time.monotonic() >= self._again_s.get(partition, 0.0):
+                if now_s >= self._again_s.get(partition, 0.0):
                     self._begin_load(partition)
+            for partition in [one for one in self.unread if now_s >= self._again_s[one]]:
+                self._again_s[partition] = now_s + limits.REREAD_S
+                held = self.held.get(partition)
+                if held is None or await self._consumer().read_from(partition, held.next):
+                    self.unread.discard(partition)
 
     def let_go(self) -> None:
         """Hold nothing until the topic is the store's again; what is not stored is in that topic."""
@@ -149,6 +175,15 @@ class Owner:
             self._drop(held)
             if held.partition in self.assignment:
                 self._begin_load(held.partition)
+
+    async def _tell_missing(self, partition: int, first: int, end: int) -> None:
+        try:
+            lost = min(end, await self._ends.first_kept(partition)) - first
+        except KafkaError as error:
+            log.warning("records missing", shard=partition, first=first, end=end, error=repr(error))
+            return
+        if lost > 0:
+            tell_expired(self._parts.health, partition, lost)
 
     def _begin_load(self, partition: int) -> None:
         if partition not in self._loading and not (self.stopping or self.barred):

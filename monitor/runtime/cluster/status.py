@@ -15,7 +15,7 @@ from monitor.web.ports import SourceStatus, Status
 from rules.pack import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from monitor.runtime.cluster.held import HeldShard
     from monitor.runtime.cluster.worker import Worker
@@ -42,6 +42,15 @@ class WorkerStatus:
         now_ms = self._worker.parts.clock.now_ms()
         return now_ms - min(held.caught_up_ms, held.arrival_ms) < limits.CAUGHT_UP_MS
 
+    def _starved(self, held: HeldShard) -> Iterator[Text]:
+        """What to say where all that was fetched is folded, and of what there is nothing is given."""
+        place, silent_s = self._worker.consumer.fetches(held.partition)
+        unread = held.partition in self._worker.owner.unread
+        if place == held.next <= held.tick_offset and 1000 * silent_s >= limits.LAG_TOLD_MS and not unread:
+            who = f"shard {held.partition}: the broker gives nothing from record {place} of its partition on"
+            zh = f"分片 {held.partition}：代理不返回分区第 {place} 条起的记录；见代理日志"
+            yield Text(zh, f"{who}; see its log")
+
     def status(self) -> Status:
         """What is wrong, and whether every shard of ours is judged in time."""
         owner, health = self._worker.owner, self._worker.parts.health
@@ -60,6 +69,7 @@ class WorkerStatus:
             for partition, lag_ms in sorted(lags.items())
             if lag_ms >= limits.LAG_TOLD_MS
         ]
+        problems += [text for held in owner.held.values() for text in self._starved(held)]
         return Status(
             ready=not problems,
             now_ms=min((held.arrival_ms for held in owner.held.values()), default=0),

@@ -134,7 +134,7 @@ class Worker:
         if owner.rebalance_began_s and not owner.loads:  # a large state takes longer to read
             waiting = time.monotonic() - owner.rebalance_began_s > self._meets_s
         else:
-            waiting = any(self.lag(p) for p in list(owner.held))
+            waiting = any(self.lag(p) for p in owner.held.keys() - owner.unread)
         return mark, waiting and "store" not in self.parts.health.problems
 
     async def _rejoin(self) -> None:

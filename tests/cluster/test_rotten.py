@@ -1,0 +1,115 @@
+"""Bytes of the topic that broke on the broker's disk: one shard stands there and says so; others go on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from monitor.runtime import limits
+from monitor.runtime.cluster.owner import BROKEN
+from monitor.runtime.cluster.status import WorkerStatus
+from monitor.runtime.cluster.unpack import BareRecords, Unreadable
+from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
+from tests.waiting import until
+
+pytestmark = pytest.mark.live
+# Of a batch as Kafka stores it: where a field lies, and what is written there.
+LENGTH, PAYLOAD, PLACE = (8, b"\0\0\0\4"), (70, b"!!!!"), (0, b"\0\0\0\0\0\1\0\0")
+
+
+def batches(path):
+    """First record, next record and place in the file of each batch of a segment."""
+    data, place, found = path.read_bytes(), 0, []
+    while place + 27 <= len(data):
+        first = int.from_bytes(data[place : place + 8])
+        found.append((first, first + 1 + int.from_bytes(data[place + 23 : place + 27]), place))
+        place += 12 + int.from_bytes(data[place + 8 : place + 12])
+    return found
+
+
+def rot(kafka, topic, partition, number, field):
+    """Write over a field of a partition's batch of that number, as a disk does; where it began and ended."""
+    path = kafka.log_of(topic, partition)
+    first, end, place = batches(path)[number]
+    with path.open("r+b") as file:
+        file.seek(place + field[0])
+        file.write(field[1])
+    return first, end
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(limits, "REREAD_S", 0.2)
+    monkeypatch.setattr(limits, "LAG_TOLD_MS", 3_000)
+
+
+@pytest.fixture
+def topic(own_kafka, topic_name):
+    settings = settings_of(own_kafka, topic_name)
+    make_topic(settings)
+    for n in range(5):
+        send(settings, 100 * n, 100)
+    return settings
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_that_cannot_be_read_stops_its_shard_until_it_is_passed_over(own_kafka, topic, tmp_path):
+    """Another worker is no better off; what its shard has folded is stored, and goes on behind the batch."""
+    whole = batches(own_kafka.log_of(topic.topic, 1))[-1][1]
+    first, end = rot(own_kafka, topic.topic, 1, 2, PAYLOAD)
+
+    async def scene():
+        async with working(topic, tmp_path) as it:
+            await until(lambda: "shard 1" in it.parts.health.problems, what="that it is said")
+            said = it.parts.health.problems["shard 1"]
+            why = f"cannot be read: the checksum of its batch, up to record {end - 1}, is wrong; see {BROKEN}"
+            assert said == f"shard 1: record {first} of its partition {why}"
+            await until(lambda: all(it.owner.held[p].caught_up_ms for p in (0, 2)), what="the others go on")
+            assert folded(it)[1] == first
+            assert not it.progress()[1], "a new process would find the same bytes"
+        async with working(topic, tmp_path) as it:
+            await until(lambda: "shard 1" in it.parts.health.problems, what="that the next one says it")
+            assert folded(it)[1] == 0, "what came before is in the stored state"
+            admin = KafkaAdminClient(bootstrap_servers=topic.brokers)
+            admin.delete_records({TopicPartition(topic.topic, 1): end})
+            admin.close()
+            await until(lambda: caught_up(it) and not it.parts.health.problems, what="all shards well")
+            assert folded(it)[1] == whole - end
+            assert it.parts.health.failures["retention"] == 1, "what was passed over is told"
+
+    asyncio.run(scene())
+
+
+def test_bytes_without_a_meaning_are_what_ends_a_fetch():
+    class Meaningless:
+        def has_next(self):
+            return True
+
+        def next_batch(self):
+            raise SystemError("Negative size passed to PyBytes_FromStringAndSize")
+
+    tp = TopicPartition("events", 1)
+    assert [*BareRecords(tp, Meaningless(), [], 50, None, None, check_crcs=True, isolation_level=0)] == [
+        Unreadable(50, "Negative size passed to PyBytes_FromStringAndSize")
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_has_the_wrong_place_or_is_not_given_is_told_and_the_others_go_on(own_kafka, topic, tmp_path):
+    wrong, _ = rot(own_kafka, topic.topic, 1, 2, PLACE)
+    first, _ = rot(own_kafka, topic.topic, 2, 2, LENGTH)
+    said = {
+        f"shard 1: record {wrong} of its partition cannot be read: it says to be record 65536; see {BROKEN}",
+        f"shard 2: the broker gives nothing from record {first} of its partition on; see its log",
+    }
+
+    async def scene():
+        async with working(topic, tmp_path) as it:
+            status = WorkerStatus(it)
+            await until(lambda: said <= {problem.en for problem in status.status().problems}, what="both")
+            await until(lambda: it.owner.held[0].caught_up_ms, what="the other goes on")
+            assert (folded(it)[1], folded(it)[2]) == (wrong, first)
+
+    asyncio.run(scene())
