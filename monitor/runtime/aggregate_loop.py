@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
+PART = "aggregate"
 ROW = ("", "aggregate")  # its one row of state
 NO_PLAN = Plan({}, RuleSet())
 _missing = msgspec.msgpack.Decoder(list[int]).decode
@@ -90,8 +91,10 @@ class AggregateLoop:
                 log.warning("aggregate shard lost", error=str(error))
                 self.shard = None
             except (StoreBusy, StoreFull) as error:  # it is folded again from what is stored
-                log.warning("aggregate shard waits", error=str(error))
+                self._thread.health.failed(PART, f"{PART}: {error}")
                 self.shard = None
+            else:
+                self._thread.health.well(PART)
             await self._clock.wait(self._wake, self._clock.now_ms() + limits.TICK_MS)
 
     def wake(self) -> None:

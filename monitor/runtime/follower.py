@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from monitor.runtime import limits
 from monitor.runtime.followed_file import Batch, listed, news
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from monitor.store.journal import Journal
     from monitor.web.ports import Receipt
 
-log = structlog.get_logger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Place).decode
 
@@ -197,8 +195,6 @@ class Follower:
             self._health.well(self._part)
             return
         what = f"{self._part}: {'; '.join(troubles[:3])}"
-        if self._health.problems.get(self._part) != what:
-            log.warning("directory not followed", source=self._directory.name, problem=what)
         self._health.failed(self._part, what)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,25 +19,40 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Health:
-    """Problems by the part that has them; a part with none is well."""
+@dataclass(slots=True)
+class _Trouble:
+    """What is wrong with a part, and since when, in seconds of the monotonic clock."""
 
-    def __init__(self) -> None:
+    what: Text
+    since_s: float
+    logged_s: float
+    times: int = 1
+
+
+class Health:
+    """Problems by the part that has them; a part with none is well.
+
+    The log has a problem as it begins, while it lasts every ten minutes, and its end: what fails each second
+    of a night says so a few dozen times.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.notices: dict[str, Text] = {}  # by what they are of: not as it should be, but nothing is wrong
-        self._problems: dict[str, Text] = {}
-        self.failures: dict[str, int] = {}
+        self.failures = Counter[str]()
+        self._troubles: dict[str, _Trouble] = {}
+        self._monotonic_s = monotonic_s
 
     @property
     def problems(self) -> Mapping[str, str]:
         """Each troubled part with one line about it."""
-        return {part: what.en for part, what in self._problems.items()}
+        return {part: trouble.what.en for part, trouble in self._troubles.items()}
 
     @property
     def told(self) -> tuple[Text, ...]:
         """What ``problems`` says, in both languages."""
-        return tuple(self._problems.values())
+        return tuple(trouble.what for trouble in self._troubles.values())
 
-    def failed(self, part: str, what: str, zh: str = "") -> None:
+    def failed(self, part: str, what: str, zh: str = "", error: Exception | None = None) -> None:
         """Note that a part has a problem, and count it.
 
         Args:
@@ -42,32 +60,55 @@ class Health:
             what: The problem, in one line.
             zh: The same in Chinese; where nobody wrote it, as with the error of a library, the line is named
                 as a fault of ours.
+            error: What nobody foresaw: the log has where it came from.
         """
-        self._problems[part] = Text(zh or f"故障：{what}", what)
-        self.failures[part] = self.failures.get(part, 0) + 1
+        self.failures[part] += 1
+        now_s, told = self._monotonic_s(), Text(zh or f"故障：{what}", what)
+        trouble = self._troubles.get(part)
+        if trouble is None:
+            self._troubles[part] = _Trouble(told, now_s, now_s)
+            log.error("part failed", part=part, problem=what, exc_info=error)
+            return
+        trouble.what, trouble.times = told, trouble.times + 1
+        if now_s - trouble.logged_s >= limits.TROUBLE_LOGGED_S:
+            trouble.logged_s = now_s
+            log.error("part failed", part=part, problem=what, **_course(trouble, now_s), exc_info=error)
 
     def well(self, part: str) -> None:
         """Note that a part works."""
-        self._problems.pop(part, None)
+        if trouble := self._troubles.pop(part, None):
+            log.info("part is well again", part=part, **_course(trouble, self._monotonic_s()))
+
+
+def _course(trouble: _Trouble, now_s: float) -> dict[str, int]:
+    return {"times": trouble.times, "for_s": round(now_s - trouble.since_s)}
 
 
 async def keep_running(part: str, body: Callable[[], Awaitable[None]], health: Health) -> None:
     """Run a part for ever: a failure is told and the part started again, while all others go on.
 
-    The pause doubles from a second to a minute and starts over once the part has run for a minute.
+    The pause doubles from a second to a minute. Once the part has run for a minute it starts over, and what
+    was wrong is over; a part may say so itself before.
     """
     loop = asyncio.get_running_loop()
-    pause_s = limits.RESTART_PAUSE_S
+    pause_s, told = limits.RESTART_PAUSE_S, ""
+
+    def recovered() -> None:
+        nonlocal pause_s
+        pause_s = limits.RESTART_PAUSE_S
+        if health.problems.get(part) == told:
+            health.well(part)
+
     while True:
-        started = loop.time()
+        running = loop.call_later(limits.RESTART_PAUSE_MAX_S, recovered)
         try:
             await body()
-        except Exception as error:
-            health.failed(part, f"{part}: {error or type(error).__name__}")
-            log.exception("part failed", part=part)
+        except Exception as error:  # noqa: BLE001 - whatever it is: it is told, and tried again
+            told = f"{part}: {error or type(error).__name__}"
+            health.failed(part, told, error=error)
         else:
             return
-        if loop.time() - started > limits.RESTART_PAUSE_MAX_S:
-            pause_s = limits.RESTART_PAUSE_S
+        finally:
+            running.cancel()
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)

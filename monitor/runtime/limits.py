@@ -30,6 +30,7 @@ PARTS_KEPT_MS = 600_000  # parts that are in the stored state are deleted so muc
 PARTS_READ = 10_000  # rows read at once
 
 # parts
+TROUBLE_LOGGED_S = 600.0  # a problem that lasts is logged again so often
 RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each failure …
 RESTART_PAUSE_MAX_S = 60.0  # … up to this
 

@@ -228,7 +228,6 @@ class ShardDriver:
             )  # it may be what a slow store could not take
             self.shard.checkpoint_failed(taken)
             self._health.failed("store", str(error))
-            log.warning("state not stored", shard=self._number, error=str(error))
             return None
         if self._refused:
             self._refused = False

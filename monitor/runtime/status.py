@@ -7,8 +7,6 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import structlog
-
 from monitor.lines import tell_alerts, tell_delivery
 from monitor.runtime import limits
 from monitor.sinks.metrics import DeskMetrics
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from monitor.sources.found import Rejected
     from monitor.web.ports import SourceStatus
 
-log = structlog.get_logger(__name__)
 _LATER = ("repeat", "escalate", "remind", "lapsed")  # kinds that are planned and may never be needed
 
 
@@ -146,8 +143,8 @@ def set_alerts(metrics: Metrics, desk: Desk | None) -> None:
 
 def account_failed(health: Health, account: str, error: Exception) -> None:
     """Note that an account of the sender met what should not have happened."""
-    health.failed(f"account {account}", f"account {account}: {error or type(error).__name__}")
-    log.error("account failed", account=account, exc_info=error)
+    part = f"account {account}"
+    health.failed(part, f"{part}: {error or type(error).__name__}", error=error)
 
 
 def account_well(health: Health, account: str) -> None:

@@ -70,7 +70,6 @@ class Ticker:
             written = await asyncio.wrap_future(self._journal.tick(changed))
         except JournalError as error:  # without a clock nothing is judged: said, and tried again each second
             self._health.failed("journal", str(error))
-            log.exception("tick not written", error=str(error))
             await self._tell_unjudged(error)
             return
         self._health.well("journal")

@@ -45,7 +45,7 @@ class StoreThread(WorkerThread):
 
     def __init__(self, name: str, health: Health) -> None:
         super().__init__(name)
-        self._health = health
+        self.health = health
 
     async def until_stored(
         self, write: Callable[[], object], refused: Callable[[], Awaitable[object]] | None = None
@@ -61,10 +61,9 @@ class StoreThread(WorkerThread):
             try:
                 await self.run(write)
             except (StoreFull, StoreBusy) as error:
-                self._health.failed("store", str(error))
-                log.warning("not stored", error=str(error), again_in_s=pause_s)
+                self.health.failed("store", str(error))
             else:
-                self._health.well("store")
+                self.health.well("store")
                 return
             if refused is not None:
                 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock, SystemClock
@@ -82,6 +83,50 @@ def test_a_failing_part_runs_again_and_the_others_never_notice(monkeypatch):
             task.cancel()
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("says", "left"), [("", {}), ("no account", {"charts": "no account"})])
+def test_a_part_that_ran_for_a_minute_is_well_but_for_what_it_says_itself(monkeypatch, says, left):
+    monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.001)
+    monkeypatch.setattr(limits, "RESTART_PAUSE_MAX_S", 0.002)
+
+    async def scene():
+        health, tries, a_minute_later = Health(), [], asyncio.Event()
+
+        async def fails_once():
+            tries.append(1)
+            if len(tries) == 1:
+                raise OSError("the disk is full")
+            assert health.problems == {"charts": "charts: the disk is full"}
+            if says:
+                health.failed("charts", says)
+            asyncio.get_running_loop().call_later(limits.RESTART_PAUSE_MAX_S, a_minute_later.set)
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(keep_running("charts", fails_once, health))
+        await asyncio.wait_for(a_minute_later.wait(), PATIENCE_S)
+        assert health.problems == left
+        task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_what_fails_each_second_is_logged_as_it_begins_every_ten_minutes_and_as_it_ends():
+    now_s = [0.0]
+    health = Health(lambda: now_s[0])
+    with capture_logs() as lines:
+        for second in range(1_500):
+            now_s[0] = float(second)
+            health.failed("journal", f"try {second}")
+        health.well("journal")
+        health.well("journal")
+    assert [(one["event"], one.get("problem"), one.get("times"), one.get("for_s")) for one in lines] == [
+        ("part failed", "try 0", None, None),
+        ("part failed", "try 600", 601, 600),
+        ("part failed", "try 1200", 1201, 1200),
+        ("part is well again", None, 1500, 1499),
+    ]
+    assert health.failures == {"journal": 1_500}
 
 
 def test_no_progress_is_the_same_mark_for_long_while_work_waits():

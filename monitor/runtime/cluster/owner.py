@@ -98,8 +98,6 @@ class Owner:
 
     def unreadable(self, partition: int, bad: Unreadable) -> None:
         """Hold its shard where it stands, so that what it has is stored, and read there again and again."""
-        if self._failed.get(partition, (0.0, -1))[1] != bad.offset:
-            log.error("record cannot be read", shard=partition, position=bad.offset, why=bad.why)
         self._failed[partition] = (limits.REREAD_S, bad.offset)
         self._again_s[partition] = time.monotonic() + limits.REREAD_S
         self.unread.add(partition)
@@ -238,8 +236,8 @@ class Owner:
         pause_s = min(2 * before_s, limits.RESTART_PAUSE_MAX_S)
         self._failed[partition] = (pause_s, held.next)
         self._again_s[partition] = time.monotonic() + pause_s
-        self._parts.health.failed(part_of(partition), f"shard {partition}: {error or type(error).__name__}")
-        log.error("shard failed", shard=partition, again_in_s=pause_s, exc_info=error)
+        part = part_of(partition)
+        self._parts.health.failed(part, f"{part}: {error or type(error).__name__}", error=error)
         self._drop(held)
 
     def _mended(self, held: HeldShard) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from monitor.runtime.clock import Clock
     from monitor.runtime.cluster.status import WorkerStatus
     from monitor.runtime.desk_loop import DeskLoop
-    from monitor.runtime.worker_thread import WorkerThread
+    from monitor.runtime.worker_thread import StoreThread
     from monitor.store.port import ShardStore
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class Caller:
     """
 
     def __init__(
-        self, status: WorkerStatus, name: str, store: ShardStore, thread: WorkerThread, clock: Clock
+        self, status: WorkerStatus, name: str, store: ShardStore, thread: StoreThread, clock: Clock
     ) -> None:
         self._status, self._name = status, name
         self._store, self._thread, self._clock = store, thread, clock
@@ -86,7 +86,9 @@ class Caller:
         try:
             await self._thread.run(self._store.put_meta, KEY + self._name, row)
         except (StoreBusy, StoreFull) as error:
-            log.warning("not called in", error=str(error))
+            self._thread.health.failed("database", str(error))
+        else:
+            self._thread.health.well("database")
 
 
 class Roll:
@@ -107,7 +109,7 @@ class Roll:
         leads: Callable[[], bool],
         partitions: int,
         store: ShardStore,
-        thread: WorkerThread,
+        thread: StoreThread,
         clock: Clock,
     ) -> None:
         self._loop, self._leads, self._partitions = loop, leads, partitions

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.owner import Owner
     from monitor.runtime.cluster.parts import Parts
 
-log = structlog.get_logger(__name__)
 HEARD_KEY = "heard"  # in the store: when each source was last heard by any worker
 _heard = msgspec.json.Decoder(dict[str, int]).decode
 
@@ -44,6 +42,7 @@ class Ticks:
         self._parts, self._owner, self._link = parts, owner, link
         self._told: dict[HeldShard, dict[str, int]] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._failing: set[HeldShard] = set()  # whose last tick could not be written
         self._ended: KafkaError | None = None  # what the producer's own task ended with
 
     async def run(self) -> None:
@@ -69,6 +68,7 @@ class Ticks:
 
     async def _tick(self, producer: AIOKafkaProducer) -> None:
         self._told = {held: told for held, told in self._told.items() if not held.dropped}
+        self._failing = {held for held in self._failing if not held.dropped}
         due = [held for held in self._owner.held.values() if _is_due(held)]
         if not due:
             return
@@ -94,11 +94,13 @@ class Ticks:
             )
         except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
             self._parts.health.failed("ticks", f"ticks: {error!r}")
-            log.warning("tick not written", shard=held.partition, error=repr(error))
+            self._failing.add(held)
             if type(error) is KafkaError:  # of no kind: this producer writes nothing any more
                 self._ended = error
         else:
-            self._parts.health.well("ticks")
+            self._failing.discard(held)
+            if not self._failing:
+                self._parts.health.well("ticks")
             held.tick_offset = written.offset
             told.update(changed)
 
@@ -125,7 +127,6 @@ class Ticks:
             return ours
         except (StoreBusy, StoreFull) as error:
             self._parts.health.failed("database", str(error))
-            log.warning("sources of other workers not known", error=str(error))
             return ours
         self._parts.health.well("database")
         self._parts.health.well("plan")

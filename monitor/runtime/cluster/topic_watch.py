@@ -96,8 +96,6 @@ class TopicWatch:
         try:
             await part.thread.run(require_same, part.store, part.topic, seen.identity)
         except MonitorError as error:
-            if not self._owner.barred:
-                log.error("shards let go", error=str(error))  # noqa: TRY400 - what is wrong is all in it
             part.health.failed(PART, str(error))
             self._owner.let_go()
             return
