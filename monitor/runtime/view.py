@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from alerting.messages.about import About
 from alerting.messages.style import Style
-from monitor import limits as monitor_limits
 from monitor.runtime import limits
 from monitor.runtime.show import both, nearness, shop_health, shop_view, waiting_views
 from monitor.web.ports import AlertView, Headline, SourceStatus
@@ -50,7 +51,7 @@ class View:
         self._directory, self._status = directory, status
         self.waiting = 0  # open rounds of all shops, as of the lists
         self._shops: list[ShopView] = []
-        self._at_risk: list[WaitingView] = []
+        self._at_risk: dict[str, list[WaitingView]] = {}  # by shop
         self._alerts: dict[str, tuple[Transition, AlertView]] = {}  # as shown last, until something moves
         self._asked = asyncio.Event()
         self._read_at_s = 0  # the shard's second of which the lists are, where they were made at once
@@ -60,10 +61,14 @@ class View:
         self._ask()
         return self._shops
 
-    def at_risk(self, limit: int) -> list[WaitingView]:
-        """Open rounds of all shops, the soonest deadline first."""
+    def at_risk(
+        self, limit: int, covers: Callable[[str], bool] | None = None
+    ) -> tuple[list[WaitingView], int]:
+        """Open rounds of the shops covered, the soonest deadline first; how many there are."""
         self._ask()
-        return self._at_risk[:limit]
+        shops = [rounds for shop, rounds in self._at_risk.items() if covers is None or covers(shop)]
+        soonest = heapq.nsmallest(limit, chain.from_iterable(shops), key=lambda one: one.deadline_ms)
+        return [self._with_agent(one) for one in soonest], sum(map(len, shops))
 
     def shop(self, platform: str, shop_id: str) -> ShopView | None:
         """One shop with all its figures, as of now."""
@@ -113,7 +118,7 @@ class View:
         """Make the lists of all shops, a slice at a time; seconds of the loop it took."""
         figures, severities = self._figures(), self._severities()
         shops: list[ShopView] = []
-        waiting: list[WaitingView] = []
+        waiting: dict[str, list[WaitingView]] = {}
         took_s = 0.0
         keys = figures.shop_keys() if figures else []
         for first in range(0, len(keys), limits.VIEW_SLICE_SHOPS):
@@ -135,7 +140,7 @@ class View:
         keys = figures.shop_keys()
         if len(keys) <= limits.VIEW_SLICE_SHOPS:
             shops: list[ShopView] = []
-            waiting: list[WaitingView] = []
+            waiting: dict[str, list[WaitingView]] = {}
             self._read(figures, keys, self._severities(), shops, waiting)
             self._keep(shops, waiting)
             self._read_at_s = figures.now_ms // 1000
@@ -146,19 +151,18 @@ class View:
         keys: Sequence[str],
         severities: Mapping[str, list[str]],
         shops: list[ShopView],
-        waiting: list[WaitingView],
+        waiting: dict[str, list[WaitingView]],
     ) -> None:
         for key in keys:
             watched, info = figures.watched(key), self._directory.shop(key)
             shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
             if not any(w.reading.blind for w in watched):  # a countdown on what we cannot see would be false
-                waiting += waiting_views(key, watched, info)
+                waiting[key] = waiting_views(key, watched, info)
 
-    def _keep(self, shops: list[ShopView], waiting: list[WaitingView]) -> None:
+    def _keep(self, shops: list[ShopView], waiting: dict[str, list[WaitingView]]) -> None:
         self._shops = sorted(shops, key=nearness)
         self.waiting = sum(shop.waiting for shop in shops)
-        soonest = sorted(waiting, key=lambda w: w.deadline_ms)[: 10 * monitor_limits.AT_RISK_ON_PAGE]
-        self._at_risk = [self._with_agent(one) for one in soonest]
+        self._at_risk = waiting
 
     def _with_agent(self, one: WaitingView) -> WaitingView:
         if not one.agent_id:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting import limits as desk_limits
 from alerting.policy.acts import Opinion
-from monitor import limits
 from monitor.sinks.metrics import CONTENT_TYPE
 from monitor.sources.times import parse_duration_ms
 from monitor.web import API
@@ -59,12 +58,9 @@ def scoped_shops(view: ViewPort, grant: Grant) -> list[ShopView]:
     return shops if grant.covers_all else [shop for shop in shops if grant.covers(shop.key)]
 
 
-def scoped_waiting(view: ViewPort, grant: Grant, limit: int) -> list[WaitingView]:
-    """The conversations about to time out a grant may see."""
-    if grant.covers_all:
-        return view.at_risk(limit)
-    found = view.at_risk(limits.AT_RISK_ON_PAGE * 10)
-    return [one for one in found if grant.covers(f"{one.platform}:{one.shop_id}")][:limit]
+def scoped_waiting(view: ViewPort, grant: Grant, limit: int) -> tuple[list[WaitingView], int]:
+    """The conversations about to time out a grant may see, the soonest, and how many there are."""
+    return view.at_risk(limit, None if grant.covers_all else grant.covers)
 
 
 def scoped_alerts(view: ViewPort, grant: Grant) -> list[AlertView]:
@@ -100,7 +96,8 @@ def api_routes(view: ViewPort, desk: DeskPort, access: Access) -> APIRouter:
     @routes.get("/at-risk", summary="Conversations about to time out, the soonest first")
     async def get_at_risk(request: Request, limit: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
         grant = access.require(request, "viewer")
-        return as_json({"now_ms": view.status().now_ms, "at_risk": scoped_waiting(view, grant, limit)})
+        soonest, total = scoped_waiting(view, grant, limit)
+        return as_json({"now_ms": view.status().now_ms, "total": total, "at_risk": soonest})
 
     @routes.get("/status", summary="How the daemon is: its clock, its sources, what is wrong")
     async def get_status(request: Request) -> Response:

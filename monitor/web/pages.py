@@ -108,6 +108,7 @@ class Pages:
         shops = scoped_shops(self._view, grant)
         shown = shops[: limits.SHOPS_ON_PAGE]
         alerts = scoped_alerts(self._view, grant)
+        waiting, waits = scoped_waiting(self._view, grant, limits.AT_RISK_ON_PAGE)
         return {
             "status": status,
             "hears": True,  # sources, so that none is nothing to be calm about
@@ -116,7 +117,8 @@ class Pages:
             "late": [source for source in status.sources if source.late_dropped],
             "shops": shown,
             "more": len(shops) - len(shown),
-            "waiting": scoped_waiting(self._view, grant, limits.AT_RISK_ON_PAGE),
+            "waiting": waiting,
+            "more_waiting": waits - len(waiting),
             "alerts": alerts[: limits.ALERTS_ON_PAGE],
             "more_alerts": max(0, len(alerts) - limits.ALERTS_ON_PAGE),
             "may_act": grant.may("lead"),
@@ -194,7 +196,7 @@ def stream_routes(view: ViewPort, access: Access, streams: Streams) -> APIRouter
             problems = [problem.en for problem in status.problems]
             return {
                 "shops": _text(scoped_shops(view, grant)[: limits.SHOPS_ON_PAGE]),
-                "at_risk": _text(scoped_waiting(view, grant, limits.AT_RISK_ON_PAGE)),
+                "at_risk": _text(scoped_waiting(view, grant, limits.AT_RISK_ON_PAGE)[0]),
                 "alerts": _text(scoped_alerts(view, grant)),
                 "status": _text({"ready": status.ready, "problems": problems, "sources": status.sources}),
                 "clock": str(status.now_ms),

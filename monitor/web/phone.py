@@ -16,7 +16,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from alerting.links import BadLink
 from alerting.messages.trimmed import mask
 from alerting.policy.acts import closed_since, taken_by
-from monitor import limits
 from monitor.web.api import holds_ms
 from monitor.web.problems import ApiError
 
@@ -120,10 +119,10 @@ class Phone:
     def waiting(self, case: Case) -> list[tuple[str, int, str]]:
         """The conversations of the shop that run out next: customer, masked, milliseconds left, agent."""
         shop, now_ms = case.link.subject.get("shop", ""), self.now_ms()
-        found = [w for w in self._view.at_risk(limits.AT_RISK_ON_PAGE) if f"{w.platform}:{w.shop_id}" == shop]
+        found, _ = self._view.at_risk(WAITING_SHOWN, lambda key: key == shop)
         return [
             (mask(w.customer_id or w.conversation_id), w.deadline_ms - now_ms, w.agent_name or w.agent_id)
-            for w in found[:WAITING_SHOWN]
+            for w in found
         ]
 
 

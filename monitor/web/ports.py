@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from monitor.engine.events import Event
     from monitor.sources.found import Rejected
@@ -263,8 +263,18 @@ class ViewPort(Protocol):
         """One shop with its figures; None when it was never seen."""
         ...
 
-    def at_risk(self, limit: int) -> list[WaitingView]:
-        """Open rounds by deadline, the soonest first, of all shops; those just lost may lead."""
+    def at_risk(
+        self, limit: int, covers: Callable[[str], bool] | None = None
+    ) -> tuple[list[WaitingView], int]:
+        """Open rounds by deadline, the soonest first; those just lost may lead.
+
+        Args:
+            limit: How many.
+            covers: Of which shops, by ``platform:shop_id``; None: of all.
+
+        Returns:
+            They, and how many there are in all.
+        """
         ...
 
     def alerts(self) -> list[AlertView]:

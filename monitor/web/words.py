@@ -39,6 +39,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_alerts_seen": ("可见的店铺没有未解除的告警", "No open alert of what can be seen"),
     "no_shops": ("还没有收到任何店铺的事件", "No event of any shop has come yet"),
     "more_alerts": ("另有 {n} 条告警未列出", "{n} more alerts are not listed"),
+    "more_waiting": ("另有 {n} 个会话未列出，时限都更晚", "{n} more are not listed; they have longer"),
     "more_shops": ("另有 {n} 家店铺未列出", "{n} more shops are not listed"),
     "budget_left": ("余量", "Budget left"),
     "tonight": ("今晚预计", "By tonight"),

@@ -95,6 +95,18 @@ def test_a_conversation_is_listed_once_with_its_first_deadline_and_its_link():
     ]
 
 
+def test_of_one_shop_every_conversation_is_listed_though_others_have_thousands_that_end_sooner():
+    def rounds(shop, count, left_ms):
+        items = tuple(Item(f"{shop}-{n}", "u", NOW, NOW + left_ms + n) for n in range(count))
+        return [Watched(RATE, "day", None, reading(items=items))]
+
+    view = view_of({"pdd:busy": rounds("busy", 1_500, 1_000), "pdd:calm": rounds("calm", 2, 90_000)})
+    soonest, total = view.at_risk(100)
+    assert ([w.conversation_id for w in soonest], total) == ([f"busy-{n}" for n in range(100)], 1_502)
+    calm, of_it = view.at_risk(100, lambda shop: shop == "pdd:calm")
+    assert ([w.conversation_id for w in calm], of_it) == (["calm-0", "calm-1"], 2)
+
+
 class Figures:
     now_ms = NOW
 
@@ -119,6 +131,15 @@ class Names:
         return RuleInfo(Text(rule))
 
 
+def view_of(shops):
+    return View(
+        lambda: Figures(shops),
+        lambda: None,
+        Names(),
+        lambda sources, count: Status(True, NOW, shops=count, sources=sources),
+    )
+
+
 def test_the_shop_nearest_to_a_line_comes_first_and_one_without_a_miss_behind():
     shops = {
         "pdd:calm": lines_of(asked=5),
@@ -127,12 +148,7 @@ def test_the_shop_nearest_to_a_line_comes_first_and_one_without_a_miss_behind():
         "pdd:far": lines_of(asked=1_000, late=10),
         "pdd:blind": lines_of(asked=100, late=3, blind=True),
     }
-    view = View(
-        lambda: Figures(shops),
-        lambda: None,
-        Names(),
-        lambda sources, count: Status(True, NOW, shops=count, sources=sources),
-    )
+    view = view_of(shops)
     first = view.shops()
     asyncio.run(view.refresh())
     assert first == view.shops()

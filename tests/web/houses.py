@@ -80,8 +80,9 @@ class StandIn:
             (one for one in self.shown_shops if (one.platform, one.shop_id) == (platform, shop_id)), None
         )
 
-    def at_risk(self, limit):
-        return self.shown_waiting[:limit]
+    def at_risk(self, limit, covers=None):
+        found = [w for w in self.shown_waiting if covers is None or covers(f"{w.platform}:{w.shop_id}")]
+        return found[:limit], len(found)
 
     def alerts(self):
         return self.shown_alerts

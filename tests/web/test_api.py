@@ -64,6 +64,7 @@ def test_shops_at_risk_and_alerts_are_given_as_the_view_orders_them(house, clien
     assert client.get("/api/v1/shops/pinduoduo/s1").json()["name"] == "第1旗舰店"
     at_risk = client.get("/api/v1/at-risk?limit=1").json()
     assert (at_risk["now_ms"], at_risk["at_risk"][0]["deadline_ms"]) == (NOW_MS, NOW_MS + 20_000)
+    assert (len(at_risk["at_risk"]), at_risk["total"]) == (1, 2)
     assert client.get("/api/v1/alerts").json()["alerts"][0]["id"] == alert(2).id
 
 

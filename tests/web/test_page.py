@@ -171,6 +171,13 @@ def test_who_has_no_name_goes_by_the_id_once(house, client):
     assert "pinduoduo:s1 · 告警中" in text_of(page)
 
 
+def test_conversations_that_are_not_listed_are_counted(house, client):
+    house.behind.shown_waiting = [waiting(n, 9_000 + n) for n in range(107)]
+    page = client.get("/?lang=en").text
+    assert page.count("data-deadline=") == 100
+    assert "7 more are not listed; they have longer" in text_of(page)
+
+
 def test_times_are_those_of_the_shops_and_say_so(house, client):
     """The page's clock is the packs'; a shop elsewhere says its zone; another day says its date."""
     house.behind.shown_alerts = [

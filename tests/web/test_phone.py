@@ -47,7 +47,8 @@ def did(behind):
 
 
 def test_it_shows_who_and_what_and_what_can_be_done(client, open_one):
-    open_one.shown_waiting = [replace(waiting(1, 12_000), customer_id="customer-1042")]
+    others = [replace(waiting(n, n), shop_id="s2") for n in range(1_000)]
+    open_one.shown_waiting = [*others, replace(waiting(1, 12_000), customer_id="customer-1042")]
     answer = client.get(link())
     shown = text_of(answer)
     assert answer.status_code == 200
