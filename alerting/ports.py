@@ -111,8 +111,8 @@ class DeskStore(Protocol):
             StoreFull: Nothing was written; call again with the same arguments.
         """
 
-    def traces(self, alert: str, limit: int = 100) -> list[Trace]:
-        """The last traces of an alert, oldest first."""
+    def traces(self, alert: str) -> list[Trace]:
+        """The last hundred traces of an alert, oldest first."""
 
 
 class SenderStore(Protocol):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rules import guesses, values
 from rules.conditions import comparisons
-from rules.figures import ANY, COUNT, EXAMPLES, FIGURES, FLAG, LATER, SHARE, TIME, Figure
+from rules.figures import COUNT, EXAMPLES, FIGURES, FLAG, LATER, SHARE, TIME, Figure
 from rules.limits import MAX_COMPARISONS
 from rules.problems import Place
 from rules.reader import Fields, Reader, show
@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"-?\d{1,12}", re.ASCII)
 class Scope(NamedTuple):
     """What a rule watches, as far as it decides what it may compare."""
 
-    kinds: tuple[str, ...] = (ANY,)  # of its measure over the packs; empty: not known
+    kinds: tuple[str, ...]  # of its measure over the packs; empty: not known
     each: str = "shop"
     has_line: bool = False
     period: str = "day"

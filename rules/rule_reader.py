@@ -182,7 +182,7 @@ class _RuleReader:
                 reader.note(f.keys[key], f"a rule with a line has its {key} from there", found=f"'{key}'")
         elif "period" in f.keys and "measure" not in f.keys:
             reader.note(f.keys["period"], "a period needs a measure", found=f"'{period}'")
-        scope = Scope(each=each, has_line="line" in f.keys, period=period)
+        scope = Scope((ANY,), each=each, has_line="line" in f.keys, period=period)
         if not (line or measure):
             unread = "line" in f.keys or "measure" in f.keys
             return line, measure, scope._replace(kinds=() if unread else (ANY,))

@@ -16,16 +16,14 @@ TOKEN = "QDG6eK"  # noqa: S105 - of the vendor's sample
 KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
 
 
-def tap(
-    wecom: FakeWecomApp, user: str, card: dict[str, Any], button: int = 0
-) -> tuple[dict[str, str], bytes]:
-    """The query and body of the post for a tap of ``user`` on a card's button."""
+def tap(wecom: FakeWecomApp, user: str, card: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    """The query and body of the post for a tap of ``user`` on a card's first button."""
     inner = (
         f"<xml><ToUserName><![CDATA[{wecom.corp_id}]]></ToUserName>"
         f"<FromUserName><![CDATA[{user}]]></FromUserName>"
         f"<CreateTime>{wecom.now_ms() // 1_000}</CreateTime><MsgType><![CDATA[event]]></MsgType>"
         f"<Event><![CDATA[template_card_event]]></Event>"
-        f"<EventKey><![CDATA[{card['button_list'][button]['key']}]]></EventKey>"
+        f"<EventKey><![CDATA[{card['button_list'][0]['key']}]]></EventKey>"
         f"<TaskId><![CDATA[{card['task_id']}]]></TaskId><CardType>{card['card_type']}</CardType>"
         f"<ResponseCode><![CDATA[R-1]]></ResponseCode><AgentID>{wecom.agent_id}</AgentID></xml>"
     )

@@ -81,11 +81,6 @@ class InfluxSink:
         return self._spool.points
 
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes of them."""
-        return self._spool.size
-
-    @property
     def age_ms(self) -> int:
         """The age of the oldest of them."""
         oldest_ms = self._spool.oldest_ms

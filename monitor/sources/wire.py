@@ -83,11 +83,11 @@ def decode_lines(lines: list[bytes], arrival_ms: int | None = None) -> Decoded:
     return _decode_lines(lines, latest_ms, doubtful=True) if good is None else good
 
 
-def decode_line(line: bytes, arrival_ms: int | None = None, index: int = 0) -> Event | Rejected:
+def decode_line(line: bytes, arrival_ms: int | None = None) -> Event | Rejected:
     """Decode one event; without ``arrival_ms`` (files) its time may be anything up to 2100."""
     latest_ms = LATEST_MS if arrival_ms is None else arrival_ms + AHEAD_MS
     found = _read(line, latest_ms, doubtful=True)
-    return found if isinstance(found, Event) else Rejected(index, *found, line)
+    return found if isinstance(found, Event) else Rejected(0, *found, line)
 
 
 def pack_events(events: list[Event]) -> bytes:

@@ -115,12 +115,12 @@ class DeskTables:
                 _acknowledge(run, incident)
             add_traces(run, changes.traces)
 
-    def traces(self, alert: str, limit: int = 100) -> list[Trace]:
-        """The last traces of an alert, oldest first."""
+    def traces(self, alert: str) -> list[Trace]:
+        """The last hundred traces of an alert, oldest first."""
         query = (
-            "select alert, at_ms, step, verdict, reason from trace where alert = ? order by id desc limit ?"
+            "select alert, at_ms, step, verdict, reason from trace where alert = ? order by id desc limit 100"
         )
-        return [Trace(*row) for row in self._db.read(query, alert, limit)][::-1]
+        return [Trace(*row) for row in self._db.read(query, alert)][::-1]
 
 
 def add_input(run: Transaction, item: Input) -> int:

@@ -79,9 +79,9 @@ class PostgresStore(
 
     _db: PostgresDatabase
 
-    def __init__(self, address: str, name: str, *, password: str = "", migrate: bool = False) -> None:
+    def __init__(self, address: str, name: str, *, migrate: bool = False) -> None:
         """Open the store; see ``PostgresDatabase``."""
-        self._db = PostgresDatabase(address, name, password=password, migrate=migrate)
+        self._db = PostgresDatabase(address, name, migrate=migrate)
 
     def _write_step(self, step: StepChange) -> int | None:
         positions, ns, ats, bodies = columns(step.rows, 4)

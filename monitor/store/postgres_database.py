@@ -74,14 +74,13 @@ READ_ONLY = "25006"  # the primary has become a standby
 class PostgresDatabase:
     """``monitor.store.database.Database`` on PostgreSQL."""
 
-    def __init__(self, address: str, name: str, *, password: str = "", migrate: bool = False) -> None:
+    def __init__(self, address: str, name: str, *, migrate: bool = False) -> None:
         """Connect and see to the schema: an empty database is given it.
 
         Args:
             address: ``postgresql://…`` or ``host=… dbname=…``, with all that libpq knows (``sslmode``,
                 several hosts, ``passfile``).
             name: What the connection is called in ``pg_stat_activity``: ``slawatch NAME``.
-            password: Where the address has none.
             migrate: Bring an older schema up to date; whoever says so has a copy.
 
         Raises:
@@ -96,8 +95,6 @@ class PostgresDatabase:
         session = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
         options = f"{given.get('options') or ''} {session}"
         ours = {"application_name": f"slawatch {name}", "options": options, "client_encoding": ENCODING}
-        if password:
-            ours["password"] = password
         self._address = make_conninfo(**{**LINK, **given, **ours})
         self.where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
         self._connection: Patient | None = None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from monitor.sources.found import Rejected
     from rules.pack import Text
 
-Health = Literal["ok", "warn", "crit", "unknown", "partial", "too_few", "no_data"]
+Health = Literal["ok", "warn", "crit", "unknown", "partial"]
 """A verdict of the rules on a shop, the worst first shown; ``unknown`` is blind and never looks healthy."""
 
 

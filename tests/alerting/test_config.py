@@ -64,13 +64,6 @@ def test_policy(tmp_path):
     assert made.sources == {"pinduoduo:s1": "erp"}
 
 
-def test_the_starter_says_what_it_means(tmp_path):
-    from importlib import resources
-
-    made = read(tmp_path, (resources.files("alerting") / "starter.yaml").read_text("utf-8"))
-    assert made.policy().receivers["managers"].accounts == ("screen",)
-
-
 def test_names_that_a_rule_may_notify(tmp_path):
     assert read(tmp_path, GOOD).names() == {"managers", "leads", "everybody"}
 

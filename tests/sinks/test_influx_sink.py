@@ -214,7 +214,7 @@ def test_at_its_bound_figures_go_first_and_the_oldest_before_the_others(tmp_path
     for at in range(0, 200_000, 5_000):
         sink.put(lines(5_000, at))
         sink.flush()
-        assert sink.waiting_bytes <= 100_000
+        assert sink._spool.size <= 100_000
     waiting, dropped = sink.waiting, sink.dropped["full"]
     assert waiting + dropped == 200_050
     ways.close(sink)

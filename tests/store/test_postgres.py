@@ -160,11 +160,6 @@ def test_a_server_that_does_not_let_us_in_is_named_without_the_password(address,
     assert "wrong" not in str(caught.value)
 
 
-def test_a_password_may_come_from_elsewhere_than_the_address(address):
-    bare = address.replace(":not-a-secret", "")
-    PostgresStore(bare, "test", password="not-a-secret").close()
-
-
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(StoreError, match="the store's address is none: postgresql://USER@HOST/DATABASE"):
         PostgresStore("postgres at home", "test")

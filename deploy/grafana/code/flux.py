@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.sinks.influx_schema import Measurement
 
 FRESH = "2m"  # what was not written for so long is not known any more
+_NOTES = 100  # annotations of a panel, the newest
 _RANGE = "start: v.timeRangeStart, stop: v.timeRangeStop"
 ONE_SHOP = 'r.platform == "${platform}" and r.shop == "${shop}"'
 ONE_LINE = f'{ONE_SHOP} and r.line == "${{line}}"'
@@ -37,13 +38,13 @@ def _as_of(measurement: Measurement, fields: tuple[str, ...], where: str, within
     return f'import "date"\n{_source(measurement, fields, where, span)}\n  |> last()'
 
 
-def total(measurement: Measurement, field: str, fn: str, where: str = "", only: str = "") -> str:
+def total(measurement: Measurement, field: str, fn: str, only: str = "") -> str:
     """One number over all series as of now: ``fn`` is sum, max, min or count; ``only`` says of which values.
 
     A sum over series that are there is a number, 0 too; nothing at all is no row, which is shown as NO DATA.
     """
     kept = f'\n  |> filter(fn: (r) => {only}, onEmpty: "keep")' if only else ""  # none of some is a number
-    return f"""{_as_of(measurement, (field,), where, FRESH)}
+    return f"""{_as_of(measurement, (field,), "", FRESH)}
   |> group()
   |> keep(columns: ["_value"]){kept}
   |> {fn}()"""
@@ -58,9 +59,9 @@ def age(measurement: Measurement, field: str) -> str:
   |> map(fn: (r) => ({{age_s: (int(v: v.timeRangeStop) - int(v: r._time)) / 1000000000}}))"""
 
 
-def latest(measurement: Measurement, fields: tuple[str, ...], where: str = "", within: str = FRESH) -> str:
+def latest(measurement: Measurement, fields: tuple[str, ...], where: str) -> str:
     """One row: each field as of now, a column each."""
-    return f"""{_as_of(measurement, fields, where, within)}
+    return f"""{_as_of(measurement, fields, where, FRESH)}
   |> pivot(rowKey: ["_stop"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
   |> keep(columns: {_list(fields)})"""
@@ -181,10 +182,10 @@ def log(
   |> keep(columns: {_list(("_time", *tags, *fields))})"""
 
 
-def notes(measurement: Measurement, where: str = "", limit: int = 100) -> str:
+def notes(measurement: Measurement, where: str = "") -> str:
     """Annotations: what began to fire, with its words; ``text``, ``tags`` as Grafana wants them."""
     fields = ("text", "severity", "to_state", "from_state")
-    return f"""{_newest(measurement, "severity", where, limit, "r._value > 0")}
+    return f"""{_newest(measurement, "severity", where, _NOTES, "r._value > 0")}
 {_source(measurement, fields, where, "start: since, stop: v.timeRangeStop")}
   |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
   |> group()
@@ -195,7 +196,7 @@ def notes(measurement: Measurement, where: str = "", limit: int = 100) -> str:
     tags: r.rule + "," + (if r.severity == 2 then "crit" else "warn")
   }}))
   |> sort(columns: ["_time"], desc: true)
-  |> limit(n: {limit})"""
+  |> limit(n: {_NOTES})"""
 
 
 def _newest(measurement: Measurement, field: str, where: str, limit: int, only: str = "") -> str:
