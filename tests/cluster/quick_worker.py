@@ -2,7 +2,8 @@
 
 It stores its state more often, and the accounts of a sender that was killed are free sooner.
 With ``TEST_STUCK_MS`` its watchdog waits that long, and a shard never returns from an event called ``hang``;
-with ``TEST_FORMAT`` it is a version whose state has that format.
+with ``TEST_REST_MS`` shops sleep after so long, however few they are; with ``TEST_FORMAT`` it is a version
+whose state has that format.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ if stuck_ms := os.environ.get("TEST_STUCK_MS"):
         return step(shard, records)
 
     Shard.step = hang
+if rest_ms := os.environ.get("TEST_REST_MS"):
+    limits.REST_MS, limits.SPARE_SHOPS = int(rest_ms), 0
 if other := os.environ.get("TEST_FORMAT"):
     checkpoint.FORMAT = restore.FORMAT = int(other)
 main(sys.argv[1:])

@@ -197,7 +197,8 @@ def wait_until_judged(workers: Sequence[Worker], after_ms: int = 3_000) -> None:
     """Return once every shard has folded a tick of so long after now; a question is late after 2 s."""
     at_ms = time.time_ns() // 1_000_000 + after_ms
     consumer = KafkaConsumer(bootstrap_servers=workers[0].kafka)
-    times = {TopicPartition(workers[0].topic, partition): at_ms for partition in range(PARTITIONS)}
+    partitions = range(workers[0].more.get("partitions", PARTITIONS))
+    times = {TopicPartition(workers[0].topic, partition): at_ms for partition in partitions}
     found: dict = eventually(
         lambda: all((ticks := consumer.offsets_for_times(times)).values()) and ticks, what="such ticks"
     )
