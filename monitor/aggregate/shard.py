@@ -120,6 +120,7 @@ class AggregateShard:
             self._days[rule.id] = day
             if known != day:
                 self._end_day(self._over(rule, aim, number, known), ended.get(number, {}))
+                self._compiled.pop((rule.id, known), None)
             over = self._over(rule, aim, number, day)
             if over is not None and (moved or known != day or self.unknown or self._may_move(over)):
                 self._judge(over)

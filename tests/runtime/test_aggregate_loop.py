@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from alerting.policy.records import Cursor
-from monitor.aggregate.shard import AGGREGATE_SHARD
+from monitor.aggregate.shard import AGGREGATE_SHARD, AggregateShard, Cut
 from monitor.aggregate.sums import Part, Sums, encode_part
 from monitor.rulebook import Plan
 from monitor.runtime.aggregate_loop import AggregateLoop
@@ -53,6 +53,15 @@ class Scene:
     async def end(self) -> None:
         await self.thread.run(self.store.close)
         self.thread.close()
+
+
+def test_a_rule_is_held_as_of_today_and_of_no_day_before():
+    shard = AggregateShard(PLAN)
+    for day in range(3):
+        at_ms = T0 + day * 86_400_000
+        told = shard.fold(Cut(at_ms, [Part(at_ms, "", {0: {"red": Sums(shops=1, asked=9, late=3)}})]))
+        assert [one.reason for one in told] == (["day_ended", "reached"] if day else ["reached"])
+        assert len(shard._compiled) == 1
 
 
 def test_a_shard_that_is_late_is_gone_on_without_and_after_a_crash_as_well(tmp_path):
