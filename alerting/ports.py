@@ -229,6 +229,7 @@ class ShopInfo:
     url: str = ""
     timezone: str = "Asia/Shanghai"
     platform: Text = field(default_factory=lambda: Text(""))  # what people call its platform
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)

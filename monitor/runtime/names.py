@@ -88,6 +88,7 @@ class Names:
             url=known.conversation_url if known else "",
             timezone=pack.timezone if pack else self.timezone,
             platform=pack.title if pack else NO_TEXT,
+            team=known.team if known else "",
         )
 
     def rule(self, rule: str, shop: str) -> RuleInfo:

@@ -33,6 +33,7 @@ def shop_view(
         health=health,
         blind=any(r.blind for r in readings),
         name=info.name,
+        team=info.team,
         waiting=max((r.waiting for r in readings), default=0),
         oldest_wait_ms=max(waits, default=None),
         lines=tuple(lines),

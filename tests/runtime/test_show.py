@@ -6,12 +6,15 @@ import asyncio
 from dataclasses import replace
 
 from alerting.ports import RuleInfo, ShopInfo
+from monitor.directory import Shop
+from monitor.runtime import names
 from monitor.runtime.ports import SourceHeard, Watched
 from monitor.runtime.show import share, shop_health, shop_view, waiting_views
 from monitor.runtime.view import View
 from monitor.web.ports import Status
 from rules.pack import Line, Measure, Share, Text
 from rules.reading import FixedReading
+from rules.rule import RuleSet
 from rules.transition import Item
 
 NOW = 1_770_000_000_000
@@ -32,11 +35,18 @@ def lines_of(**figures):
 
 def test_a_line_shows_the_budget_of_the_design_example():
     """N 412, L 21, p 90 %, R 180: 20 misses now, 38 by tonight."""
-    view = shop_view("pdd:s1", lines_of(asked=412, late=21, expected=180), ShopInfo("一号店"), "ok")
+    view = shop_view(
+        "pdd:s1", lines_of(asked=412, late=21, expected=180), ShopInfo("一号店", team="红队"), "ok"
+    )
     line = view.lines[0]
     assert (line.limit, line.budget_left, line.budget_left_today) == ("≥ 90%", 20, 38)
-    assert (view.name, view.key, view.as_of_ms) == ("一号店", "pdd:s1", NOW)
+    assert (view.name, view.team, view.key, view.as_of_ms) == ("一号店", "红队", "pdd:s1", NOW)
     assert view.lines[1].budget_left is None, "fewer asked than the line counts from"
+
+
+def test_a_shop_has_the_name_and_team_of_shops_yaml():
+    known = names.Names({}, RuleSet(), {"pdd:s1": Shop(name="一号店", team="红队")}, {}).shop("pdd:s1")
+    assert (known.name, known.team) == ("一号店", "红队")
 
 
 def test_of_lines_equally_near_the_dearer_comes_first():
