@@ -69,6 +69,8 @@ BUSY = {
 }
 UNSURE = "lost in the middle of a commit, and it is not known what was written; see that PostgreSQL runs"
 READ_ONLY = "25006"  # the primary has become a standby
+# What is said of a connection has no code; in another language of the server's it is taken for no answer.
+REFUSED = re.compile("does not exist|authentication failed|pg_hba|permission denied|no password|not allowed")
 
 
 class PostgresDatabase:
@@ -225,6 +227,9 @@ class PostgresDatabase:
             if code == READ_ONLY or "session is read-only" in what:
                 mend = "see which server is the primary, and default_transaction_read_only"
                 raise StoreDown(f"{self.where}: takes no writes, it is read-only; {mend}") from error
+            if lost and REFUSED.search(what):
+                mend = "see postgres.url, its user and password, and that the database is there"
+                raise StoreDown(f"{self.where}: does not let us in ({what}); {mend}") from error
             if lost:
                 raise StoreDown(f"{self.where}: no answer ({what}); see that PostgreSQL runs") from error
             if code in FULL:

@@ -108,4 +108,6 @@ def disturb(workers, third, database) -> list[int]:
         slept.append(eventually(lambda worker=worker: asleep(worker), what="some asleep in it"))
         worker.kill()
         worker.start(wait=False)
+    if third.process.poll() is None:
+        assert third.stop() == 0
     return slept

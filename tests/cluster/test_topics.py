@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
+
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import (
@@ -15,6 +18,7 @@ from kafka.admin import (
 )
 
 from monitor.errors import MonitorError
+from monitor.runtime.cluster import topics
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import check, create, require_usable
 from monitor.settings_cluster import KafkaSettings
@@ -129,3 +133,31 @@ def test_the_command_makes_and_checks_and_its_status_says_what_it_found(kafka, t
     made = slawatch("topics", "create", cwd=tmp_path)
     assert (made.returncode, made.stdout) == (0, f"topic {topic_name}: as it should be\n")
     assert slawatch("topics", "check", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"brokers": "127.0.0.1:1"}, "ECONNREFUSED; see that the brokers run, and kafka.brokers"),
+        ({"ca_file": None}, "self-signed certificate (_ssl.c:1006); see kafka.ca_file, and"),
+        ({"password": "another"}, "they hang up: see kafka.tls, sasl, user and password"),
+        (
+            {"tls": False, "ca_file": None, "sasl": "none"},
+            "they hang up: see kafka.tls, sasl, user and password",
+        ),
+    ],
+    ids=["nobody", "certificate", "password", "no tls"],
+)
+def test_why_no_broker_is_reached_is_in_the_line(kafka, tmp_path, monkeypatch, change, said):
+    monkeypatch.setattr(topics, "ANSWER_MS", 4_000)
+    link = {"brokers": kafka.secure_bootstrap, "tls": True, "ca_file": kafka.authority}
+    link |= {"sasl": "plain", "user": USER, "password": PASSWORD} | change
+    settings = KafkaSettings(**{name: value for name, value in link.items() if value is not None})
+    try:
+        found = str(check(link_of(settings, tmp_path), settings))
+    except MonitorError as error:
+        found = str(error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # kafka-python leaves the sockets behind by which it did not come through
+    assert said in found

@@ -154,7 +154,10 @@ def test_a_session_says_who_it_is_and_how_long_it_may_hold_others_up(store):
 )
 def test_a_server_that_does_not_let_us_in_is_named_without_the_password(address, change, said, monkeypatch):
     monkeypatch.setattr(postgres_database, "DOWN_MS", 100)
-    with pytest.raises(StoreDown, match=rf"127\.0\.0\.1:\d+/.*{said}.*see that PostgreSQL runs") as caught:
+    where = r"127\.0\.0\.1:\d+/"
+    with pytest.raises(
+        StoreDown, match=rf"{where}.* does not let us in .*{said}.*; see postgres.url"
+    ) as caught:
         PostgresStore(address.replace(*change), "test")
     assert "not-a-secret" not in str(caught.value)
     assert "wrong" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -93,6 +94,31 @@ def _context(settings: KafkaSettings, base: Path) -> ssl.SSLContext:
     return context
 
 
+class _Failures(logging.Handler):
+    """Hears from kafka-python why it does not come through, which its error does not say."""
+
+    MARK = "Bootstrap connection to "
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.first = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the reason of the first one: the last may have had no time left."""
+        what = record.getMessage()
+        if what.startswith(self.MARK) and not self.first:
+            self.first = what.partition(" failed: ")[2].partition(" (backoff")[0]
+
+
+MENDS = (
+    ("ECONNREFUSED", "see that the brokers run, and kafka.brokers"),
+    ("CERTIFICATE", "see kafka.ca_file, and that kafka.brokers has the names that are in the certificate"),
+    ("Handshake", "see kafka.tls, and that these are listeners with TLS"),
+    ("disconnected", "they hang up: see kafka.tls, sasl, user and password"),
+)
+MEND = "see kafka.brokers, tls, sasl, user and password, and that the brokers run"
+
+
 @contextmanager
 def told(link: Link) -> Iterator[None]:
     """Whatever kafka-python raises inside is one line with the mend.
@@ -100,13 +126,17 @@ def told(link: Link) -> Iterator[None]:
     Raises:
         MonitorError: In its place.
     """
-    from kafka.errors import KafkaError  # noqa: PLC0415 - an extra
+    from kafka.errors import KafkaError, KafkaTimeoutError  # noqa: PLC0415 - an extra
 
+    failures, logger = _Failures(), logging.getLogger("kafka")
+    logger.addHandler(failures)
     try:
         yield
     except (KafkaError, OSError, ValueError) as error:
-        raise MonitorError(
-            f"kafka: {', '.join(link.brokers)}: {error or type(error).__name__}",
-            mend="see kafka.brokers, tls, sasl, user and password, and that the brokers run",
-            code="kafka",
-        ) from error
+        why = (
+            (failures.first if isinstance(error, KafkaTimeoutError) else "") or error or type(error).__name__
+        )
+        mend = next((mend for mark, mend in MENDS if mark in str(why)), MEND)
+        raise MonitorError(f"kafka: {', '.join(link.brokers)}: {why}", mend=mend, code="kafka") from error
+    finally:
+        logger.removeHandler(failures)
