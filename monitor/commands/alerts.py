@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
 from monitor.sources.times import parse_duration_ms
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List open alerts, acknowledge or close them, say what they were worth."""
 

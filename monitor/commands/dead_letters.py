@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List, show and send again what was refused.
 

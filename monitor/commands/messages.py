@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import load_configuration
-from monitor.commands.output import format_option, print_json, print_table
+from monitor.commands.output import Group, format_option, print_json, print_table
 from monitor.errors import MonitorError
 from rules.problems import closest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KINDS = ("fire", "rise", "repeat", "resolved", "ended", "digest")
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Show what messages look like, and what their templates may say."""
 

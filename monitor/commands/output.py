@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,16 @@ class Finding:
     mend: str = ""
 
 
+class Group(click.Group):
+    """Commands under a common word, each listed with the whole of its first sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Every command with its line."""
+        firsts = [(name, (one.help or "").partition("\n\n")[0]) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, " ".join(first.split())) for name, first in sorted(firsts)])
+
+
 format_option = click.option(
     "--format",
     "form",
@@ -43,19 +54,14 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows under their columns; ``empty`` in place of a table without rows."""
-    from rich.console import Console  # noqa: PLC0415 - drawing is not needed to start
-    from rich.table import Table  # noqa: PLC0415
+    from monitor.commands.table import table_lines  # noqa: PLC0415 - drawing is not needed to start
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=place == 0)  # the first names the row
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row))
-    if not table.row_count:
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
         click.echo(empty)
         return
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(file=sys.stdout, highlight=False, markup=False, width=width).print(table)
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+    click.echo("\n".join(table_lines(columns, cells, room)))
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]
     if not sys.stderr.isatty():
         yield lambda _amount: None
         return
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - drawing is not needed to start
     from rich.progress import Progress  # noqa: PLC0415
 
     with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import load_configuration
-from monitor.commands.output import format_option, local_time, note, plain, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, plain, print_json, print_table
 from monitor.errors import MonitorError
 from monitor.sinks.influx_limits import REFUSED_KEPT
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.sinks.influx_refused import Quarantine
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """List, show, send again or drop points that InfluxDB refused for good.
 

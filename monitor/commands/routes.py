@@ -9,7 +9,7 @@ import click
 
 from monitor.commands.context import load_configuration
 from monitor.commands.offline import read_time
-from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
 
 if TYPE_CHECKING:
     from alerting.policy.trial import TriedWay
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOUND = 1
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Try where alerts go."""
 

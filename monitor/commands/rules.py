@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.commands.context import Daemon, as_far_as_right, daemon_options
-from monitor.commands.output import format_option, note, print_json, print_table
+from monitor.commands.output import Group, format_option, note, print_json, print_table
 from monitor.errors import MonitorError
 from rules.load import is_shipped, load_both, starter_rules
 from rules.problems import Problem, RulesError
@@ -32,7 +32,7 @@ packs_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Check rules, show what they mean, put them in force."""
 

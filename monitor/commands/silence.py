@@ -41,6 +41,8 @@ def command(
     """
     if sum((bool(matchers), listed, end is not None)) != 1:
         raise click.UsageError("give NAME=VALUE, --list or --end ID")
+    if matchers == ("list",):  # as of alerts and tokens
+        raise click.UsageError("'list' is not NAME=VALUE; did you mean --list?")
     wanted = dict(matcher(text) for text in matchers)
     if duration is not None and not parse_duration_ms(duration):
         raise click.BadParameter(f"{duration!r} is not a duration such as 30m or 2h", param_hint="--for")

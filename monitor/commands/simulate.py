@@ -34,6 +34,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 @click.option(
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
     help="Service day in Asia/Shanghai. Default: today, and to a daemon from now on.",
 )
 @click.option("--from", "start", metavar="HH:MM", help="When it begins.  [default: 10:00]")

@@ -9,13 +9,13 @@ import click
 import msgspec
 
 from monitor.commands.context import load_configuration
-from monitor.commands.output import format_option, note, print_json, print_table
+from monitor.commands.output import Group, format_option, note, print_json, print_table
 from monitor.web.tokens import Tokens
 
 FILE = "tokens.json"  # in the data directory
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Give sources and scripts access, and take it back.
 

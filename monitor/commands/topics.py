@@ -8,14 +8,14 @@ import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
-from monitor.commands.output import note
+from monitor.commands.output import Group, note
 
 if TYPE_CHECKING:
     from monitor.runtime.cluster.link import Link
     from monitor.settings_cluster import KafkaSettings
 
 
-@click.group(name="topics")
+@click.group(cls=Group, name="topics")
 def command() -> None:
     """Make the topic of events as slawatch needs it, and check one that is there."""
 

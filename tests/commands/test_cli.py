@@ -46,6 +46,12 @@ def test_without_a_command_the_help_is_shown_line_by_line_with_status_two(args):
     assert done.stderr == slawatch(*args, "--help").stdout
 
 
+def test_the_commands_of_a_group_are_told_in_whole_sentences():
+    shown = slawatch("alerts", "--help").stdout
+    assert "..." not in shown.partition("Commands:")[2]
+    assert "nobody is told again unless it gets worse." in " ".join(shown.split())
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name):
     done = slawatch(name, "--help")
@@ -60,6 +66,7 @@ def test_every_command_explains_itself(name):
         (["xyzzy"], "no command 'xyzzy'; `slawatch --help` lists them"),
         (["simulate", "--shops", "0"], "0 is not in the range 1<=x<=100000 (see slawatch simulate --help)"),
         (["simulate", "--from", "25:00"], "'25:00' is not a time of day such as 10:00"),
+        (["silence", "list"], "'list' is not NAME=VALUE; did you mean --list? (see slawatch silence --help)"),
         (["run", "--testing"], "--testing and --clock go together (see slawatch run --help)"),
         (["--config", "nowhere.yaml", "run"], "nowhere.yaml: No such file or directory"),
         (["--config", "nowhere.yaml", "doctor"], "nowhere.yaml: No such file or directory"),
