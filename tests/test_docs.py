@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from monitor.commands.reference import reference
 from monitor.directory import Person, Shop
+from monitor.engine.events import ACTIONS, Actor, Event, EventType
 from monitor.runtime.names import Names
 from monitor.settings import Settings
 from monitor.sources.wire import decode_lines
@@ -170,12 +171,28 @@ def test_the_rule_of_the_readme_is_accepted(page, tmp_path):
     assert len(load_rules([tmp_path / "rules.yaml"], load_packs(), {"managers"}).rules) == 1
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
-def test_the_events_of_the_readme_are_accepted(page):
+@pytest.mark.parametrize(
+    ("page", "count"),
+    [("README.md", 2), ("README.zh.md", 2), ("docs/events.md", 7), ("docs/events.zh.md", 7)],
+)
+def test_the_events_that_are_shown_are_accepted(page, count):
     block = re.search(r"^```json\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert block is not None
     decoded = decode_lines([line.encode() for line in block[1].splitlines()])
-    assert (len(decoded.events), decoded.rejected) == (2, [])
+    assert (len(decoded.events), decoded.rejected) == (count, [])
+
+
+@pytest.mark.parametrize("page", ["events.md", "events.zh.md"])
+def test_every_field_type_and_action_of_an_event_is_documented_and_no_other(page):
+    text = (DOCS / page).read_text("utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    there = {*Event.__struct_fields__, *get_args(EventType), *get_args(Actor)} - {"text_check"}
+    assert named == there - {"action", "every"}, "which stand in the rows of the types"
+    for kind, actions in ACTIONS.items():
+        (row,) = [row for row in rows if row[0] == f"| `{kind}`" and len(row) == 4]
+        assert set(re.findall(r"`(\w+)`", row[2])) == actions
+    assert "`every` " in text
 
 
 # What a shell block of the pages may run here: fast, and neither a daemon nor another make.
