@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
+from monitor.runtime import limits
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import see
-from tests.cluster.inside import caught_up, working
+from tests.cluster.inside import caught_up, make_topic, settings_of, working
 from tests.waiting import until
 
 pytestmark = pytest.mark.live
@@ -40,6 +41,26 @@ def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkey
             await until(
                 lambda: all(it.owner.held[p].arrival_ms > ms for p, ms in before.items()), what="ticks"
             )
+            await until(lambda: it.parts.health.problems == {}, what="nothing more to tell")
+
+    asyncio.run(scene())
+
+
+def test_brokers_that_take_no_tick_are_named_with_the_mend(own_kafka, topic_name, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "TICK_TIMEOUT_MS", 1_000)
+    settings = settings_of(own_kafka, topic_name)
+    make_topic(settings)
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            own_kafka.kill()
+            said = f"kafka: {own_kafka.bootstrap}: no tick is taken, so nothing is judged ("
+            await until(lambda: said in it.parts.health.problems.get("ticks", ""))
+            assert it.parts.health.problems["ticks"].endswith(
+                "); see that the brokers run, and `slawatch topics check`"
+            )
+            await asyncio.to_thread(own_kafka.start)
             await until(lambda: it.parts.health.problems == {}, what="nothing more to tell")
 
     asyncio.run(scene())

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.owner import Owner
     from monitor.runtime.cluster.parts import Parts
 
+MEND = "see that the brokers run, and `slawatch topics check`"
+MEND_ZH = "请查看 broker 是否运行，并执行 `slawatch topics check`"
 HEARD_KEY = "heard"  # in the store: when each source was last heard by any worker
 _heard = msgspec.json.Decoder(dict[str, int]).decode
 
@@ -93,7 +95,10 @@ class Ticks:
                 self._parts.topic, value, partition=held.partition, headers=headers
             )
         except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
-            self._parts.health.failed("ticks", f"ticks: {error!r}")
+            where, why = ", ".join(self._link.brokers), type(error).__name__
+            what = f"kafka: {where}: no tick is taken, so nothing is judged ({why}); {MEND}"
+            zh = f"kafka：{where}：写不进 tick，因此不作判断（{why}）；{MEND_ZH}"
+            self._parts.health.failed("ticks", what, zh)
             self._failing.add(held)
             if type(error) is KafkaError:  # of no kind: this producer writes nothing any more
                 self._ended = error
