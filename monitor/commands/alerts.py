@@ -27,21 +27,18 @@ def list_alerts(ctx: click.Context, url: str | None, token: str | None, form: st
         print_json(alerts)
         return
     print_table(
-        ("id", "severity", "state", "since", "subject", "rule", "why", "taken by"),
+        ("id", "severity", "state", "since", "why", "taken by"),
         [_row(alert) for alert in alerts],
         empty="no open alerts",
     )
 
 
 def _row(alert: dict[str, Any]) -> tuple[object, ...]:
-    subject = " ".join(f"{kind} {name}" for kind, name in alert["subject"].items())
     return (
         alert["id"],
         alert["severity"],
         alert["state"],
         local_time(alert["since_ms"]),
-        subject,
-        alert["rule"],
         alert["reason"].get("en") or alert["reason"].get("zh", ""),
         _taken(alert),
     )

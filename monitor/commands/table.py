@@ -19,20 +19,25 @@ _BROKEN = 10  # titles, and words with wide characters (Chinese has no blanks), 
 def table_lines(titles: Row, rows: Sequence[Row], room: int) -> list[str]:
     """The lines of a table, its titles first; only where words need more are they longer than ``room``.
 
-    What the first column repeats stands alone above its rows where the table would be too wide with it.
+    What names a row stands alone above it where the table would else be too wide, or half as long again.
     """
-    widths = [max(map(cell_len, cells)) for cells in zip(titles, *rows, strict=True)]
-    if _total(widths) <= room:
-        return [line for row in (titles, *rows) for line in _lines(row, widths)]
-    groups = [(name, [row[1:] for row in some]) for name, some in groupby(rows, key=lambda row: row[0])]
-    if len(groups) * 2 > len(rows) or not all(name for name, _ in groups):
-        widths = _narrowed(titles, rows, room)
-        return [line for row in (titles, *rows) for line in _lines(row, widths)]
-    found = []
+    widths = _narrowed(titles, rows, room)
+    plain = [line for row in (titles, *rows) for line in _lines(row, widths)]
+    if not all(row[0] for row in rows):
+        return plain
+    headed = _headed(titles, rows, room)
+    return plain if _total(widths) <= room and len(plain) * 2 <= len(headed) * 3 else headed
+
+
+def _headed(titles: Row, rows: Sequence[Row], room: int) -> list[str]:
+    """The first column as headings, each above the rows that have it."""
+    groups = groupby((titles, *rows), key=lambda row: row[0])
     widths = _narrowed(titles[1:], [row[1:] for row in rows], room - _GAP)
-    for name, some in ((titles[0], [titles[1:]]), *groups):
-        found += [name, *(" " * _GAP + line for row in some for line in _lines(row, widths))]
-    return found
+    return [
+        line
+        for name, some in groups
+        for line in (name, *(" " * _GAP + line for row in some for line in _lines(row[1:], widths)))
+    ]
 
 
 def _total(widths: Sequence[int]) -> int:

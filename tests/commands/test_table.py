@@ -30,12 +30,12 @@ def test_a_table_that_fits_is_a_line_a_row():
     assert all(line == line.rstrip() for line in lines)
 
 
-@pytest.mark.parametrize("room", [80, 60, 1])
-def test_on_a_narrow_terminal_no_letter_is_lost_and_no_name_is_broken(room):
+@pytest.mark.parametrize(("room", "shops"), [(90, 4), (60, 4), (1, 2)])
+def test_on_a_narrow_terminal_no_letter_is_lost_and_no_name_is_broken(room, shops):
     lines = table_lines(TITLES, ROWS, room)
-    assert words_of(lines) == words_of(
-        [*TITLES, *(cell for row in ROWS for cell in row[1:]), "pinduoduo:s1taobao:s3"]
-    )
+    rest = [cell for row in ROWS for cell in row[1:]]
+    names = ["pinduoduo:s1"] * (shops - 1) + ["taobao:s3"]
+    assert words_of(lines) == words_of([*TITLES, *names, *rest])
     for name in ("intervention_rate", "pdd-intervention:", "pinduoduo:s1"):
         assert any(name in line for line in lines)
     if room >= 60:
