@@ -67,16 +67,23 @@ def test_each_thing_that_is_wrong_is_named_with_its_mend_and_create_mends_what_c
         "message.timestamp.type": "CreateTime",
         "retention.ms": "3600000",
         "retention.bytes": "1000000",
+        "min.insync.replicas": "2",
+        "unclean.leader.election.enable": "true",
     }
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, wrong)])
-    said = eventually(lambda: len(said := found(settings)) == 4 and said, what="four findings")
-    for part in ("compacted", "LogAppendTime", "kept for 1 h, the configuration says 72 h", "cut at 1000000"):
+    kept = {"max.message.bytes": "2000000"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, wrong | kept)])
+    said = eventually(lambda: len(said := found(settings)) == 6 and said, what="six findings")
+    parts = ("compacted", "LogAppendTime", "kept for 1 h, the configuration says 72 h", "cut at 1000000")
+    for part in (*parts, "unclean elections", "once 2 brokers have it, and is on 1"):
         (line,) = [line for line in said if part in line]
         assert line.endswith("; `slawatch topics create` sets it")
     with pytest.raises(MonitorError, match=r"compacted.*\n.*LogAppendTime"):
         require_usable(link, settings)
     assert create(link, settings) is False
     eventually(lambda: found(settings) == [], what="everything mended")
+    asked = [ConfigResource(ConfigResourceType.TOPIC, settings.topic)]
+    (configs,) = admin.describe_configs(asked)["topic"].values()
+    assert configs["max.message.bytes"]["value"] == "2000000", "and what is not ours is left alone"
     larger = settings.model_copy(update={"partitions": 9, "replication": 3})
     said = found(larger)
     assert "3 partitions, the configuration says 9; set kafka.partitions to 3" in said[0]

@@ -81,6 +81,7 @@ def wanted_configs(settings: KafkaSettings) -> dict[str, str]:
         "retention.ms": str(settings.retention),
         "retention.bytes": "-1",
         "min.insync.replicas": str(max(1, settings.replication - 1)),
+        "unclean.leader.election.enable": "false",
     }
 
 
@@ -107,7 +108,9 @@ def check(link: Link, settings: KafkaSettings) -> list[Finding]:
         if not configs:  # so the client passes on that the broker refused
             grant = _grant(settings, "DescribeConfigs")
             return [*found, Finding(f"topic {name}: its configuration is not shown to us", grant)]
-        return [*found, *_of_configs({key: one["value"] for key, one in configs.items()}, settings)]
+        least = min(len(one["replica_nodes"]) for one in topic["partitions"])
+        values = {key: one["value"] for key, one in configs.items()}
+        return [*found, *_of_configs(values, least, settings)]
 
 
 def identity(link: Link, settings: KafkaSettings) -> str:
@@ -187,7 +190,7 @@ def _of_partitions(topic: Mapping[str, Any], settings: KafkaSettings) -> Iterato
         yield Finding(f"topic {name}: partitions {away} lack replicas in sync", "see which broker is down")
 
 
-def _of_configs(configs: Mapping[str, str], settings: KafkaSettings) -> Iterator[Finding]:
+def _of_configs(configs: Mapping[str, str], replicas: int, settings: KafkaSettings) -> Iterator[Finding]:
     name, mend = f"topic {settings.topic}", "`slawatch topics create` sets it"
     if "compact" in configs["cleanup.policy"]:
         what = f"{name}: compacted, which drops all but the last event of each shop"
@@ -205,6 +208,12 @@ def _of_configs(configs: Mapping[str, str], settings: KafkaSettings) -> Iterator
     if int(configs["retention.bytes"]) >= 0:
         what = f"{name}: partitions are cut at {configs['retention.bytes']} bytes, whatever their age"
         yield Finding(what, mend)
+    if configs["unclean.leader.election.enable"] == "true":
+        what = f"{name}: a broker that lacks records may come to lead (unclean elections), and they are lost"
+        yield Finding(what, mend)
+    if int(configs["min.insync.replicas"]) > replicas:
+        what = f"{name}: takes a record once {configs['min.insync.replicas']} brokers have it"
+        yield Finding(f"{what}, and is on {replicas}: so it takes none", mend, fatal=True)
     if int(configs["min.insync.replicas"]) < settings.replication - 1:
         what = f"{name}: {configs['min.insync.replicas']} broker in sync is enough to take a record"
         yield Finding(f"{what}, so a broker that fails may take records with it", mend)
