@@ -114,6 +114,7 @@ MENDS = (
     ("ECONNREFUSED", "see that the brokers run, and kafka.brokers"),
     ("CERTIFICATE", "see kafka.ca_file, and that kafka.brokers has the names that are in the certificate"),
     ("Handshake", "see kafka.tls, and that these are listeners with TLS"),
+    ("Authentication", "see kafka.sasl, user and password"),
     ("disconnected", "they hang up: see kafka.tls, sasl, user and password"),
 )
 MEND = "see kafka.brokers, tls, sasl, user and password, and that the brokers run"
