@@ -29,9 +29,18 @@ if TYPE_CHECKING:
 
 _EVENTS_DOC: dict[str, Any] = {
     "requestBody": {
-        "description": "One event, an array of events, or one event a line (NDJSON); may be gzipped.",
+        "description": "The body is one event, an array of events, or one event a line (NDJSON); it may be "
+        "gzipped. docs/events.md has their types and fields.",
         "required": True,
         "content": {"application/json": {}, "application/x-ndjson": {}},
+    }
+}
+
+_WEBHOOK_DOC: dict[str, Any] = {
+    "requestBody": {
+        "description": "The body is what Chatwoot sends, signed.",
+        "required": True,
+        "content": {"application/json": {}},
     }
 }
 
@@ -142,7 +151,7 @@ def ingest_routes(
         answer = await ingest.take(grant.source or source, decoded, grant, arrival_ms)
         return _json(answer, 202)
 
-    @routes.post("/sources/chatwoot/{name}", summary="Receive a Chatwoot webhook", openapi_extra=_EVENTS_DOC)
+    @routes.post("/sources/chatwoot/{name}", summary="Receive a Chatwoot webhook", openapi_extra=_WEBHOOK_DOC)
     async def post_chatwoot(request: Request, name: str) -> Response:
         """Answer 200 whether the webhook is new or repeated; 401 when it is forged or stale."""
         webhook = webhooks.get(name)

@@ -19,6 +19,7 @@ from monitor import limits
 from monitor.web import API
 from monitor.web.access import COOKIE, Access, require_own_page
 from monitor.web.api import acknowledge, as_json, scoped_alerts, scoped_shops, scoped_waiting
+from monitor.web.described import operations
 from monitor.web.problems import ApiError
 from monitor.web.words import Language, duration, moment, person, word, zone_name
 
@@ -221,8 +222,8 @@ def add_documents(app: FastAPI, pages: Pages) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def get_docs(request: Request) -> Response:
-        description = app.openapi()
-        return HTMLResponse(pages.render("docs.html", pages.language(request), api=description))
+        shown = {"version": app.version, "operations": operations(app.openapi())}
+        return HTMLResponse(pages.render("docs.html", pages.language(request), **shown))
 
 
 def _text(value: object) -> str:

@@ -62,7 +62,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "acknowledged_by": ("已确认：", "Acknowledged: "),
     "silenced": ("静默至", "Silenced until"),
     "since": ("自", "since"),
-    "penalty": ("后果", "Penalty"),
+    "penalty": ("后果：", "Penalty: "),
     "source": ("来源", "Source"),
     "sources_ok": ("{n} 个来源正常", "sources heard: {n}"),
     "sources_blind": ("{n} 个来源失联：", "sources blind ({n}): "),

@@ -1,6 +1,7 @@
 """Figures, alerts, probes, documents: what is answered, and in which shape when it goes wrong."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -195,6 +196,16 @@ def test_readiness_says_why_not(house, client):
 
 def test_the_description_of_the_api_needs_no_other_host(client):
     page = client.get("/docs").text
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    for shown in (
+        "The body is one event, an array of events",
+        "limit query, optional integer, 1 to 1000, default 100",
+        "matchers body object of texts",
+        "opinion body false_alarm | useful",
+        "for body, optional string, at most 20 characters",
+    ):
+        assert shown in words, shown
+    assert "`" not in words
     assert "POST /api/v1/events" in page
     assert "http://" not in page
     assert "https://" not in page
