@@ -37,7 +37,7 @@ from monitor.runtime.health import Health
 from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
-from monitor.runtime.reload import NOTICE, Reload, on_hangup
+from monitor.runtime.reload import Reload, on_hangup
 from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shared_clock import shared_clock
 from monitor.runtime.told import Timings
@@ -119,7 +119,6 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         stack.callback(box.close)
         plans = PlanBook(REST_MS, SPARE_SHOPS)
         await thread.run(partial(plans.apply, store, configured.plan, first=True))
-        _say_other_rules(plans, configured, health)
         counts, clock = Counts(metrics), SystemClock()
         parts = Parts(
             worker=name,
@@ -150,6 +149,7 @@ async def worker(configured: Configured) -> AsyncIterator[Running]:
         await _be_heard(configured, it, status, stack)
         chart(charts, it.part, health, metrics, partial(thread.run, store.add_input), clock)
         reload = Reload(configured.again, plans, configured.names, store, thread, health)
+        it.part("other rules", partial(reload.say_other, configured.plan.name))
         yield Running(it, status, reload, url)
 
 
@@ -181,13 +181,6 @@ def _teller(
         channels = {}
     policy = configured.policy(clock.now_ms())
     return Sender(store, channels, policy, configured.names, clock).tell_unrecorded
-
-
-def _say_other_rules(plans: PlanBook, configured: Configured, health: Health) -> None:
-    """Note that the files here are not what is in force: a worker that starts changes nothing for others."""
-    if plans.plan.name != configured.plan.name:
-        what = "rules: the files here are not those in force; `slawatch rules apply` puts them in force"
-        health.notices[NOTICE] = Text("本机的规则文件与生效的不同；用 `slawatch rules apply` 使其生效", what)
 
 
 def name_of_process(settings: Settings) -> str:

@@ -139,7 +139,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         asked = onlooking_of(configured, plans, under, lambda: parts.over_shops.shard, stack)
         web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
-        await stack.enter_async_context(_running(parts, shards, metrics, charts))
+        await stack.enter_async_context(_running(parts, shards, metrics, charts, configured.plan.name))
         yield url, reload
 
 
@@ -160,7 +160,9 @@ async def _reload(configured: Configured, plans: PlanBook, under: Under, receive
 
 
 @asynccontextmanager
-async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts | None) -> AsyncIterator[None]:
+async def _running(
+    parts: Parts, shards: int, metrics: Metrics, charts: Charts | None, plan: str
+) -> AsyncIterator[None]:
     """Every part beside the others; at the end what is being sent is finished and the lead let go."""
     desk = parts.leading
     parts.auditor.leads = lambda: desk.leads
@@ -180,6 +182,7 @@ async def _running(parts: Parts, shards: int, metrics: Metrics, charts: Charts |
         "look": partial(desk.look, parts.loop.wake, parts.sender.wake),
         "housekeeping": desk.keep_house,
         "rules": parts.reload.follow,
+        "other rules": partial(parts.reload.say_other, plan),
         PART: parts.auditor.run,
         "calendar": parts.receivers.run,
         "roll": roll.run,

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 NOTICE = "rules"  # what a notice about the files is of
+OTHER = Text(
+    "本机的规则文件与生效的不同；用 `slawatch rules apply` 使其生效",
+    "rules: the files here are not those in force; `slawatch rules apply` puts them in force",
+)
 
 
 class Reload:
@@ -102,6 +106,15 @@ class Reload:
                 applied = now
                 await self.try_apply()
             seen = now
+
+    async def say_other(self, plan: str) -> None:
+        """Say that the files of the start, whose plan has this name, are not in force; until they are."""
+        if self._plans.plan.name != plan:
+            self._health.notices[NOTICE] = OTHER
+        while self._health.notices.get(NOTICE) is OTHER:
+            await asyncio.sleep(limits.RULES_LOOK_S)
+            if self._plans.plan.name == plan:
+                self._health.notices.pop(NOTICE, None)
 
     async def follow(self) -> None:
         """Take up what other processes put in force, for ever."""
