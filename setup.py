@@ -12,7 +12,7 @@ from setuptools import setup
 
 # Records of msgspec and specs that are stored are made from their annotations at run time: left as they are,
 # like what a shard does seldom.
-AS_WRITTEN = {"__init__", "events", "records", "rows", "spec", "marks", "restore", "turnover"}
+AS_WRITTEN = {"__init__", "events", "rows", "spec", "marks", "restore", "turnover"}
 COMPILED = [
     *sorted(
         str(path)

@@ -139,9 +139,9 @@ def _say_packless(shard: Shard) -> None:
         return
     spec = shard.engine.spec
     without = {
-        platform
-        for platform, shop_id in shard.engine.shops
-        if spec.of(platform, f"{platform}:{shop_id}") is spec.default
+        shop.platform
+        for key, shop in shard.engine.shops.items()
+        if spec.of(shop.platform, key) is spec.default
     }
     for platform in sorted(without):
         note(f"platform {platform}: no pack, so its shops have no measures; name one with --pack")

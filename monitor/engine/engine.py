@@ -60,7 +60,7 @@ class Engine:
         self.lateness_ms = spec.lateness_ms
         self.now_ms = 0  # the shard's clock: the latest arrival
         self.judged_ms = 0  # the last whole second that was judged
-        self.shops: dict[tuple[str, str], Shop] = {}
+        self.shops: dict[str, Shop] = {}  # by key
         self.ids = Ids(spec.lateness_ms)
         self.wheel = Wheel()
         self.packer = Packer()
@@ -71,7 +71,7 @@ class Engine:
         self.changed: dict[str, Shop] = {}  # figures changed since the rules last looked
         self.dirty: dict[str, Shop] = {}  # state changed since then
         self.counts = Counts()
-        self.heard: dict[str, int] = {}  # sources of the events folded since → period promised
+        self.heard: list[tuple[str, int]] = []  # sources of the events folded since, periods they promised
         self._names: dict[str, str] = {}  # each source under one text: two are the same if they are one
         self._name = ""  # the source of the event before
         self._heard = False  # it is in ``heard`` for this record
@@ -202,15 +202,15 @@ class Engine:
             return "before_2000"
         name: str = fields[SOURCE] or source
         if kind == "heartbeat":
-            self.heard[name] = event.every if isinstance(event.every, int) else 0
+            self.heard.append((name, event.every if isinstance(event.every, int) else 0))
             return None
         if name != self._name:
             self._name, self._heard = self._names.setdefault(name, name), False
         name = self._name
         if not self._heard:
             self._heard = True
-            self.heard.setdefault(name, 0)
-        shop = self.shops.get((fields[PLATFORM], fields[SHOP_ID]))
+            self.heard.append((name, 0))
+        shop = self.shops.get(f"{fields[PLATFORM]}:{fields[SHOP_ID]}")
         if shop is None:
             if len(self.shops) >= limits.SHOPS_MAX:
                 return "limit_shops"
@@ -272,7 +272,7 @@ class Engine:
 
     def add_shop(self, platform: str, shop_id: str) -> Shop:
         """A shop that is new here."""
-        shop = self.shops[platform, shop_id] = Shop(
+        shop = self.shops[f"{platform}:{shop_id}"] = Shop(
             platform, shop_id, self.spec, self.wheel, self.changed, self.dirty, self.packer, self.rouse
         )
         return shop

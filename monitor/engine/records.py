@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import TYPE_CHECKING
 
-from monitor.engine.events import Event
+from mypy_extensions import mypyc_attr
+
+if TYPE_CHECKING:
+    from monitor.engine.events import Event
 
 
-class Record(msgspec.Struct, omit_defaults=True, gc=False):
+@mypyc_attr(acyclic=True)
+class Record:
     """A record of the log. ``position`` rises by one; ``arrival_ms`` never falls (epoch ms).
 
     A tick carries ``heard``: when each source was last heard by its entrance. ``plan`` names the
     compiled plan that takes force with this record.
     """
 
-    position: int
-    arrival_ms: int
-    events: list[Event] = []
-    source: str = ""
-    heard: dict[str, int] | None = None
-    plan: str = ""
+    __slots__ = ("arrival_ms", "events", "heard", "plan", "position", "source")
+
+    def __init__(
+        self,
+        position: int,
+        arrival_ms: int,
+        events: list[Event] | None = None,
+        source: str = "",
+        heard: dict[str, int] | None = None,
+        plan: str = "",
+    ) -> None:
+        self.position = position
+        self.arrival_ms = arrival_ms
+        self.events: list[Event] = [] if events is None else events
+        self.source = source
+        self.heard = heard
+        self.plan = plan

@@ -42,12 +42,12 @@ class Packless:
         if shard is None or len(shard.engine.shops) == self._looked:
             return
         spec, shops = shard.engine.spec, shard.engine.shops
-        for platform, shop_id in islice(shops, self._looked, None):
-            if platform not in self._platforms and spec.of(platform, f"{platform}:{shop_id}") is spec.default:
-                self._warn(platform, shop_id)
+        for key, shop in islice(shops.items(), self._looked, None):
+            if shop.platform not in self._platforms and spec.of(shop.platform, key) is spec.default:
+                self._warn(shop.platform, key)
         self._looked = len(shops)
 
-    def _warn(self, platform: str, shop_id: str) -> None:
+    def _warn(self, platform: str, shop: str) -> None:
         if len(self._platforms) >= limits.PACKLESS_TOLD:
             return
         self._platforms.add(platform)
@@ -57,4 +57,4 @@ class Packless:
             f"平台 {platform}：没有规则包，其店铺没有指标；请在 `packs` 目录中加一个，或在 shops.yaml 中指定",
             f"platform {platform}: no pack, so its shops have no measures; {mend}",
         )
-        log.warning("platform without a pack", platform=platform, shop=f"{platform}:{shop_id}", mend=mend)
+        log.warning("platform without a pack", platform=platform, shop=shop, mend=mend)

@@ -29,18 +29,17 @@ class ShardFigures:
 
     def shop_keys(self) -> list[str]:
         """Every shop seen."""
-        return [shop.key for shop in self._shard.engine.shops.values()]
+        return list(self._shard.engine.shops)
 
     def watched(self, shop: str) -> list[Watched]:
         """Every line of the shop's pack, then every measure over each of its periods."""
-        platform, _, shop_id = shop.partition(":")
-        found = self._shard.engine.shops.get((platform, shop_id))
+        found = self._shard.engine.shops.get(shop)
         if found is None:
             return []
         found = self._shard.slumber.read(found)
         second_ms = self._shard.now_ms // 1000 * 1000
         day = found.day_number(second_ms)
-        pack = self._shard.book.pack_on(platform, shop, day)
+        pack = self._shard.book.pack_on(found.platform, shop, day)
         if pack is None:
             return []
         _, since_ms = self._shard.sources_of(found)

@@ -52,14 +52,13 @@ def verdict_over(shard: AggregateShard, rule: Rule, subject: dict[str, str]) -> 
 
 
 def _of_shop(shard: Shard, rule: Rule, key: str, now_ms: int) -> Verdict:
-    platform, _, shop_id = key.partition(":")
-    shop = shard.engine.shops.get((platform, shop_id))
+    shop = shard.engine.shops.get(key)
     if shop is None:
         return Verdict(now_ms, "", f"shop {key} was never seen")
     day = shop.day_number(now_ms)
-    if shard.book.pack_on(platform, key, day) is None:
-        return Verdict(now_ms, "not_watched", f"platform {platform} has no pack")
-    rules, _ = shard.book.of_shop(platform, shop_id, day)
+    if shard.book.pack_on(shop.platform, key, day) is None:
+        return Verdict(now_ms, "not_watched", f"platform {shop.platform} has no pack")
+    rules, _ = shard.book.of_shop(shop.platform, shop.shop_id, day)
     watched = next((one for one in rules if one.rule.id == rule.id), None)
     if watched is None:
         return Verdict(now_ms, "not_watched", _why_not(rule))

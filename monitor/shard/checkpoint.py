@@ -118,8 +118,7 @@ class Checkpoints:
             yield key, part, floor - 1, None
 
     def _rows(self, shard: Shard, key: str) -> Iterable[tuple[str, str, int, bytes | None]]:
-        platform, _, shop_id = key.partition(":")
-        parts = dict(zip(PARTS, shard.slumber.rows(shard.engine.shops[platform, shop_id]), strict=True))
+        parts = dict(zip(PARTS, shard.slumber.rows(shard.engine.shops[key]), strict=True))
         # After a restore a shop may hold more of the log than the shard has come to.
         applied = max(shard.position, shard.engine.skips.get(key, -1))
         before = _hashes(self.stored.get(key, NOTHING_STORED))

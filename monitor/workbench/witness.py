@@ -34,7 +34,7 @@ class Witness:
     @property
     def shop(self) -> Shop | None:
         """The shop as it stands; None when nothing of it was taken."""
-        return self.shard.engine.shops.get((self.platform, self.shop_id))
+        return self.shard.engine.shops.get(f"{self.platform}:{self.shop_id}")
 
     def watch(
         self, arrivals: Iterable[tuple[int, list[Event]]], *, at_ms: int | None = None, day: int | None = None

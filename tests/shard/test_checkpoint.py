@@ -184,7 +184,7 @@ def test_a_shop_stored_beyond_the_floor_sleeps_through_the_records_it_holds_alre
     disk.take(taken)
     assert (disk.floor, disk.rows["mall:s1", "shop"][0]) == (3, 6), "s2 is not stored, s1 up to the sixth"
     again = disk.restored(plan, rest_ms=1_000)
-    shop = again.engine.shops["mall", "s1"]
+    shop = again.engine.shops["mall:s1"]
     assert again.step(log[3:7]).counts["accepted"] == 1
     assert shop.packed
     again.step(log[7:])

@@ -156,7 +156,7 @@ def test_a_shop_that_no_rule_watches_keeps_no_round_that_waits_no_longer():
             found = [said(2 * talk, at_ms, conversation_id=f"c{talk}")]
             found += [said(2 * talk - 1, at_ms, conversation_id=f"c{talk - 1}", actor="agent")] * (talk > 0)
         shard.step([Record(number := number + 1, at_ms, found, "f", heard={"f": at_ms})])
-    assert len(shard.engine.shops["mall", "A"].near) <= 1
+    assert len(shard.engine.shops["mall:A"].near) <= 1
 
 
 def test_a_plan_with_another_lateness_holds_from_its_record_on():

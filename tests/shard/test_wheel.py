@@ -38,7 +38,7 @@ def test_a_day_that_is_backfilled_after_it_would_have_settled_closes_24_hours_af
         action="grouped",
     )
     assert not engine.fold([late], engine.now_ms)
-    shop = engine.shops["pinduoduo", "s1"]
+    shop = engine.shops["pinduoduo:s1"]
     (day,) = shop.days
     engine.advance(MIDNIGHT + 24 * HOUR - 1_000)
     assert list(shop.days) == [day]
