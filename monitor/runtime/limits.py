@@ -64,6 +64,7 @@ FULL_COLLECTION_S = 21_600.0  # … and everywhere, so long after the last time,
 GROWN_BLOCKS = 5_000_000  # … or, if memory has grown by so many since (400 MB; a pause of 0.3 s) …
 GROWN_S = 600.0  # … so long after it
 GIVE_BACK_S = 30.0  # empty pages are given back so often: 50,000 shops leave 50 MB of holes, found in 20 ms
+LARGE_PAGES_S = 0.5  # then, so long, full memory is put into pages of 2 MB: 200 MB of it
 
 # warnings
 PACKLESS_TOLD = 50  # platforms without a pack that are warned of; of further ones nothing is said

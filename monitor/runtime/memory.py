@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime import limits
+from monitor.runtime.large_pages import take_large_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,4 +91,5 @@ async def _collect_when_due(gone: Callable[[], int]) -> None:
             after_young = sys.getallocatedblocks()
         if all_s > given_s or now_s >= given_s + limits.GIVE_BACK_S:
             await asyncio.to_thread(give_back)
+            await asyncio.to_thread(take_large_pages)
             given_s = now_s
