@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
+from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import see
 from tests.cluster.inside import caught_up, make_topic, settings_of, working
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.live
 
@@ -42,6 +43,21 @@ def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkey
                 lambda: all(it.owner.held[p].arrival_ms > ms for p, ms in before.items()), what="ticks"
             )
             await until(lambda: it.parts.health.problems == {}, what="nothing more to tell")
+
+    asyncio.run(scene())
+
+
+def test_a_worker_whose_fetches_ended_ends_for_its_supervisor(settings, tmp_path):
+    """Its members go on to be heard of, so that nobody took over, and what was written last was read."""
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            thread = it.consumer._thread
+            thread.thread_loop.call_soon_threadsafe(thread._consumer._fetcher._fetch_task.cancel)
+            with pytest.raises(MonitorError, match="nothing is fetched any more"):
+                await asyncio.wait_for(it.ended(), PATIENCE_S)
+        await asyncio.to_thread(thread._thread.join, PATIENCE_S)  # Faust does not wait for it
 
     asyncio.run(scene())
 

@@ -27,6 +27,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.serializers.codecs import Codec
 from faust.transport.drivers import aiokafka as driver
 
+from monitor.errors import MonitorError
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable, in_order
 
 if TYPE_CHECKING:
@@ -110,12 +111,20 @@ class PackedConsumer(driver.Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
         await asyncio.sleep(self.transport.linger_s)
+        self._require_fetching()
         fetched = await super()._getmany(active_partitions, timeout)
         return {
             tp: [_packed(tp.topic, Batch(tp.partition, self.run_of(tp.partition), records))]
             for tp, records in (fetched or {}).items()
             if records and await self._is_sound(tp, records)
         }
+
+    def _require_fetching(self) -> None:
+        """End the worker, for its supervisor, if aiokafka's own task has ended, which tells nobody."""
+        thread: Any = self._thread
+        fetching = thread._ensure_consumer()._fetcher  # noqa: SLF001 - nothing public says so
+        if fetching.error_future.done() and not fetching._closed:  # noqa: SLF001
+            raise MonitorError("nothing is fetched any more", mend="see the log", code="consumer")
 
     def run_of(self, partition: int) -> int:
         """The run in which a partition is read now."""
