@@ -25,6 +25,7 @@ from benchmarks.table import Row, print_rows
 from benchmarks.traffic import FROM_MS
 from monitor.engine.events import Event
 from monitor.engine.records import Record
+from monitor.runtime.large_pages import take_large_pages
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def save(shard: Shard, store: SqliteStore, epoch: int, slices: int | None = None
 
 
 def as_the_daemon() -> None:
-    """Collect garbage as the daemon does."""
+    """Collect garbage as the daemon does; large pages are taken on the way."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -143,6 +144,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
         if record.arrival_ms - stored_ms >= MINUTE_MS:
             save(shard, store, epoch, slices=1 + shops // (STORED_WITHIN_MIN * SLICE_SHOPS))
             stored_ms = record.arrival_ms
+            take_large_pages()
     counts = shard.engine.counts
     assert (counts.accepted, counts.rejected) == (events, 0)
     assert len(shard.engine.shops) == shops

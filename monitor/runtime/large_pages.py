@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ _REGION: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0\s*")
 _MAPS: Final = Path("/proc/self/smaps")
 _SUMS: Final = Path("/proc/self/smaps_rollup")
 _WANTED: Final = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-
-log = structlog.get_logger(__name__)
 
 
 def full_regions(smaps: Iterable[str]) -> list[tuple[int, int]]:
@@ -75,10 +71,7 @@ def take_large_pages() -> int:
         for at in range(begin, end, LARGE):
             if time.monotonic() - began_s < limits.LARGE_PAGES_S:
                 advise(at, LARGE, _COLLAPSE)  # what it cannot do now, or never can, it leaves as it is
-    taken = _in_large_pages() - before
-    if taken > 0:
-        log.info("memory in large pages", bytes=taken, took_s=round(time.monotonic() - began_s, 3))
-    return taken
+    return _in_large_pages() - before
 
 
 def _in_large_pages() -> int:

@@ -91,5 +91,6 @@ async def _collect_when_due(gone: Callable[[], int]) -> None:
             after_young = sys.getallocatedblocks()
         if all_s > given_s or now_s >= given_s + limits.GIVE_BACK_S:
             await asyncio.to_thread(give_back)
-            await asyncio.to_thread(take_large_pages)
+            if (taken := await asyncio.to_thread(take_large_pages)) > 0:
+                log.info("memory in large pages", bytes=taken)
             given_s = now_s
