@@ -58,9 +58,9 @@ def hash_of(data: bytes, seed: int = 0) -> i64:
     return read_i64_be(_digest(data, seed), 0)
 
 
-def seed_of(platform: str, shop_id: str) -> int:
-    """What sets the ids of a shop apart from those of others."""
-    return xxh3_64_intdigest(f"{platform}:{shop_id}".encode())
+def seed_of(shop: str) -> int:
+    """What sets the ids of a shop, ``platform:shop_id``, apart from those of others."""
+    return xxh3_64_intdigest(shop.encode())
 
 
 def order_of(at: int, seq: int, event_id: str) -> tuple[int, int, int, int, str]:

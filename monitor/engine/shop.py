@@ -83,7 +83,7 @@ class Shop(Sleeper):
         self.platform = platform
         self.shop_id = shop_id
         self.key = f"{platform}:{shop_id}"
-        self.seed = seed_of(platform, shop_id)
+        self.seed = seed_of(self.key)
         self.wheel = wheel
         self.touched_shops = touched_shops
         self.moved_shops = moved_shops

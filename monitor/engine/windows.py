@@ -37,15 +37,15 @@ class StateLog:
         self.buckets: dict[int, list[int]] = {}
         self.floor_ms = 0  # asks before it are no longer kept
 
-    def shift(self, ask_ms: int, old: int, new: int, count: int = 1) -> None:
-        """Move rounds asked at ``ask_ms`` from one state to another."""
+    def shift(self, ask_ms: int, old: int, new: int) -> None:
+        """Move a round asked at ``ask_ms`` from one state to another."""
         if ask_ms < self.floor_ms:
             return
         bucket = self.buckets.get(ask_ms // self.bucket_ms)
         if bucket is None:
             bucket = self.buckets[ask_ms // self.bucket_ms] = [0, 0, 0, 0]
-        bucket[old] -= count
-        bucket[new] += count
+        bucket[old] -= 1
+        bucket[new] += 1
 
     def prune(self, now_ms: int) -> None:
         """Forget what no later clock can show."""

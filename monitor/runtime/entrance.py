@@ -151,7 +151,7 @@ def verdict_on(ids: Ids, event: Event, arrival_ms: int) -> int:
     """What the engine will say of the event's id; a heartbeat is of no shop and may repeat."""
     if event.type == "heartbeat":
         return NEW
-    seed = seed_of(event.platform, event.shop_id)
+    seed = seed_of(f"{event.platform}:{event.shop_id}")
     return ids.check(seed, event.id, content_of(fields_of(event)), arrival_ms)
 
 

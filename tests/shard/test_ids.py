@@ -10,7 +10,7 @@ from monitor.engine.fields import seed_of
 from monitor.engine.ids import CONTENT_MASK, DUPLICATE, NEW, REUSED, Ids
 
 LATENESS_MS = 5_000
-SHOP = seed_of("p", "1")
+SHOP = seed_of("p:1")
 
 
 class Naive:
@@ -40,7 +40,7 @@ def test_what_is_said_of_an_id_is_what_a_dict_of_all_would_say_also_after_a_rest
             event_id, content = f"e{number - rng.choice([0, 0, 1, 50])}", rng.choice([7, 7, 7, (1 << 60) + 8])
             shop = rng.choice(["1", "1", "1", "2"])
             said = naive.check(shop, event_id, content, now_ms)
-            assert ids.check(seed_of("p", shop), event_id, content, now_ms) == said
+            assert ids.check(seed_of(f"p:{shop}"), event_id, content, now_ms) == said
         assert len(ids) == len(naive.seen)
         if rng.random() < 0.2:
             stored.append(ids.since(taken))
