@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from rules.pack import Measure, Pack
@@ -77,13 +77,13 @@ class DayRule:
     def limit_ms(self) -> int:
         return WITHOUT_LIMIT_MS if self.measure.within_ms is None else self.measure.within_ms
 
-    @property
+    @cached_property
     def alike(self) -> list[DayRule]:
         """Every measure of that day whose rounds open and close as its own do, itself included."""
         rules = (DayRule(self.pack, m, self.zone, self.day) for m in self.pack.measures.values())
         return [self, *(rule for rule in rules if rule._rounds == self._rounds and not rule.exempt)]
 
-    @property
+    @cached_property
     def _rounds(self) -> tuple[object, ...]:
         of, hours = self.measure, self.measure.service_hours
         spans = self.pack.service_hours if hours is None else hours
@@ -94,7 +94,7 @@ class DayRule:
     def midnight_ms(self) -> int:
         return midnight_after(self.day, self.zone)
 
-    @property
+    @cached_property
     def exempt(self) -> bool:
         return self.day.isoformat() in (*self.pack.exempt_dates, *self.measure.exempt_dates)
 

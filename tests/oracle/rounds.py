@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from monitor.engine.events import Event
 from tests.oracle.days import DayRule, service_day
@@ -25,7 +26,7 @@ class Heard:
     def at(self) -> int:
         return int(self.event.at)
 
-    @property
+    @cached_property
     def order(self) -> tuple[int, int, int, int, str]:
         """By ``at``, ``seq``, ``id``; ids of digits by value and before all others."""
         digits = self.event.id.isascii() and self.event.id.isdigit()
@@ -88,8 +89,8 @@ class Round:
         return self.answer is None and not self.served
 
     def can_change(self, by: Heard, lateness_ms: int) -> bool:
-        forgotten = self.is_forgotten(by.arrival_ms, lateness_ms)
-        return self.is_waiting and by.at <= self.last_change_ms and not forgotten
+        in_time = self.is_waiting and by.at <= self.last_change_ms
+        return in_time and not self.is_forgotten(by.arrival_ms, lateness_ms)
 
     def holder_at(self, deadline_ms: int) -> str:
         """Who is to blame for a miss (decision 6)."""
