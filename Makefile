@@ -63,7 +63,7 @@ DECIDES  := tests/oracle tests/properties tests/rules tests/runtime/test_real_sh
 
 build/.compiled: $(SOURCES) setup.py $(VENV)/.dev
 	@rm -rf build
-	@SLAWATCH_COMPILE=1 $(PIP) --no-deps --no-build-isolation --target build/compiled .
+	@SLAWATCH_COMPILE=1 $(PIP) --compile --no-deps --no-build-isolation --target build/compiled .
 	@touch $@
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
