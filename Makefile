@@ -8,6 +8,7 @@ ARGS    ?=
 # Tests run in so many processes: most that start real ones wait longer than they compute. Cases of properties and
 # kills are few, TEST_SEEDS, TEST_KILLS and HYPOTHESIS_PROFILE=nightly ask for more.
 WORKERS ?= 4
+SPREAD  := -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-compiled compiled lint format docs dashboards bench lock clean
@@ -19,10 +20,10 @@ run: $(VENV)/.run ## set up, start the daemon with simulated shops on a store in
 	@exec $(BIN)/slawatch demo --data var/demo $(ARGS)
 
 test: $(VENV)/.dev ## set up and run every test this machine can run; CI=true allows no skip
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-compiled: compiled ## the tests of what decides, over the compiled modules
-	TEST_COMPILED=1 $(COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --override-ini 'pythonpath=build/compiled .' $(DECIDES) $(ARGS)
+	TEST_COMPILED=1 $(COMPILED) $(BIN)/python -m pytest $(SPREAD) --override-ini 'pythonpath=build/compiled .' $(DECIDES) $(ARGS)
 
 compiled: build/.compiled ## the modules through which every event goes as machine code, in build/compiled (needs a C compiler)
 
