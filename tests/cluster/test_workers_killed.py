@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import time
+from collections import Counter
 from functools import partial
 from operator import ge
 
@@ -32,6 +33,11 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 MINUTES = float(os.environ.get("TEST_WORKER_MINUTES", "0"))  # the long form: 10
 KILLS = int(os.environ.get("TEST_WORKER_KILLS", "8"))  # 8 take half a minute
 RATE = int(os.environ.get("TEST_WORKER_RATE", "400"))  # questions a second; events are twice as many
+
+# An answer that a slow machine delays mends a miss, and the next one fires while its end waits: one incident.
+GONE_ON = (
+    "select incident from intent where kind = 'resolved' and note = 'fires again before its end was told'"
+)
 
 
 @pytest.fixture
@@ -173,8 +179,13 @@ def each_told_once(server, database, wecom, verdict, desks_killed) -> int:
     ours = "kind = 'fire' and incident not like 'slawatch-%'"  # of itself it may tell that nobody judges
     fired = f"select incident, count(*), min(state), max(state) from intent where {ours} group by incident"
     found = {incident: rest for incident, *rest in server.execute(database, fired)}
-    assert set(found) == verdict.fired, "none lost, none made up"
-    assert {tuple(rest) for rest in found.values()} == {(1, "accepted", "accepted")}, "none doubled"
+    assert set(found) <= verdict.fired, "none made up"
+    gone_on = Counter(incident for (incident,) in server.execute(database, GONE_ON))
+    untold = Counter(map(alert_of, verdict.fired - set(found)))
+    assert untold == Counter(map(alert_of, gone_on.elements())), "none lost"
+    once = {tuple(rest) for incident, rest in found.items() if incident not in gone_on}
+    assert once == {(1, "accepted", "accepted")}, "none doubled"
+    assert {i: tuple(found[i][:2]) for i in gone_on} == {i: (1 + n, "accepted") for i, n in gone_on.items()}
     rows = server.execute(database, "select state, again, count(*) from delivery group by state, again")
     sent = {(state, again): count for state, again, count in rows}
     lost = sum(count for (state, _), count in sent.items() if state == "ambiguous")
@@ -185,6 +196,10 @@ def each_told_once(server, database, wecom, verdict, desks_killed) -> int:
     plain = sum(count for (_, again), count in sent.items() if not again)
     assert plain - lost <= len(wecom.fake.inbox) - marked <= plain, "and each other message came once"
     return len(found)
+
+
+def alert_of(incident: str) -> str:
+    return incident.rpartition("@")[0]
 
 
 def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor(
