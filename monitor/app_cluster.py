@@ -33,6 +33,7 @@ from monitor.runtime.cluster.status import Counts, WorkerGauges, WorkerStatus
 from monitor.runtime.cluster.topic_watch import require_same
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.dead_letter_box import DeadLetterBox
+from monitor.runtime.embedded import owned
 from monitor.runtime.health import Health
 from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
@@ -189,7 +190,13 @@ def name_of_process(settings: Settings) -> str:
 
 
 async def opened_store(configured: Configured, health: Health, stack: AsyncExitStack, name: str) -> Any:
-    """A connection of its own to the store, in a thread of its own."""
+    """A connection of its own to the store, in a thread of its own.
+
+    Raises:
+        MonitorError: The store is a folder's, and a daemon has that for itself.
+    """
+    if not configured.settings.postgres.url:
+        stack.enter_context(owned(configured.data, shared=True))
     thread = StoreThread(name, health)
     stack.callback(thread.close)
     store = await thread.run(_store, configured, name)

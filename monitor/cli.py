@@ -132,7 +132,8 @@ def _message(error: Exception) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")
+    words = " ".join(text.split()).rstrip(".")
+    return words.replace("a valid integer range", "a whole number").replace("a valid float range", "a number")
 
 
 def _fail(message: str) -> NoReturn:

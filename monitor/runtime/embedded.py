@@ -258,7 +258,7 @@ async def opened(data: Path, clock: Clock, journal_limits: JournalLimits) -> Asy
     """
     health = Health()
     async with AsyncExitStack() as stack:
-        stack.enter_context(_owned(data))
+        stack.enter_context(owned(data))
         thread = StoreThread("store", health)
         stack.callback(thread.close)
         store = await thread.run(SqliteStore, data / "store.db")
@@ -270,8 +270,8 @@ async def opened(data: Path, clock: Clock, journal_limits: JournalLimits) -> Asy
 
 
 @contextmanager
-def _owned(data: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock ends with the process, however it ends."""
+def owned(data: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the folder for this process, or with others that share it; the lock ends with the process."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers' ids rest in it in clear
         held = (data / "lock").open("w")
@@ -280,7 +280,7 @@ def _owned(data: Path) -> Iterator[None]:
         raise MonitorError(f"{data}: {error.strerror}", mend=mend, code="unwritable") from error
     with held as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MonitorError(
                 f"{data}: another slawatch runs on this folder",

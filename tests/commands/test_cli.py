@@ -65,6 +65,7 @@ def test_every_command_explains_itself(name):
         (["simulat"], "no command 'simulat'; did you mean simulate?"),
         (["xyzzy"], "no command 'xyzzy'; `slawatch --help` lists them"),
         (["simulate", "--shops", "0"], "0 is not in the range 1<=x<=100000 (see slawatch simulate --help)"),
+        (["simulate", "--shops", "x"], "'x' is not a whole number (see slawatch simulate --help)"),
         (["simulate", "--from", "25:00"], "'25:00' is not a time of day such as 10:00"),
         (["silence", "list"], "'list' is not NAME=VALUE; did you mean --list? (see slawatch silence --help)"),
         (["run", "--testing"], "--testing and --clock go together (see slawatch run --help)"),

@@ -116,9 +116,11 @@ def test_a_token_closes_the_door_and_opens_it(daemon):
     assert slawatch("alerts", "list", "--url", url, "--token", token, cwd=folder).returncode == 0
 
 
-def test_a_second_daemon_on_the_folder_is_refused(daemon):
+@pytest.mark.parametrize("command", ["run", "desk"])
+def test_a_second_daemon_on_the_folder_is_refused(daemon, command):
+    """A cluster's desk would take the lead of the daemon's own."""
     folder, _ = daemon
-    done = slawatch("run", cwd=folder)
+    done = slawatch(command, cwd=folder)
     assert done.returncode == 2
     assert "another slawatch runs on this folder" in done.stderr
 

@@ -12,7 +12,7 @@ from alerting.policy.rulings import Policy, Receiver
 from monitor.engine.events import Event
 from monitor.errors import MonitorError
 from monitor.runtime.clock import ManualClock
-from monitor.runtime.embedded import Embedded, opened
+from monitor.runtime.embedded import Embedded, opened, owned
 from monitor.store.journal import JournalLimits
 from monitor.web.ports import EntranceClosedError
 from tests.runtime.standin import StandIn
@@ -115,6 +115,14 @@ def test_a_folder_serves_one_process(tmp_path):
             await again.settled()
 
     asyncio.run(scene())
+
+
+def test_a_folder_may_be_shared_among_those_who_say_so(tmp_path):
+    refused = pytest.raises(MonitorError, match="another slawatch runs on this folder")
+    with owned(tmp_path, shared=True), owned(tmp_path, shared=True), refused, owned(tmp_path):
+        pass
+    with owned(tmp_path), refused, owned(tmp_path, shared=True):
+        pass
 
 
 def test_when_it_stops_nothing_more_is_taken(tmp_path):
