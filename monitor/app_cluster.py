@@ -163,7 +163,7 @@ async def _be_heard(configured: Configured, it: Worker, status: WorkerStatus, st
     name = configured.settings.kafka.instance or parts.worker
     clock = await shared_clock(parts.store, parts.thread, parts.health)  # how old a call is, a desk reads
     it.part("clock", clock.run)
-    caller = Caller(status, name, parts.store, parts.thread, clock)
+    caller = Caller(status, name, parts.worker, parts.store, parts.thread, clock)
     it.part("call", caller.run)
     stack.push_async_callback(caller.leave)
 

@@ -17,7 +17,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.cluster.escape import Escape
 from monitor.runtime.cluster.link import link_of
-from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Roll, unjudged
+from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Caller, Roll, unjudged
 from monitor.runtime.cluster.status import WorkerGauges, WorkerStatus
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.health import Health
@@ -72,6 +72,40 @@ def test_the_escape_says_once_that_nothing_is_stored_and_once_that_it_is_again()
         health.failed("store", "down")
         await seconds(60)
         assert told[3:] == ["slawatch-store"], "another outage"
+
+    asyncio.run(scene())
+
+
+def test_two_workers_of_one_name_each_say_so_until_one_is_gone_and_a_restart_is_none(tmp_path):
+    async def scene():
+        clock, opened = ManualClock(NOW_MS), []
+        status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
+
+        async def caller(process):
+            thread = StoreThread("store", Health())
+            store = await thread.run(SqliteStore, tmp_path / "store.db")
+            opened.append((thread, store))
+            return Caller(status, "w-1", process, store, thread, clock), thread.health
+
+        async def call(*callers):
+            for one, _ in callers:
+                clock.move_to(clock.now_ms() + 1_500)
+                await one.call()
+            return [health.problems.get("instance", "").partition(":")[0] for _, health in callers]
+
+        before = await caller("w-1-a")
+        await call(before, before)
+        first = await caller("w-1-b")  # the one before was killed
+        assert await call(first, first) == ["", ""]
+        second = await caller("w-1-c")
+        await call(first, second)
+        assert await call(first, second) == ["another worker is called w-1"] * 2
+        for _ in range(12):
+            (said,) = await call(second)
+        assert not said, "the first is gone"
+        for thread, store in opened:
+            await thread.run(store.close)
+            thread.close()
 
     asyncio.run(scene())
 

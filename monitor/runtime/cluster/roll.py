@@ -7,6 +7,7 @@ an alert like any other: a transition of a shard that is only this roll, whose l
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 ROLL_SHARD: Final = 1_000_000  # beyond any partition
 KEY: Final = "worker:"  # in the store, and the worker's name
+TWIN: Final = "instance"  # among the parts that may have a problem
 SUBJECT: Final = {"daemon": "workers"}
 
 
@@ -39,6 +41,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     at_ms: int
     shards: list[int] = []
     problems: list[str] = []
+    process: str = ""  # who called: a name is to be of one process at a time
 
 
 decode_call = msgspec.json.Decoder(Call).decode
@@ -52,29 +55,56 @@ def unjudged(calls: Iterable[Call], partitions: int, now_ms: int) -> list[int]:
 
 
 class Caller:
-    """A worker's part: it calls in.
+    """A worker's part: it calls in, and hears whether another does so under its name.
 
     Args:
         status: How it is.
-        name: Its own.
+        name: Its own (``kafka.instance``).
+        process: A name that no other process has, nor this one at its next start.
         store: Where to; called only in ``thread``.
         thread: Where that waits.
         clock: When it called.
     """
 
     def __init__(
-        self, status: WorkerStatus, name: str, store: ShardStore, thread: StoreThread, clock: Clock
+        self,
+        status: WorkerStatus,
+        name: str,
+        process: str,
+        store: ShardStore,
+        thread: StoreThread,
+        clock: Clock,
     ) -> None:
-        self._status, self._name = status, name
+        self._status, self._name, self._process = status, name, process
         self._store, self._thread, self._clock = store, thread, clock
+        self._called_ms = clock.now_ms()  # whoever had the name before us called before that
+        self._twin_ms = 0  # when another of that name was last heard of; 0: never
         self._left = False
 
     async def run(self) -> None:
         """Call in every now and then, for ever."""
         while not self._left:
-            problems = [problem.en for problem in self._status.status().problems[:5]]
-            await self._put(Call(self._clock.now_ms(), self._status.judged(), problems))
+            await self.call()
             await asyncio.sleep(limits.CALL_S)
+
+    async def call(self) -> None:
+        """Call in once."""
+        with suppress(StoreBusy):
+            self._look_at(await self._thread.run(self._store.get_meta, KEY + self._name))
+        self._called_ms = self._clock.now_ms()
+        problems = [problem.en for problem in self._status.status().problems[:5]]
+        await self._put(Call(self._called_ms, self._status.judged(), problems, self._process))
+
+    def _look_at(self, row: bytes | None) -> None:
+        """Look who called last under our name: of two, each is given by the group what the other has."""
+        last, now_ms = decode_call(row) if row else None, self._clock.now_ms()
+        if last and last.process not in ("", self._process) and last.at_ms > self._called_ms:
+            self._twin_ms = now_ms
+            what = f"another worker is called {self._name}: each takes the shards from the other"
+            zh = f"另有一个 worker 也叫 {self._name}：两者互相抢走分片；请给每个 worker 各自的 kafka.instance"
+            self._thread.health.failed(TWIN, f"{what}; give each a kafka.instance of its own", zh)
+        elif now_ms - self._twin_ms >= limits.CALLED_MS:
+            self._thread.health.well(TWIN)
 
     async def leave(self) -> None:
         """Say that no more calls come."""
