@@ -57,7 +57,7 @@ def command(
         until: dict[str, Any] = {"for": duration} if duration else {"until_resolved": True}
         answer = daemon.post("/silences", {"matchers": wanted, "comment": comment, **until})
         when, held = f"for {duration}" if duration else "until resolved", len(answer.get("alerts", ()))
-        note(f"silence {answer['id']}: {' '.join(matchers)} {when}; it mutes {held} alerts now")
+        note(f"silence {answer['id']}: {' '.join(matchers)} {when}; alerts it mutes now: {held}")
 
 
 def matcher(text: str) -> tuple[str, str]:

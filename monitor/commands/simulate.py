@@ -93,6 +93,11 @@ def command(
         raise click.UsageError("--kafka and --to go apart", ctx)
     to_daemon = target.startswith(("http://", "https://"))
     live = to_daemon or kafka
+    pace = speed if speed is not None else (0.0 if day else 1.0)
+    if live and day is None and not 0 < pace <= 1:
+        raise click.UsageError(
+            "events of now come no faster than time; name a --day, or a --speed up to 1", ctx
+        )
     from_ms = _begin_ms(day, start, from_now=live and day is None)
     world = make_world(
         shops,
@@ -103,7 +108,6 @@ def command(
         sources=max(1, len(tokens)) if to_daemon else 4,
     )
     simulation = Simulation(world)
-    pace = speed if speed is not None else (0.0 if day else 1.0)
     if kafka:
         fed = _to_topic(ctx, simulation, pace)
         note(f"sent {fed.accepted} events")

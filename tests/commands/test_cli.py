@@ -75,6 +75,10 @@ def test_every_command_explains_itself(name):
         (["rules", "check", "nowhere"], "Path 'nowhere' does not exist (see slawatch rules check --help)"),
         (["rules", "check", "--packs", "nowhere"], "Directory 'nowhere' does not exist"),
         (["simulate", "--to", "/nowhere/at/all.ndjson"], "/nowhere/at/all.ndjson: No such file or directory"),
+        (
+            ["simulate", "--to", "http://127.0.0.1:9", "--speed", "20"],
+            "events of now come no faster than time;",
+        ),
         (["simulate", "--to", "http://[::1"], "http://[::1: Invalid port: ':1'; name a daemon as http://"),
         (["simulate", "--truth", "/nowhere/it.json"], "'/nowhere/it.json': No such file or directory"),
     ],
