@@ -7,6 +7,7 @@ force into it; from that very record on its shard decides by it, also when it is
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from monitor.store.port import ShardStore
 
 log = structlog.get_logger(__name__)
+NAME = re.compile("[0-9]{6,12}-[0-9a-f]{1,64}")
 SHARED = ("packs", "shops", "agents")  # parts of a plan that are large
 BEGAN = "plan of shard {}"  # in the store: the plan at the beginning of a shard's log
 
@@ -64,14 +66,14 @@ class PlanBook:
         Raises:
             MonitorError: This version cannot read it.
         """
-        number, dash, digest = name.partition("-")
-        if name in self.known or not (dash and number.isdigit()):  # older logs name plans nobody kept
+        if name in self.known or not NAME.fullmatch(name):  # older logs name plans nobody kept; others forge
             return True
+        digest = name.partition("-")[2]
         body = store.plan_named(name)
         if body is None:
             log.warning("plan lost", plan=name, goes_on_with=self.in_force)
             return False
-        same = next((plan for known, plan in list(self.known.items()) if known.endswith(dash + digest)), None)
+        same = next((plan for known, plan in list(self.known.items()) if known.endswith(f"-{digest}")), None)
         self.known[name] = same or _sharing(decode_plan(digest, body), self.known.get(self.in_force))
         return True
 

@@ -53,6 +53,7 @@ _IN_FORCE = (
     "insert into meta values (?, ?) on conflict (key) do update set value = meta.value returning value"
 )
 PLAN_KEY = "plan in force"
+CHANGES_MAX = 10**9  # of plans; a name beyond is forged, and raises no other
 LOST_PLAN = "plan lost "  # and its name: the log has it, the store has not
 _NAMED = "select body from plan where hash = ? and not exists (select 1 from meta where key = ?)"
 
@@ -224,7 +225,7 @@ class ShardTables:
             row = run.execute(_NAMED, (plan_hash, lost)).fetchone()
             if row is None:
                 run.execute("insert into meta values (?, ?) on conflict (key) do nothing", (lost, b""))
-            if now and name > now:
+            if now and name > now and int(number) < CHANGES_MAX:
                 later = f"{int(number) + 1:06d}-{now.partition('-')[2]}"
                 run.execute("update meta set value = ? where key = ?", (later.encode(), PLAN_KEY))
         return row[0] if row is not None else None

@@ -76,3 +76,34 @@ def test_a_header_whose_name_is_no_text_ends_no_worker(settings, tmp_path):
             assert it.app.crash_reason is None
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "tick",
+    [
+        {"plan": "²-x"},
+        {"plan": "9" * 5_000 + "-0"},
+        {"plan": "999999999999-0123456789abcdef"},
+        {"plan": "000009-0123456789abcdef"},
+        {"heard": {"the topic": 10**30}},
+        {"heard": {"the topic": -(10**18)}},
+    ],
+    ids=["no number", "long", "beyond", "lost", "later", "before"],
+)
+def test_a_forged_tick_stops_no_shard(settings, tmp_path, tick):
+    """Who may send events may send these as well."""
+    value = json.dumps({"worker": "nobody", "epoch": 1} | tick).replace("the topic", settings.topic).encode()
+    send(settings, range(100))
+    producer = KafkaProducer(bootstrap_servers=settings.brokers)
+    producer.send(settings.topic, value, partition=0, headers=[("slawatch-tick", b"1")]).get(30)
+    producer.close()
+
+    async def scene():
+        for _ in range(2):
+            async with working(settings, tmp_path) as it:
+                await until(lambda: caught_up(it))
+                assert not it.parts.health.failures
+                assert it.parts.plans.plan
+                assert it.parts.plans.in_force < "0001", "so that rules can go on to change"
+
+    asyncio.run(scene())
