@@ -19,7 +19,7 @@ from monitor.commands.offline import few_collections
 from monitor.engine.events import Event
 from monitor.engine.records import Record
 from monitor.rulebook import Plan
-from monitor.runtime.large_pages import take_large_pages
+from monitor.runtime.large_pages import LargePages
 from monitor.shard.shard import Shard
 from monitor.sources.wire import decode_body, decode_lines
 from rules.load import load_packs, load_rules, starter_rules
@@ -90,7 +90,7 @@ def _record(position: int, arrival_ms: int, body: bytes) -> Record:
 def cpu_s(run: Callable[[], Shard | None], events: int) -> float:
     """Processor seconds of one run, which must have taken every event."""
     gc.collect()
-    take_large_pages()  # as a daemon does, twice a minute
+    LargePages().take()  # as a daemon does, twice a minute
     with few_collections():
         began_s = time.process_time()
         shard = run()

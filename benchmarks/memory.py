@@ -25,7 +25,7 @@ from benchmarks.table import Row, print_rows
 from benchmarks.traffic import FROM_MS
 from monitor.engine.events import Event
 from monitor.engine.records import Record
-from monitor.runtime.large_pages import take_large_pages
+from monitor.runtime.large_pages import LargePages
 from monitor.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def as_the_daemon() -> None:
 def feed(path: Path, shops: int) -> dict[str, float]:
     """Feed the day, stored all along and at its end."""
     as_the_daemon()
-    shard = new_shard(rules=True, live=True)
+    shard, pages = new_shard(rules=True, live=True), LargePages()
     store = SqliteStore(path)
     epoch = store.take(0).epoch
     before_mb, fed_s, events, stored_ms = resident_mb(os.getpid()), 0.0, 0, OPENS_MS
@@ -144,7 +144,7 @@ def feed(path: Path, shops: int) -> dict[str, float]:
         if record.arrival_ms - stored_ms >= MINUTE_MS:
             save(shard, store, epoch, slices=1 + shops // (STORED_WITHIN_MIN * SLICE_SHOPS))
             stored_ms = record.arrival_ms
-            take_large_pages()
+            pages.take()
     counts = shard.engine.counts
     assert (counts.accepted, counts.rejected) == (events, 0)
     assert len(shard.engine.shops) == shops

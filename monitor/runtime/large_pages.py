@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import re
 import time
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,22 +57,39 @@ def _bytes(line: str) -> int:
     return 1024 * int(line.split()[1])
 
 
-def take_large_pages() -> int:
-    """Have what is full in large pages, for half a second; returns how many bytes more are."""
-    try:
-        regions = [] if "[never]" in _WANTED.read_text() else full_regions(_lines(_MAPS))
-    except OSError:  # another system
-        return 0
-    if not regions:
-        return 0
-    before, began_s = _in_large_pages(), time.monotonic()
-    advise = ctypes.CDLL(None).madvise
-    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for begin, end in regions:
-        for at in range(begin, end, LARGE):
-            if time.monotonic() - began_s < limits.LARGE_PAGES_S:
-                advise(at, LARGE, _COLLAPSE)  # what it cannot do now, or never can, it leaves as it is
-    return _in_large_pages() - before
+class LargePages:
+    """Puts this process's memory there, round after round; each begins where the last one ended."""
+
+    def __init__(self) -> None:
+        self._next = 0  # an address
+
+    def take(self) -> int:
+        """Have what is full in large pages, for half a second; returns how many bytes more are."""
+        try:
+            before, pieces = _in_large_pages(), self._pieces()
+            self._collapse(pieces)
+            return _in_large_pages() - before if pieces else 0
+        except OSError:  # another system, or one from before such pages
+            return 0
+
+    def _pieces(self) -> list[int]:
+        if "[never]" in _WANTED.read_text():
+            return []
+        regions = full_regions(_lines(_MAPS))
+        pieces = [at for begin, end in regions for at in range(begin, end, LARGE)]
+        first = bisect_left(pieces, self._next)
+        return pieces[first:] + pieces[:first]
+
+    def _collapse(self, pieces: list[int]) -> None:
+        """What cannot be done now, or never can, is left as it is, and tried last in the next round."""
+        advise = ctypes.CDLL(None).madvise
+        advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        until_s = time.monotonic() + limits.LARGE_PAGES_S
+        for at in pieces:
+            if time.monotonic() > until_s:
+                break
+            advise(at, LARGE, _COLLAPSE)
+            self._next = at + LARGE
 
 
 def _in_large_pages() -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from monitor.runtime import limits
-from monitor.runtime.large_pages import take_large_pages
+from monitor.runtime.large_pages import LargePages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,7 @@ async def _collect_when_due(gone: Callable[[], int]) -> None:
     known, times, after_all = gone(), 0, sys.getallocatedblocks()
     after_young = after_all
     all_s = given_s = time.monotonic()
+    pages = LargePages()
     while True:
         await asyncio.sleep(limits.COLLECTION_LOOK_S)
         blocks, now_s = sys.getallocatedblocks(), time.monotonic()
@@ -91,6 +92,6 @@ async def _collect_when_due(gone: Callable[[], int]) -> None:
             after_young = sys.getallocatedblocks()
         if all_s > given_s or now_s >= given_s + limits.GIVE_BACK_S:
             await asyncio.to_thread(give_back)
-            if (taken := await asyncio.to_thread(take_large_pages)) > 0:
+            if (taken := await asyncio.to_thread(pages.take)) > 0:
                 log.info("memory in large pages", bytes=taken)
             given_s = now_s

@@ -185,7 +185,8 @@ def each_told_once(server, database, wecom, verdict, desks_killed) -> int:
     assert untold == Counter(map(alert_of, gone_on.elements())), "none lost"
     once = {tuple(rest) for incident, rest in found.items() if incident not in gone_on}
     assert once == {(1, "accepted", "accepted")}, "none doubled"
-    assert {i: tuple(found[i][:2]) for i in gone_on} == {i: (1 + n, "accepted") for i, n in gone_on.items()}
+    again = {i: (1 + n, "accepted", "accepted") for i, n in gone_on.items()}
+    assert {i: tuple(found[i]) for i in gone_on} == again, "and once again what went on"
     rows = server.execute(database, "select state, again, count(*) from delivery group by state, again")
     sent = {(state, again): count for state, again, count in rows}
     lost = sum(count for (state, _), count in sent.items() if state == "ambiguous")

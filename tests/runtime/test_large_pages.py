@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.runtime.large_pages import LARGE, full_regions
+from monitor.runtime import large_pages, limits
+from monitor.runtime.large_pages import LARGE, LargePages, full_regions
 
 MB = 1 << 20
 
@@ -47,10 +48,11 @@ def test_all_else_is_left_and_what_comes_after_it_is_not(left):
 
 
 GROWN = """
-from monitor.runtime.large_pages import take_large_pages
+from monitor.runtime.large_pages import LargePages
 
+pages = LargePages()
 kept = [b"%100d" % number for number in range(600_000)]
-print("taken", take_large_pages(), take_large_pages())
+print("taken", pages.take(), pages.take())
 print(open("/proc/self/smaps_rollup").read())
 assert all(int(text) == number for number, text in enumerate(kept))
 """
@@ -73,3 +75,34 @@ def _refused() -> bool:
     wanted = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     major, minor = (int(part) for part in Path("/proc/sys/kernel/osrelease").read_text().split(".")[:2])
     return (major, minor) < (6, 1) or not wanted.exists() or "[never]" in wanted.read_text()
+
+
+def test_a_round_begins_where_the_last_one_ended_and_no_system_is_refused(monkeypatch, tmp_path):
+    maps, tried = tmp_path / "smaps", list[int]()
+    maps.write_text("\n".join(region(2 * MB, 10 * MB, 8 * MB)))
+    monkeypatch.setattr(large_pages, "_MAPS", maps)
+    monkeypatch.setattr(large_pages, "_WANTED", maps)
+    monkeypatch.setattr(large_pages, "_SUMS", maps)
+    monkeypatch.setattr(large_pages.ctypes, "CDLL", lambda _: Refusing(tried))
+    monkeypatch.setattr(large_pages.time, "monotonic", lambda: len(tried))
+    monkeypatch.setattr(limits, "LARGE_PAGES_S", 1.5)
+    pages = LargePages()
+    assert [pages.take(), pages.take(), pages.take()] == [0, 0, 0]
+    assert [at // MB for at in tried] == [2, 4, 6, 8, 2, 4]
+    monkeypatch.setattr(large_pages, "_SUMS", tmp_path / "none")
+    assert pages.take() == 0
+
+
+class Refusing:
+    """A C library of a system that has no large pages to give."""
+
+    def __init__(self, tried: list[int]) -> None:
+        self._tried = tried
+
+    @property
+    def madvise(self) -> Refusing:
+        return self
+
+    def __call__(self, at: int, _size: int, _advice: int) -> int:
+        self._tried.append(at)
+        return -1
