@@ -2,7 +2,7 @@
 
 Events come for shops that lie far apart in memory, and for each the processor looks up where the page lies.
 It remembers some 2,000 pages: 8 MB of usual ones, 4 GB of large ones. Of an event's time in a worker with
-2,000 shops that is a tenth (docs/benchmarks.md).
+2,000 shops that is a tenth to a sixth (docs/benchmarks.md).
 
 Only what is full is taken together, so that no memory is spent on it; and nothing where the operator's
 system says that it wants none (``never``).
