@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,15 +27,16 @@ class _Trouble:
 
     what: Text
     since_s: float
-    logged_s: float
-    times: int = 1
+    times: int = 0
+    logged_s: dict[str, float] = field(default_factory=dict)  # when, by the line without its digits
 
 
 class Health:
     """Problems by the part that has them; a part with none is well.
 
     The log has a problem as it begins, while it lasts every ten minutes, and its end: what fails each second
-    of a night says so a few dozen times.
+    of a night says so a few dozen times. Another problem of the same part is one that begins; one of other
+    figures is the same.
     """
 
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
@@ -64,15 +67,13 @@ class Health:
         """
         self.failures[part] += 1
         now_s, told = self._monotonic_s(), Text(zh or f"故障：{what}", what)
-        trouble = self._troubles.get(part)
-        if trouble is None:
-            self._troubles[part] = _Trouble(told, now_s, now_s)
-            log.error("part failed", part=part, problem=what, exc_info=error)
-            return
+        trouble = self._troubles.setdefault(part, _Trouble(told, now_s))
         trouble.what, trouble.times = told, trouble.times + 1
-        if now_s - trouble.logged_s >= limits.TROUBLE_LOGGED_S:
-            trouble.logged_s = now_s
-            log.error("part failed", part=part, problem=what, **_course(trouble, now_s), exc_info=error)
+        problem = re.sub(r"\d+", "", what)
+        if now_s - trouble.logged_s.get(problem, -math.inf) >= limits.TROUBLE_LOGGED_S:
+            trouble.logged_s[problem] = now_s
+            course = _course(trouble, now_s) if trouble.times > 1 else {}
+            log.error("part failed", part=part, problem=what, **course, exc_info=error)
 
     def well(self, part: str) -> None:
         """Note that a part works."""

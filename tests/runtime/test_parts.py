@@ -129,6 +129,24 @@ def test_what_fails_each_second_is_logged_as_it_begins_every_ten_minutes_and_as_
     assert health.failures == {"journal": 1_500}
 
 
+def test_another_problem_of_a_part_is_logged_at_once_and_two_that_take_turns_once_each():
+    now_s, unforeseen = [0.0], KeyError("shop")
+    health = Health(lambda: now_s[0])
+    with capture_logs() as lines:
+        for second in range(0, 120, 20):
+            now_s[0] = float(second)
+            if second % 40:
+                health.failed("sender", f"sender: {unforeseen}", error=unforeseen)
+            else:
+                health.failed("sender", f"sender: the disk is full, {second} MB are left")
+        health.well("sender")
+    assert [(one.get("problem"), one.get("exc_info"), one.get("times")) for one in lines] == [
+        ("sender: the disk is full, 0 MB are left", None, None),
+        ("sender: 'shop'", unforeseen, 2),
+        (None, None, 6),
+    ]
+
+
 def test_no_progress_is_the_same_mark_for_long_while_work_waits():
     progress = Progress(stuck_ms=60_000)
     looks = [
