@@ -44,7 +44,7 @@ def test_what_nobody_judges_is_what_no_fresh_call_names():
 
 def test_the_escape_says_once_that_nothing_is_stored_and_once_that_it_is_again():
     told, clock, health = [], ManualClock(NOW_MS), Health()
-    takes = [0, 1, 1, 1, 1]  # nobody takes the first one
+    takes = [0, 1, 1, 1, 1, 1]  # nobody takes the first one
 
     async def tell(alerts):
         told.extend(alert.rule for alert in alerts)
@@ -72,6 +72,38 @@ def test_the_escape_says_once_that_nothing_is_stored_and_once_that_it_is_again()
         health.failed("store", "down")
         await seconds(60)
         assert told[3:] == ["slawatch-store"], "another outage"
+        health.well("store")
+        await seconds(1)
+        health.failed("database call", "full")
+        await seconds(60)
+        assert told[5:] == ["slawatch-store"], "who calls in writes to the store as well"
+
+    asyncio.run(scene())
+
+
+def test_a_call_that_is_not_written_is_said_until_one_is_whatever_else_of_the_database_is_well(tmp_path):
+    class Full(SqliteStore):
+        full = True
+
+        def put_meta(self, *row):
+            if self.full:
+                raise StoreFull("the database's disk is full")
+            super().put_meta(*row)
+
+    async def scene():
+        health = Health()
+        thread = StoreThread("store", health)
+        store = await thread.run(Full, tmp_path / "store.db")
+        status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
+        caller = Caller(status, "w-1", "w-1-a", store, thread, ManualClock(NOW_MS))
+        await caller.call()
+        health.well("database")  # as ticks say each second, which read it and have nothing to write
+        assert list(health.problems.values()) == ["the database's disk is full"]
+        store.full = False
+        await caller.call()
+        assert health.problems == {}
+        await thread.run(store.close)
+        thread.close()
 
     asyncio.run(scene())
 

@@ -9,6 +9,7 @@ import structlog
 
 from alerting.policy.rulings import STORE_BACK_RULE, STORE_RULE
 from monitor.runtime import limits
+from monitor.runtime.cluster.roll import PART
 from monitor.runtime.unrecorded import unrecorded_alert
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
-PARTS = ("store", "database")  # of the health: what is not written, what does not answer
+PARTS = ("store", "database", PART)  # of the health: what is not written, what does not answer
 
 
 class Escape:

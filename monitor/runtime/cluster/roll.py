@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 ROLL_SHARD: Final = 1_000_000  # beyond any partition
 KEY: Final = "worker:"  # in the store, and the worker's name
-TWIN: Final = "instance"  # among the parts that may have a problem
+PART: Final = "database call"  # among the parts that may have a problem: its write
+TWIN: Final = "instance"  # another of them
 SUBJECT: Final = {"daemon": "workers"}
 
 
@@ -116,9 +117,9 @@ class Caller:
         try:
             await self._thread.run(self._store.put_meta, KEY + self._name, row)
         except (StoreBusy, StoreFull) as error:
-            self._thread.health.failed("database", str(error))
+            self._thread.health.failed(PART, str(error))
         else:
-            self._thread.health.well("database")
+            self._thread.health.well(PART)
 
 
 class Roll:
