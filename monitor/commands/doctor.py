@@ -255,10 +255,10 @@ def _door(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _holds(data: Path) -> bool:
-    """Whether a daemon runs on a folder, as far as can be told from here."""
+    """Whether a daemon has a folder for itself, as far as can be told; workers and desks share one."""
     try:
         with (data / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
@@ -283,7 +283,7 @@ def _address(settings: Settings, data: Path) -> Finding:
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return Finding("fail", taken, "stop what listens there, or name another address as `listen`")
     clustered = settings.kafka.model_fields_set or settings.postgres.url
-    if not clustered and not _holds(data):  # workers and desks hold no folder
+    if not clustered and not _holds(data):  # workers and desks share theirs
         what = f"a daemon answers at {settings.listen}, and none runs on {data}: it is another one's"
         return Finding("fail", what, "name another address as `listen`")
     if answer.is_success:

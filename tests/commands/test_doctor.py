@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from monitor.commands.doctor import _holds
+from monitor.runtime.embedded import owned
 from tests.commands.test_cli import slawatch
 
 
@@ -111,6 +113,13 @@ def test_a_taken_address_is_told(conf):
         status, findings = examine(conf)
     assert status == 1
     assert failures(findings) == [f"127.0.0.1:{port}: Address already in use"]
+
+
+def test_a_folder_that_a_worker_shares_is_no_running_daemons(tmp_path):
+    with owned(tmp_path, shared=True):
+        assert not _holds(tmp_path)
+    with owned(tmp_path):
+        assert _holds(tmp_path)
 
 
 def test_a_mistake_in_the_configuration_is_placed(conf):
