@@ -89,7 +89,8 @@ async def keep_running(part: str, body: Callable[[], Awaitable[None]], health: H
     """Run a part for ever: a failure is told and the part started again, while all others go on.
 
     The pause doubles from a second to a minute. Once the part has run for a minute it starts over, and what
-    was wrong is over; a part may say so itself before.
+    was wrong is over; a part may say so itself before. One that hangs runs as well as any, as far as is seen
+    from here: one that fails each time after more than a minute of it is well in between.
     """
     loop = asyncio.get_running_loop()
     pause_s, told = limits.RESTART_PAUSE_S, ""
