@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from monitor.runtime import limits
+from monitor.runtime.cluster.consumer import PackedConsumer
 from monitor.runtime.cluster.owner import BROKEN
 from monitor.runtime.cluster.status import WorkerStatus
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable
@@ -109,7 +112,87 @@ def test_what_has_the_wrong_place_or_is_not_given_is_told_and_the_others_go_on(o
         async with working(topic, tmp_path) as it:
             status = WorkerStatus(it)
             await until(lambda: said <= {problem.en for problem in status.status().problems}, what="both")
+            assert any("：broker 不返回分区第" in problem.zh for problem in status.status().problems)
             await until(lambda: it.owner.held[0].caught_up_ms, what="the other goes on")
             assert (folded(it)[1], folded(it)[2]) == (wrong, first)
+
+    asyncio.run(scene())
+
+
+TP = TopicPartition("events", 1)
+
+
+class Told(PackedConsumer):
+    """A consumer of one partition without a broker: what it asks for and says."""
+
+    def __init__(self, expected, end):
+        self._expected, self._fetched_s, self._gaps, self._runs = {}, {}, Counter(), {}
+        self.stale, self.said, self.end = 0, [], end
+        self.transport = SimpleNamespace(
+            holder=SimpleNamespace(unreadable=self.tell("unreadable"), missing=self.tell("missing"))
+        )
+        self._begin_run(TP, expected)
+
+    def tell(self, what):
+        return lambda *of: self.said.append((what, *of))
+
+    def assignment(self):
+        return {TP}
+
+    def highwater(self, tp):
+        return self.end
+
+    def pause_partitions(self, tps):
+        self.said.append(("paused", tps))
+
+    async def seek_wait(self, offsets):
+        self.said.append(("sought", offsets))
+
+
+def fetched(first, *batches):
+    """What aiokafka makes of batches, each its next record and its kind."""
+    made = [
+        SimpleNamespace(
+            is_control_batch=kind == "mark", next_offset=end, validate_crc=lambda k=kind: k == "mark"
+        )
+        for end, kind in batches
+    ]
+    log = SimpleNamespace(has_next=lambda: bool(made), next_batch=lambda: made.pop(0))
+    return [*BareRecords(TP, log, [], first, None, None, check_crcs=True, isolation_level=0)]
+
+
+def records(first, end):
+    return [SimpleNamespace(offset=n) for n in range(first, end)]
+
+
+def test_a_broken_batch_behind_a_mark_is_told_each_time_it_is_read_and_passes_over_no_record():
+    """The mark moves aiokafka on, so that its place is never the one expected."""
+
+    async def scene():
+        it = Told(50, 80)
+        begun_s = it._fetched_s[TP]
+        why = "the checksum of its batch, up to record 59, is wrong"
+        told = [("sought", {TP: 50})] * 3 + [("paused", {TP}), ("unreadable", 1, Unreadable(51, why))]
+        for _ in range(2):
+            it.said.clear()
+            for _ in range(4):
+                assert not await it._is_sound(TP, fetched(50, (51, "mark"), (60, "broken")))
+            assert it.said == told
+            assert it._fetched_s[TP] == begun_s, "nothing came"
+            it._begin_run(TP, 50)
+            begun_s = it._fetched_s[TP]
+        it.said.clear()
+        assert [await it._is_sound(TP, records(60, 80)) for _ in range(4)] == [False] * 3 + [True]
+        assert it.said[3:] == [("missing", 1, 50, 60)]
+        assert it._expected[TP] == 80
+
+    asyncio.run(scene())
+
+
+def test_an_end_that_is_not_known_yet_calls_no_record_wrongly_placed():
+    async def scene():
+        it = Told(50, None)
+        assert await it._is_sound(TP, records(50, 60))
+        assert it.said == []
 
     asyncio.run(scene())

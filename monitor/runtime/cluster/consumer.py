@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
@@ -102,7 +103,7 @@ class PackedConsumer(driver.Consumer):
         self._expected: dict[TP, int] = {}  # the next record of partitions that are read
         self._fetched_s: dict[TP, float] = {}  # when there was last anything to read
         self._runs: dict[int, int] = {}
-        self._gaps: dict[TP, tuple[int, int]] = {}  # what was expected, and how often in vain
+        self._gaps: Counter[TP] = Counter()  # how often the next record was fetched in vain
         self._seeking = asyncio.Lock()
 
     def _new_consumer_thread(self) -> CommitThread:
@@ -131,37 +132,34 @@ class PackedConsumer(driver.Consumer):
         return self._runs.get(partition, 0)
 
     async def _is_sound(self, tp: TP, records: list[Any]) -> bool:
-        """Whether there is something to hand over; what cannot be read is told once it comes first."""
-        self._fetched_s[tp] = time.monotonic()
+        """Whether there is something to hand over, which begins where the last batch ended.
+
+        If it lies elsewhere it is fetched again from there. What cannot be read is told once it comes first;
+        a mark of a transaction may lie before it, as before records.
+        """
         bad = records.pop() if isinstance(records[-1], Unreadable) else None
+        if (expected := self._expected.get(tp)) is None:
+            return False
         if (sound := in_order(records, self._end(tp))) < len(records):
-            bad = Unreadable(self._expected.get(tp, -1), f"it says to be record {records[sound].offset}")
+            bad = Unreadable(expected, f"it says to be record {records[sound].offset}")
             del records[sound:]
-        if records:
-            return await self._follows(tp, records)
-        if bad is not None and bad.offset == self._expected.get(tp):
+        first = records[0].offset if records else bad.offset if bad else expected
+        self._gaps[tp] += first > expected
+        if first < expected or (first > expected and self._gaps[tp] <= GAP_TRIES):
+            self.stale += len(records)
+            await self._seek_safely({tp: expected})
+        elif records:
+            if first > expected:
+                self.transport.holder.missing(tp.partition, expected, first)
+            self._expect(tp, records[-1].offset + 1)
+            return True
+        elif bad is not None:
             self.pause_partitions({tp})
             self.transport.holder.unreadable(tp.partition, bad)
         return False
 
-    async def _follows(self, tp: TP, records: Sequence[Fetched]) -> bool:
-        """Whether a batch begins where the last one ended; if it lies beyond, fetch again from there."""
-        expected, first = self._expected.get(tp), records[0].offset
-        if expected is None:
-            return False
-        if first > expected:
-            tries = self._gaps[tp][1] + 1 if self._gaps.get(tp, (-1, 0))[0] == expected else 1
-            self._gaps[tp] = (expected, tries)
-            if tries > GAP_TRIES:
-                self.transport.holder.missing(tp.partition, expected, first)
-                expected = first
-        if first == expected:
-            self._expected[tp] = records[-1].offset + 1
-            return True
-        self.stale += len(records)
-        if first > expected:
-            await self._seek_safely({tp: expected})
-        return False
+    def _expect(self, tp: TP, offset: int) -> None:
+        self._expected[tp], self._fetched_s[tp], self._gaps[tp] = offset, time.monotonic(), 0
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Note that the assignment ends; shards stay in memory, for they may come back."""
@@ -216,7 +214,7 @@ class PackedConsumer(driver.Consumer):
         return True
 
     def _begin_run(self, tp: TP, offset: int) -> None:
-        self._expected[tp], self._fetched_s[tp] = offset, time.monotonic()
+        self._expect(tp, offset)
         self._runs[tp.partition] = self.run_of(tp.partition) + 1
 
     def hold_back(self, partition: int) -> None:
@@ -236,16 +234,16 @@ class PackedConsumer(driver.Consumer):
 
     def lag(self, partition: int, offset: int) -> int:
         """Records of a partition from ``offset`` on, as of the last fetch."""
-        return max(0, self._end(self._new_topicpartition(self.transport.topic, partition)) - offset)
+        return max(0, (self._end(self._new_topicpartition(self.transport.topic, partition)) or 0) - offset)
 
     def fetches(self, partition: int) -> tuple[int, float]:
         """The next record to be fetched (-1: none is), and the seconds since one was."""
         tp = self._new_topicpartition(self.transport.topic, partition)
         return self._expected.get(tp, -1), time.monotonic() - self._fetched_s.get(tp, 0.0)
 
-    def _end(self, tp: TP) -> int:
-        """Where a partition ends, as of the last fetch."""
-        return (self.highwater(tp) or 0) if tp in self.assignment() else 0
+    def _end(self, tp: TP) -> int | None:
+        """Where a partition ends, as of the last fetch; None: there was none since it is ours."""
+        return self.highwater(tp) if tp in self.assignment() else None
 
     async def _seek_safely(self, offsets: Mapping[TP, int]) -> bool:
         try:

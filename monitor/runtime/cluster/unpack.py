@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -56,13 +57,14 @@ class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka h
             self.next_fetch_offset = batch.next_offset
 
 
-def in_order(records: Sequence[Fetched], end: int) -> int:
+def in_order(records: Sequence[Fetched], end: int | None) -> int:
     """How many of them come before one whose place cannot be; the checksum of a batch is not of its place.
 
     Args:
         records: Of one fetch.
-        end: Where the partition ends.
+        end: Where the partition ends; None: that is not known.
     """
+    end = sys.maxsize if end is None else end
     if records and len(records) == records[-1].offset - records[0].offset + 1 and records[-1].offset < end:
         return len(records)
     before = -1
