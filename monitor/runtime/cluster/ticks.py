@@ -70,7 +70,8 @@ class Ticks:
 
     async def _tick(self, producer: AIOKafkaProducer) -> None:
         self._told = {held: told for held, told in self._told.items() if not held.dropped}
-        self._failing = {held for held in self._failing if not held.dropped}
+        for gone in [held for held in self._failing if held.dropped]:
+            self._well(gone)
         due = [held for held in self._owner.held.values() if _is_due(held)]
         if not due:
             return
@@ -95,19 +96,25 @@ class Ticks:
                 self._parts.topic, value, partition=held.partition, headers=headers
             )
         except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
-            where, why = ", ".join(self._link.brokers), type(error).__name__
-            what = f"kafka: {where}: no tick is taken, so nothing is judged ({why}); {MEND}"
-            zh = f"kafka：{where}：写不进 tick，因此不作判断（{why}）；{MEND_ZH}"
-            self._parts.health.failed("ticks", what, zh)
             self._failing.add(held)
+            shards = ", ".join(map(str, sorted({one.partition for one in self._failing})))
+            where, why = ", ".join(self._link.brokers), type(error).__name__
+            what = f"shard {shards}: no tick is taken, so nothing is judged there"
+            zh = f"分片 {shards}：写不进 tick，因此该处不作判断"
+            said = f"kafka: {where}: {what} ({why}); {MEND}", f"kafka：{where}：{zh}（{why}）；{MEND_ZH}"
+            self._parts.health.failed("ticks", *said)
             if type(error) is KafkaError:  # of no kind: this producer writes nothing any more
                 self._ended = error
         else:
-            self._failing.discard(held)
-            if not self._failing:
-                self._parts.health.well("ticks")
+            self._well(held)
             held.tick_offset = written.offset
             told.update(changed)
+
+    def _well(self, held: HeldShard) -> None:
+        """A shard's tick is written, or it needs none of us any more."""
+        self._failing.discard(held)
+        if not self._failing:
+            self._parts.health.well("ticks")
 
     async def _told_elsewhere(self) -> dict[str, int]:
         """When each source was last heard: by our shards, and, by way of the store, by those of others.

@@ -1,0 +1,56 @@
+"""Which shards have no clock is said, as long as they are ours."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from aiokafka.errors import LeaderNotAvailableError
+
+from monitor.runtime.cluster.ticks import Ticks
+from monitor.runtime.health import Health
+
+
+class Shard:
+    """As much of a held shard as a tick needs."""
+
+    def __init__(self, partition):
+        self.partition, self.epoch, self.state, self.dropped, self.tick_offset = partition, 1, None, False, 0
+
+
+class Leaderless:
+    """A producer of a topic of which some partitions have no leader."""
+
+    def __init__(self, *partitions):
+        self._without = partitions
+
+    async def send_and_wait(self, topic, value, *, partition, headers):
+        if partition in self._without:
+            raise LeaderNotAvailableError
+        return SimpleNamespace(offset=7)
+
+
+def test_only_the_shards_without_a_tick_are_said_and_none_that_went_to_others():
+    health = Health()
+    parts = SimpleNamespace(
+        health=health, plans=SimpleNamespace(due=lambda _: ""), worker="one", topic="events"
+    )
+    ticks = Ticks(parts, SimpleNamespace(held={}), SimpleNamespace(brokers=["a:1"]))
+    shards = [Shard(n) for n in range(3)]
+
+    async def scene():
+        for shard in shards:
+            await ticks._send(Leaderless(1, 2), shard, {})
+        (said,) = health.told
+        assert said.en.startswith(
+            "kafka: a:1: shard 1, 2: no tick is taken, so nothing is judged there (Leader"
+        )
+        assert said.zh.startswith("kafka：a:1：分片 1, 2：写不进 tick，因此该处不作判断（Leader")
+        shards[1].dropped = True
+        await ticks._tick(None)
+        assert "ticks" in health.problems, "one is still ours"
+        shards[2].dropped = True
+        await ticks._tick(None)
+        assert health.problems == {}
+
+    asyncio.run(scene())
