@@ -48,7 +48,7 @@ class WorkerStatus:
         unread = held.partition in self._worker.owner.unread
         if place == held.next <= held.tick_offset and 1000 * silent_s >= limits.LAG_TOLD_MS and not unread:
             who = f"shard {held.partition}: the broker gives nothing from record {place} of its partition on"
-            zh = f"分片 {held.partition}：代理不返回分区第 {place} 条起的记录；见代理日志"
+            zh = f"分片 {held.partition}：broker 不返回分区第 {place} 条起的记录；见 broker 日志"
             yield Text(zh, f"{who}; see its log")
 
     def status(self) -> Status:
