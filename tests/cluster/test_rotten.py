@@ -7,7 +7,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from monitor.runtime import limits
 from monitor.runtime.cluster.consumer import PackedConsumer
@@ -15,7 +15,7 @@ from monitor.runtime.cluster.owner import BROKEN
 from monitor.runtime.cluster.status import WorkerStatus
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable
 from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
-from tests.waiting import until
+from tests.waiting import eventually, until
 
 pytestmark = pytest.mark.live
 # Of a batch as Kafka stores it: where a field lies, and what is written there.
@@ -81,6 +81,34 @@ def test_a_batch_that_cannot_be_read_stops_its_shard_until_it_is_passed_over(own
             await until(lambda: caught_up(it) and not it.parts.health.problems, what="all shards well")
             assert folded(it)[1] == whole - end
             assert it.parts.health.failures["retention"] == 1, "what was passed over is told"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_batch_behind_the_mark_of_a_real_transaction_is_told_and_what_is_behind_it_goes_on(
+    own_kafka, topic, tmp_path
+):
+    producer = KafkaProducer(bootstrap_servers=topic.brokers, transactional_id="sender")
+    producer.init_transactions()
+    producer.begin_transaction()
+    mark = producer.send(topic.topic, partition=1, value=b"{}").get(30).offset + 1
+    producer.commit_transaction()
+    producer.close()
+    eventually(lambda: batches(own_kafka.log_of(topic.topic, 1))[-1][0] == mark, what="the mark")
+    send(topic, 900, 100)
+    first, end = rot(own_kafka, topic.topic, 1, -1, PAYLOAD)
+
+    async def scene():
+        async with working(topic, tmp_path) as it:
+            await until(lambda: "shard 1" in it.parts.health.problems, what="that it is said")
+            assert f"record {first} of its partition" in it.parts.health.problems["shard 1"]
+            assert it.owner.held[1].next == mark == first - 1, "no record is passed over"
+            admin = KafkaAdminClient(bootstrap_servers=topic.brokers)
+            admin.delete_records({TopicPartition(topic.topic, 1): end})
+            admin.close()
+            await until(lambda: caught_up(it) and not it.parts.health.problems, what="all shards well")
+            assert it.parts.health.failures["retention"] == 1, "what was passed over is told once"
 
     asyncio.run(scene())
 
