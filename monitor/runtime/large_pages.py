@@ -66,9 +66,11 @@ class LargePages:
     def take(self) -> int:
         """Have what is full in large pages, for half a second; returns how many bytes more are."""
         try:
-            before, pieces = _in_large_pages(), self._pieces()
+            if not (pieces := self._pieces()):
+                return 0
+            before = _in_large_pages()
             self._collapse(pieces)
-            return _in_large_pages() - before if pieces else 0
+            return _in_large_pages() - before
         except OSError:  # another system, or one from before such pages
             return 0
 
