@@ -41,10 +41,10 @@ def extensions() -> list[object]:
     from mypyc.build import mypycify  # noqa: PLC0415 - a plain install has no compiler
 
     found = mypycify(COMPILED, opt_level="3", debug_level="0")
-    for (
-        extension
-    ) in found:  # nobody may put a function of his own in a module's place: so they can be inlined
-        extension.extra_compile_args += ["-fvisibility=hidden", "-fno-semantic-interposition"]
+    # Nobody may put a function of his own in a module's place: so they can be inlined.
+    inlined = ["-fvisibility=hidden", "-fno-semantic-interposition"]
+    for extension in found:
+        extension.extra_compile_args = [*extension.extra_compile_args, *inlined]  # theirs is one list for all
     return list(found)
 
 
