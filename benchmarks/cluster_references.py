@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import faust
 import msgspec
+from faust.types import TP
 
 from benchmarks.cluster_stage import PARTITIONS
 from monitor.engine.events import Event
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 STREAMS = Path(__file__).with_name("streams") / "Shops.java"
 ARTIFACTS = (f"org.apache.kafka:kafka-streams:{kafka.VERSION}", kafka.LOG4J)
+TICK = b'{"worker"'  # how a tick's value begins; all else is an event
 LEFT_OUT = 5  # the first fifth of a run is not counted: machines warm up
 
 
@@ -45,6 +47,7 @@ def naive_faust(brokers: str, topic: str, records: int, *, durable: bool = False
         brokers, topic: Where the records are.
         records: How many are read.
         durable: Counts are kept in a table of Faust's, whose changes are a topic; else in memory only.
+            It lasts until the broker has acknowledged the last change, which the topic is then asked for.
     """
     command = [sys.executable, "-m", "benchmarks.cluster_references", brokers, topic, str(records)]
     command += ["table"] if durable else []
@@ -66,24 +69,26 @@ async def count(brokers: str, topic: str, records: int, *, durable: bool) -> Rat
         web_enabled=False,
     )
     decode = msgspec.json.Decoder(Event).decode
-    counted: MutableMapping[str, int] = collections.Counter()
-    if durable:
-        counted = app.Table("counted", default=int, partitions=PARTITIONS)
+    table = app.Table("counted", default=int, partitions=PARTITIONS) if durable else None
+    counted: MutableMapping[str, int] = collections.Counter() if table is None else table
     over: asyncio.Future[Rate] = asyncio.get_running_loop().create_future()
 
     async def agent(stream: faust.StreamT[bytes]) -> None:
         taken, began = 0, (0.0, 0.0)
         async for value in stream:
-            event = decode(value) if value.startswith(b'{"type"') else None  # ticks are none
-            if event is not None:
+            if not value.startswith(TICK):
+                event = decode(value)
                 counted[f"{event.platform}:{event.shop_id}"] += 1
             taken += 1
             if taken == records // LEFT_OUT:
                 began = (time.perf_counter(), time.process_time())
             if taken == records:
+                if table is not None:
+                    await acknowledged(app, table.changelog_topic_name, sum(counted.values()))
                 wall_s, cpu_s = time.perf_counter() - began[0], time.process_time() - began[1]
                 measured = records - records // LEFT_OUT
                 over.set_result(Rate(measured / wall_s, measured / cpu_s))
+                return
 
     source = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(source)(agent)
@@ -91,6 +96,15 @@ async def count(brokers: str, topic: str, records: int, *, durable: bool) -> Rat
     found = await over
     await app.stop()
     return found
+
+
+async def acknowledged(app: faust.App, topic: str, changes: int) -> None:
+    """Wait until the broker has so many changes of the table: Faust asks for each by itself."""
+    places = [TP(topic, number) for number in range(PARTITIONS)]
+    has = 0
+    while has < changes:
+        await app.producer.flush()  # gives up where nothing goes for 0.1 s
+        has = sum((await app.consumer.highwaters(*places)).values())
 
 
 def streams_missing() -> str:
