@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 class _Trouble:
     """What is wrong with a part, and since when, in seconds of the monotonic clock."""
 
-    what: Text
     since_s: float
+    said: dict[object, Text] = field(default_factory=dict)  # by who says it, the last one at the end
     times: int = 0
     logged_s: dict[str, float] = field(default_factory=dict)  # when, by the line without its digits
 
@@ -48,14 +48,20 @@ class Health:
     @property
     def problems(self) -> Mapping[str, str]:
         """Each troubled part with one line about it."""
-        return {part: trouble.what.en for part, trouble in self._troubles.items()}
+        return {part: text.en for part, text in self._last.items()}
 
     @property
     def told(self) -> tuple[Text, ...]:
         """What ``problems`` says, in both languages."""
-        return tuple(trouble.what for trouble in self._troubles.values())
+        return tuple(self._last.values())
 
-    def failed(self, part: str, what: str, zh: str = "", error: Exception | None = None) -> None:
+    @property
+    def _last(self) -> dict[str, Text]:
+        return {part: next(reversed(trouble.said.values())) for part, trouble in self._troubles.items()}
+
+    def failed(
+        self, part: str, what: str, zh: str = "", error: Exception | None = None, by: object = None
+    ) -> None:
         """Note that a part has a problem, and count it.
 
         Args:
@@ -64,20 +70,28 @@ class Health:
             zh: The same in Chinese; where nobody wrote it, as with the error of a library, the line is named
                 as a fault of ours.
             error: What nobody foresaw: the log has where it came from.
+            by: Who says it, of a part that several use: it is well once all who said so say that it is.
         """
         self.failures[part] += 1
-        now_s, told = self._monotonic_s(), Text(zh or f"故障：{what}", what)
-        trouble = self._troubles.setdefault(part, _Trouble(told, now_s))
-        trouble.what, trouble.times = told, trouble.times + 1
+        now_s = self._monotonic_s()
+        trouble = self._troubles.setdefault(part, _Trouble(now_s))
+        trouble.said.pop(by, None)
+        trouble.said[by] = Text(zh or f"故障：{what}", what)
+        trouble.times += 1
         problem = re.sub(r"\d+", "", what)
         if now_s - trouble.logged_s.get(problem, -math.inf) >= limits.TROUBLE_LOGGED_S:
             trouble.logged_s[problem] = now_s
             course = _course(trouble, now_s) if trouble.times > 1 else {}
             log.error("part failed", part=part, problem=what, **course, exc_info=error)
 
-    def well(self, part: str) -> None:
-        """Note that a part works."""
-        if trouble := self._troubles.pop(part, None):
+    def well(self, part: str, by: object = None) -> None:
+        """Note that a part works, for who says it."""
+        trouble = self._troubles.get(part)
+        if trouble is None or by not in trouble.said:
+            return
+        del trouble.said[by]
+        if not trouble.said:
+            del self._troubles[part]
             log.info("part is well again", part=part, **_course(trouble, self._monotonic_s()))
 
 

@@ -98,6 +98,7 @@ class ShardDriver:
         self._state_store, self._state_thread = state or (store, thread)
         self._told, self._health = told, told.health
         self._fetch_plan, self._number, self._epoch = fetch_plan, shard, 0
+        self._saving = f"state of shard {shard}"  # who says that the store takes none
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
         self._stored = asyncio.Event()  # set but for the time between a fold and its commit
         self._stored.set()
@@ -108,6 +109,7 @@ class ShardDriver:
         self._rest_until_s = 0.0  # until then no further slice is taken
         self._checkpoint_began_s = 0.0
         self._checkpoint_to: int | None = None  # while one runs: it ends when the floor has passed this
+        self.dropped = False  # another owner has it, or it failed: nothing is folded or written any more
         self.checkpoint_ms = 0  # when the last checkpoint ended
         self.shard: ShardPort | None = None  # None until it is restored
         self.position = 0  # last record folded and, with its transitions, stored
@@ -189,6 +191,11 @@ class ShardDriver:
         while await self._save_slice():
             pass
 
+    def drop(self) -> None:
+        """Fold and write nothing any more, and say nothing of the store."""
+        self.dropped = True
+        self._health.well("store", by=self._saving)
+
     def _begin(self, epoch: int, shard: ShardPort) -> None:
         """Drive ``shard``, which was restored under ``epoch``."""
         self._epoch, self.shard = epoch, shard
@@ -227,11 +234,11 @@ class ShardDriver:
                 1, self._shops_a_slice // 2
             )  # it may be what a slow store could not take
             self.shard.checkpoint_failed(taken)
-            self._health.failed("store", str(error))
+            if not self.dropped:
+                self._health.failed("store", str(error), by=self._saving)
             return None
-        if self._refused:
-            self._refused = False
-            self._health.well("store")
+        self._refused = False
+        self._health.well("store", by=self._saving)
         self._floor_moved(taken.floor)
         return taken
 

@@ -56,19 +56,23 @@ class StoreThread(WorkerThread):
             write: Called in the thread; may be called again after it failed.
             refused: Awaited after each failure, for what must not wait for a disk.
         """
-        pause_s = limits.RESTART_PAUSE_S
-        while True:
-            try:
-                await self.run(write)
-            except (StoreFull, StoreBusy) as error:
-                self.health.failed("store", str(error))
-            else:
-                self.health.well("store")
-                return
-            if refused is not None:
-                try:
-                    await refused()
-                except Exception:  # telling people failed as well; storing is tried all the same
-                    log.exception("not told without a record")
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
+        pause_s, this = limits.RESTART_PAUSE_S, object()
+        try:
+            while not await self._stored(write, this):
+                if refused is not None:
+                    try:
+                        await refused()
+                    except Exception:  # telling people failed as well; storing is tried all the same
+                        log.exception("not told without a record")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
+        finally:
+            self.health.well("store", by=this)
+
+    async def _stored(self, write: Callable[[], object], by: object) -> bool:
+        try:
+            await self.run(write)
+        except (StoreFull, StoreBusy) as error:
+            self.health.failed("store", str(error), by=by)
+            return False
+        return True

@@ -271,6 +271,36 @@ def test_what_cannot_be_stored_is_bounded_and_a_checkpoint_that_fails_grows_old(
 
 
 @pytest.mark.live
+def test_the_store_is_not_well_while_one_shard_cannot_write_whatever_others_store(
+    kafka, topic_name, tmp_path, monkeypatch
+):
+    """Until it can, or goes to another worker."""
+    monkeypatch.setattr(limits, "CHECKPOINT_MS", 200)
+    settings = settings_of(kafka, topic_name, partitions=2)
+    make_topic(settings)
+
+    class Store(SqliteStore):
+        def save_state(self, shard, *args):
+            if shard == 0:
+                raise StoreBusy("its rows are locked")
+            return super().save_state(shard, *args)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Store) as it:
+            health, other = it.parts.health, it.owner.held
+            await asyncio.to_thread(send, settings, 0, 100)
+            await until(lambda: health.problems == {"store": "its rows are locked"}, what="that it is said")
+            before_ms = other[1].checkpoint_ms
+            await until(lambda: other[1].checkpoint_ms > before_ms, what="the other's state")
+            await it.parts.thread.until_stored(lambda: None)
+            assert health.problems == {"store": "its rows are locked"}
+            it.owner.assigned(frozenset({1}))
+            assert health.problems == {}
+
+    asyncio.run(scene())
+
+
+@pytest.mark.live
 def test_a_database_that_is_full_holds_a_shard_up_and_nothing_is_lost_or_doubled(kafka, topic_name, tmp_path):
     """A step that tells of something waits; once there is room it is stored, and all after it."""
     settings, full = settings_of(kafka, topic_name, partitions=1), threading.Event()

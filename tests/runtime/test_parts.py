@@ -129,6 +129,20 @@ def test_what_fails_each_second_is_logged_as_it_begins_every_ten_minutes_and_as_
     assert health.failures == {"journal": 1_500}
 
 
+def test_a_part_that_several_use_is_well_once_all_who_said_otherwise_say_so():
+    health = Health()
+    with capture_logs() as lines:
+        health.failed("store", "full", by="shard 1")
+        health.failed("store", "locked", by="shard 2")
+        health.well("store")
+        health.well("store", by="shard 3")
+        health.well("store", by="shard 2")
+        assert health.problems == {"store": "full"}
+        health.well("store", by="shard 1")
+    assert health.problems == {}
+    assert [one["event"] for one in lines] == ["part failed", "part failed", "part is well again"]
+
+
 def test_another_problem_of_a_part_is_logged_at_once_and_two_that_take_turns_once_each():
     now_s, unforeseen = [0.0], KeyError("shop")
     health = Health(lambda: now_s[0])

@@ -68,7 +68,6 @@ class HeldShard(ShardDriver):
         self._unread: Sequence[tuple[Record, Rejected]] = ()
         self.next = 0  # the next record to be read
         self.loaded_ms = 0  # when its state was read
-        self.dropped = False  # another owner has it, or it failed: nothing is folded or written any more
         self.tick_offset = -1  # of the last tick written; the next waits until it is read
         self.ticking = False  # while a tick is being written
         self.caught_up_ms = 0  # when a tick of this owner was last read; 0: never
@@ -161,9 +160,10 @@ class HeldShard(ShardDriver):
         while self.unstored_bytes > limits.UNSTORED_BYTES_MAX and not self.dropped:
             behind_mb = self.unstored_bytes >> 20
             what = f"shard {self.partition}: {behind_mb} MB not stored; it waits"
-            self._health.failed("store", what, f"分片 {self.partition}：{behind_mb} MB 未能入库，等待中")
+            zh = f"分片 {self.partition}：{behind_mb} MB 未能入库，等待中"
+            self._health.failed("store", what, zh, by=f"log of shard {self.partition}")
             await asyncio.sleep(limits.SAVE_LOOK_S)
-        self._health.well("store")
+        self._health.well("store", by=f"log of shard {self.partition}")
 
     def _is_ours(self, tick: Tick) -> bool:
         return tick.epoch == self._epoch and tick.worker == self._parts.worker

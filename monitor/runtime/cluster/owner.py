@@ -247,7 +247,7 @@ class Owner:
             self._parts.health.well(part_of(held.partition))
 
     def _drop(self, held: HeldShard) -> None:
-        held.dropped = True
+        held.drop()
         if self.held.get(held.partition) is held:
             del self.held[held.partition]
             self._consumer().hold_back(held.partition)
