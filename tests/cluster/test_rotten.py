@@ -9,9 +9,12 @@ from types import SimpleNamespace
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
+from monitor.errors import MonitorError
 from monitor.runtime import limits
+from monitor.runtime.cluster import tools
 from monitor.runtime.cluster.consumer import PackedConsumer
-from monitor.runtime.cluster.owner import BROKEN
+from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.records import BROKEN
 from monitor.runtime.cluster.status import WorkerStatus
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable
 from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
@@ -145,6 +148,36 @@ def test_what_has_the_wrong_place_or_is_not_given_is_told_and_the_others_go_on(o
             assert (folded(it)[1], folded(it)[2]) == (wrong, first)
 
     asyncio.run(scene())
+
+
+def test_a_replay_names_the_record_and_the_page_and_reads_what_is_before_it(
+    own_kafka, topic, tmp_path, monkeypatch
+):
+    """Also of the whole topic, where kafka-python forgets why nothing comes."""
+    monkeypatch.setattr(tools, "POLL_MS", 2_000)
+    first, _ = rot(own_kafka, topic.topic, 1, 2, PAYLOAD)
+    wrong, _ = rot(own_kafka, topic.topic, 2, 2, PLACE)
+    whole = batches(own_kafka.log_of(topic.topic, 0))[-1][1]
+
+    def replayed(*span):
+        return [*tools.Topic(link_of(topic, tmp_path), topic.topic, tools.Span(*span), pytest.fail).records()]
+
+    def refused(*span):
+        with pytest.raises(MonitorError) as raised:
+            replayed(*span)
+        assert BROKEN in raised.value.mend
+        return raised.value
+
+    for partition, place, why in ((1, first, "failed crc check"), (2, wrong, "says to be record 65536")):
+        error = refused(partition)
+        assert f"partition {partition} of {topic.topic}, from record {place} on: it cannot be read" in str(
+            error
+        )
+        assert why in str(error)
+        assert f"`--partition {partition} --offsets :{place}`" in error.mend
+        assert len(replayed(partition, None, None, None, place)) == place
+    refused()
+    assert len(replayed(0)) == whole
 
 
 TP = TopicPartition("events", 1)

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from alerting.errors import Fenced, StoreBusy
 from monitor.runtime import limits
 from monitor.runtime.cluster.held import HeldShard, tell_expired
+from monitor.runtime.cluster.records import BROKEN
 from monitor.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from monitor.runtime.cluster.unpack import Unreadable
 
 log = structlog.get_logger(__name__)
-BROKEN = "docs/operations.md, Bytes of the topic are broken"
 
 
 class Owner:

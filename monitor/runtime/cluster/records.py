@@ -50,6 +50,7 @@ class Read(NamedTuple):
     ticks: list[Tick]
 
 
+BROKEN = "docs/operations.md, Bytes of the topic are broken"  # what to do about them
 SHOPS_KNOWN_MAX = 200_000
 _shops: dict[bytes | None, tuple[str, str]] = {}  # keys of records that were found to be their shops'
 _encode = msgspec.json.Encoder().encode

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CorruptRecordError
 
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
 from monitor.runtime.cluster.link import told
-from monitor.runtime.cluster.records import read
+from monitor.runtime.cluster.records import BROKEN, read
 from monitor.runtime.cluster.tick import TICK_HEADER
 
 if TYPE_CHECKING:
@@ -171,12 +172,12 @@ class Topic:
         fetched: Sequence[Fetched] = ()
         while not fetched and consumer.position(place) == first:  # the mark of a transaction is no record
             if time.monotonic() > until_s:
-                raise MonitorError(
-                    f"partition {place.partition} of {self.name}: no answer at offset {first}",
-                    mend="see that the brokers run, and that the offset is still kept",
-                    code="kafka",
-                )
-            fetched = consumer.poll(LOOK_MS, max_records=POLL_RECORDS).get(place, ())
+                raise self._stands(place, "nothing comes", "see that the brokers run; if they do, ")
+            try:
+                fetched = consumer.poll(LOOK_MS, max_records=POLL_RECORDS).get(place, ())
+            except CorruptRecordError as error:
+                raise self._stands(place, f"it cannot be read: {error}") from error
+        self._require_order(place, fetched, consumer.highwater(place))
         asked = [one for one in fetched if one.offset < end]
         found = read([one for one in asked if self._wants(one)], self.name)
         self._left[place] = (consumer.position(place), end)
@@ -184,3 +185,24 @@ class Topic:
         self._waiting[place].extend(wanted.get(o.offset) or Record(o.offset, o.timestamp) for o in asked)
         for record, bad in found.unread:
             self.refused(place.partition, record.position, bad)
+
+    def _require_order(self, place: TopicPartition, fetched: Sequence[Fetched], ends: int | None) -> None:
+        """The checksum of a batch is not of its place: one may say to lie elsewhere."""
+        first, end = self._left[place]
+        for one in fetched:
+            if first >= end:
+                return
+            if not first <= one.offset < (ends or end):
+                self._left[place] = (first, end)
+                raise self._stands(place, f"it cannot be read: it says to be record {one.offset}")
+            first = one.offset + 1
+
+    def _stands(self, place: TopicPartition, why: str, mend: str = "") -> MonitorError:
+        """What to say where a partition is read no further."""
+        first = self._left[place][0]
+        before = f"`--partition {place.partition} --offsets :{first}` reads what is before it"
+        return MonitorError(
+            f"partition {place.partition} of {self.name}, from record {first} on: {why}",
+            mend=f"{mend}see {BROKEN}; {before}",
+            code="kafka",
+        )
