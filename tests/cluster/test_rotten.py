@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from structlog.testing import capture_logs
 
 from monitor.errors import MonitorError
 from monitor.runtime import limits
-from monitor.runtime.cluster import tools
+from monitor.runtime.cluster import tools, unpack
 from monitor.runtime.cluster.consumer import PackedConsumer
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.records import BROKEN
@@ -210,16 +211,39 @@ class Told(PackedConsumer):
         self.said.append(("sought", offsets))
 
 
+class Fetched:
+    """A batch without records: a mark, one that is broken, or one with a header that is no text."""
+
+    def __init__(self, next_offset, kind):
+        self.next_offset, self._kind = next_offset, kind
+        self.is_control_batch = kind == "mark"
+
+    def validate_crc(self):
+        return self._kind != "broken"
+
+    def __iter__(self):
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+
 def fetched(first, *batches):
     """What aiokafka makes of batches, each its next record and its kind."""
-    made = [
-        SimpleNamespace(
-            is_control_batch=kind == "mark", next_offset=end, validate_crc=lambda k=kind: k == "mark"
-        )
-        for end, kind in batches
-    ]
+    made = [Fetched(end, kind) for end, kind in batches]
     log = SimpleNamespace(has_next=lambda: bool(made), next_batch=lambda: made.pop(0))
     return [*BareRecords(TP, log, [], first, None, None, check_crcs=True, isolation_level=0)]
+
+
+def test_what_is_passed_over_before_broken_bytes_is_logged_once_and_again_after_ten_minutes(monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr(BareRecords, "_said", {})
+    monkeypatch.setattr(unpack, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    with capture_logs() as lines:
+        for second in range(0, 1_000, 5):
+            now_s[0] = float(second)
+            for _ in range(4):
+                bad = fetched(50, (60, "no text"), (70, "no text"), (80, "broken"))
+                assert [one.offset for one in bad] == [70]
+    said = [(one["event"], one["partition"], one["first"], one["end"]) for one in lines]
+    assert said == [("records passed over", 1, 50, 60), ("records passed over", 1, 60, 70)] * 2
 
 
 def records(first, end):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import structlog
 from aiokafka.consumer import fetcher
+
+from monitor.runtime import limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +35,7 @@ class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka h
     """
 
     next_fetch_offset: int
+    _said: ClassVar[dict[Any, tuple[int, float]]] = {}  # by partition the last place passed over, and when
 
     def _unpack_records(self) -> Iterator[Fetched | Unreadable]:
         try:
@@ -52,9 +56,17 @@ class BareRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka h
                         self.next_fetch_offset = record.offset + 1
                         yield record
             except UnicodeDecodeError as error:
-                place = {"partition": self._tp.partition, "first": self.next_fetch_offset}
-                log.error("records passed over", **place, end=batch.next_offset, error=str(error))  # noqa: TRY400
+                self._say_passed_over(batch.next_offset, error)
             self.next_fetch_offset = batch.next_offset
+
+    def _say_passed_over(self, end: int, error: Exception) -> None:
+        """As it begins and every ten minutes: what lies before bytes that are broken is read every 5 s."""
+        first, now_s = self.next_fetch_offset, time.monotonic()
+        said, said_s = self._said.get(self._tp, (-1, 0.0))
+        if first > said or now_s - said_s >= limits.TROUBLE_LOGGED_S:
+            self._said[self._tp] = first, now_s
+            place = {"partition": self._tp.partition, "first": first, "end": end}
+            log.error("records passed over", **place, error=str(error))
 
 
 def in_order(records: Sequence[Fetched], end: int | None) -> int:
