@@ -41,8 +41,9 @@ def extensions() -> list[object]:
     from mypyc.build import mypycify  # noqa: PLC0415 - a plain install has no compiler
 
     found = mypycify(COMPILED, opt_level="3", debug_level="0")
-    # Nobody may put a function of his own in a module's place: so they can be inlined.
-    inlined = ["-fvisibility=hidden", "-fno-semantic-interposition"]
+    # Nobody may put a function of his own in a module's place: so they can be inlined. And what is called in
+    # Python is called at its address, not by way of a table of jumps: 2 % of an event's time.
+    inlined = ["-fvisibility=hidden", "-fno-semantic-interposition", "-fno-plt"]
     for extension in found:
         extension.extra_compile_args = [*extension.extra_compile_args, *inlined]  # theirs is one list for all
     return list(found)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.table import Row, measure_and_print
-from benchmarks.traffic import traffic
+from benchmarks.traffic import traffic_from_outside
 from monitor.commands.offline import few_collections
 from monitor.engine.events import Event
-from monitor.engine.records import Record
+from monitor.engine.records import Record, numbered
 from monitor.rulebook import Plan
 from monitor.runtime.large_pages import LargePages
 from monitor.shard.shard import Shard
@@ -69,10 +69,7 @@ def one_by_one(chunks: list[Chunk], *, rules: bool = False) -> Shard:
 
 def _records(position: int, arrivals: list[int], lines: list[bytes]) -> list[Record]:
     events = decode_lines(lines).events
-    return [
-        Record(position + place, arrival_ms, [event])
-        for place, (arrival_ms, event) in enumerate(zip(arrivals, events, strict=True), 1)
-    ]
+    return numbered(position + 1, zip(arrivals, ([event] for event in events), strict=True))
 
 
 def in_batches(chunks: list[Chunk], *, rules: bool = False) -> Shard:
@@ -103,7 +100,7 @@ def cpu_s(run: Callable[[], Shard | None], events: int) -> float:
 
 def rows(events: int = EVENTS) -> list[Row]:
     """One run: every way through the engine beside the bare decode."""
-    lines = list(traffic(events))
+    lines = traffic_from_outside(events)
     chunks = [chunk_of(lines[start : start + BATCH]) for start in range(0, events, BATCH)]
     ways = {
         "engine, a record per event": lambda: one_by_one(chunks),

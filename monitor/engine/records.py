@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from mypy_extensions import mypyc_attr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from monitor.engine.events import Event
 
 
@@ -35,3 +37,8 @@ class Record:
         self.source = source
         self.heard = heard
         self.plan = plan
+
+
+def numbered(first: int, arrivals: Iterable[tuple[int, list[Event]]]) -> list[Record]:
+    """A record of each arrival (epoch ms) and its events; the first is at the position ``first``."""
+    return [Record(first + place, arrival_ms, events) for place, (arrival_ms, events) in enumerate(arrivals)]

@@ -98,7 +98,6 @@ class Shard(Host):
     def _fold(self, record: Record) -> None:
         engine = self.engine
         if self.quiet_gaps:  # files are not stored
-            engine.dirty.clear()
             self._take(record)
             return
         position = record.position
@@ -137,9 +136,9 @@ class Shard(Host):
             first = next((event for event in events if event.type != "heartbeat"), None)
             self.since_ms = self._first_midnight(first) if first is not None else 0
         refused = engine.fold(events, arrival_ms, source, position)
-        for name, promised_ms in engine.heard:
+        heard, engine.heard = engine.heard, []
+        for name, promised_ms in heard:
             self._hear(name, arrival_ms, promised_ms)
-        engine.heard.clear()
         if engine.linked:
             for name, shop in engine.linked:
                 self.sources[name].source.serves(shop.platform, shop.key, shop.pack)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from monitor.aggregate.shard import AggregateShard, Cut
 from monitor.engine.day import Day
-from monitor.engine.records import Record
+from monitor.engine.records import Record, numbered
 from monitor.engine.rounds import Round
 from monitor.sources.files import read_arrivals
 
@@ -121,17 +122,12 @@ def replay(
 def fold(found: Replayed, arrivals: Iterable[tuple[int, list[Event]]], at_ms: int | None = None) -> None:
     """Fold arrivals, a record each, and run the clock on to ``at_ms``, which none of them may be after."""
     shard = found.shard
-    records: list[Record] = []
-    position = 0
-    for arrival_ms, events in arrivals:
-        position += 1
-        records.append(Record(position, arrival_ms, events))
-        if len(records) >= BATCH_RECORDS:
-            found._take(shard.step(records))  # noqa: SLF001 - our own
-            records = []
+    left, position = iter(arrivals), 1
+    while records := numbered(position, islice(left, BATCH_RECORDS)):
+        found._take(shard.step(records))  # noqa: SLF001 - our own
+        position += len(records)
     if at_ms is not None:
-        records.append(Record(position + 1, at_ms))
-    found._take(shard.step(records))  # noqa: SLF001 - our own
+        found._take(shard.step([Record(position, at_ms)]))  # noqa: SLF001 - our own
     pass_deadlines(shard)
 
 
