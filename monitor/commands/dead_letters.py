@@ -61,7 +61,7 @@ def list_letters(
             )
             for one in found
         ],
-        empty="nothing was refused",
+        empty="nothing like that was refused" if source or code else "nothing was refused",
     )
 
 
@@ -89,4 +89,4 @@ def replay(
     What is taken now leaves the dead letters; what is refused again stays.
     """
     answer = Daemon(ctx, url, token).post("/dead-letters/replay", None, limit=limit, source=source, code=code)
-    note(f"{answer['replayed']} taken in, {answer['kept']} still refused")
+    note(f"{answer['replayed']} taken in, {answer['kept']} kept")

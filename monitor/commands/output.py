@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import msgspec
 
+from monitor.cli import Named
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -27,7 +29,7 @@ class Finding:
     mend: str = ""
 
 
-class Group(click.Group):
+class Group(Named):
     """Commands under a common word, each listed with the whole of its first sentence."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -115,13 +115,16 @@ def _configure(world: World, settings: Settings, data: Path, wecom_url: str) -> 
 
 def _clear(data: Path) -> None:
     """Make the directory, or empty it where an earlier demo made it."""
-    if data.is_dir() and any(data.iterdir()) and not (data / MARK).exists():
-        raise MonitorError(f"{data} holds something that is no demo's", mend="name another --data")
-    data.mkdir(parents=True, exist_ok=True)
-    (data / MARK).touch()
-    for path in data.iterdir():
-        if path.name != MARK:
-            path.unlink()
+    try:
+        if data.is_dir() and any(data.iterdir()) and not (data / MARK).exists():
+            raise MonitorError(f"{data} holds something that is no demo's", mend="name another --data")
+        data.mkdir(parents=True, exist_ok=True)
+        (data / MARK).touch()
+        for path in data.iterdir():
+            if path.name != MARK:
+                path.unlink()
+    except OSError as error:
+        raise MonitorError(f"{data}: {error.strerror}", mend="name another --data") from error
 
 
 def clock_text(at_ms: int) -> str:

@@ -118,16 +118,21 @@ class _Taken(msgspec.Struct):
 def send_lines(
     post: Callable[[str, bytes], Answer], clock: Clock, source: str, lines: Sequence[bytes], fed: Fed
 ) -> set[int]:
-    """Send lines until the daemon has taken or refused them; adds to ``fed``, returns the refused places."""
+    """Send lines until the daemon has taken or refused them; adds to ``fed``, returns the refused places.
+
+    A daemon that has answered is waited for; where nobody ever did, the address is wrong.
+    """
     body = b"\n".join(lines)
+    answered = fed != Fed()
     for tries in range(TRIES):
         try:
             answer = post(source, body)
         except ConnectionError as error:
-            if tries == TRIES - 1:
+            if tries == TRIES - 1 or not answered:
                 raise MonitorError(str(error), mend="start the daemon, or name its address") from error
             clock.sleep(min(0.5 * 2**tries, WAIT_MOST_S / 10))
             continue
+        answered = True
         if answer.status_code not in {429, 503}:
             break
         # The ids are the same at the next try: what was taken already counts as repeated.

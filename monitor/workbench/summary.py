@@ -74,7 +74,7 @@ def alert_rows(report: JSON) -> Iterator[AlertRow]:
 def events_line(report: JSON) -> str:
     """What became of the events, in one line."""
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report["events"].items())
-    return f"as of {report['as_of']}: {counts}"
+    return f"as of {report['as_of']}: {counts}" if report["as_of"] else f"no events: {counts}"
 
 
 def page(report: JSON, lines: dict[str, tuple[str, str]]) -> str:

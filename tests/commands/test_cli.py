@@ -64,6 +64,10 @@ def test_every_command_explains_itself(name):
     [
         (["simulat"], "no command 'simulat'; did you mean simulate?"),
         (["xyzzy"], "no command 'xyzzy'; `slawatch --help` lists them"),
+        (["rules", "chek"], "no command 'chek'; did you mean check? (see slawatch rules --help)"),
+        (["tokens", "xyzzy"], "no command 'xyzzy'; `slawatch tokens --help` lists them"),
+        (["demo", "--data", "/dev/null/x"], "/dev/null/x: Not a directory; name another --data"),
+        (["simulate", "--to", "http://127.0.0.1:9"], "start the daemon, or name its address"),
         (["simulate", "--shops", "0"], "0 is not in the range 1<=x<=100000 (see slawatch simulate --help)"),
         (["simulate", "--shops", "x"], "'x' is not a whole number (see slawatch simulate --help)"),
         (["simulate", "--from", "25:00"], "'25:00' is not a time of day such as 10:00"),

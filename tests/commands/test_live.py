@@ -82,6 +82,9 @@ def test_traffic_goes_in_and_is_there(daemon):
     assert done.stderr.startswith("sent ")
     assert done.stderr.endswith(" 0 rejected\n")
     assert slawatch("dead-letters", "list", "--url", url, cwd=folder).stdout == "nothing was refused\n"
+    none = slawatch("dead-letters", "list", "--code", "nul", "--url", url, cwd=folder)
+    assert none.stdout == "nothing like that was refused\n"
+    assert slawatch("dead-letters", "replay", "--url", url, cwd=folder).stderr == "0 taken in, 0 kept\n"
     assert slawatch("alerts", "list", "--url", url, "--format", "json", cwd=folder).returncode == 0
     truth = {one["shop"] for one in json.loads((folder / "truth.json").read_text())}
 

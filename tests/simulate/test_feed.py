@@ -100,6 +100,13 @@ def test_a_daemon_that_never_answers_is_one_line():
     nobody = Daemon(clock, first=[ConnectionError("http://x: refused")] * 100)
     with pytest.raises(MonitorError, match="http://x: refused; start the daemon"):
         feed(arrivals(0), nobody, clock, speed=0)
+    assert clock.now_s == 1_000.0  # at once: the address is wrong
+
+
+def test_a_daemon_that_went_away_is_waited_for():
+    clock = ToldClock()
+    gone = Daemon(clock, first=[Answer(503), *[ConnectionError("http://x: refused")] * 20])
+    assert feed(arrivals(0), gone, clock, speed=0).accepted == 1
 
 
 def test_a_file_keeps_when_each_event_arrived_or_not():

@@ -100,6 +100,11 @@ def test_with_an_arrival_events_come_in_the_order_of_the_file(tmp_path):
     assert report["events"] == {"read": 3, "accepted": 2, "duplicates": 0, "late_dropped": 1, "rejected": 0}
 
 
+def test_a_file_without_events_says_so(tmp_path):
+    (tmp_path / "empty.ndjson").touch()
+    assert "no events: 0 read" in run(tmp_path, "replay", "empty.ndjson").stderr
+
+
 def test_lines_after_the_end_are_not_read(tmp_path):
     talk = [received(message("10:00:00"), "10:00:01"), received(message("10:01:00", "agent"), "10:04:00")]
     report = replay(tmp_path, talk, "--at", at("10:03:30"))
