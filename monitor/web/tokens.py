@@ -115,8 +115,8 @@ class Tokens:
             TokenError: The name is taken or not a name, or the file cannot be written.
         """
         source = source or (name if role == "source" else "")
-        for one in (name, source):
-            if one and _NAME.fullmatch(one) is None:
+        for one in (name, source) if source else (name,):
+            if _NAME.fullmatch(one) is None:
                 raise TokenError(f"{one!r} is not a name", mend="use small letters, digits, `_`, `.` and `-`")
         patterns = tuple(shops)
         if not patterns or any(pattern != "*" and ":" not in pattern for pattern in patterns):

@@ -55,9 +55,9 @@ def test_a_signed_webhook_is_accepted_for_five_minutes_either_way():
     body = b'{"event":"message_created"}'
     for off_s in (0, 300, -300):
         assert verify(SOURCE, body, signed(body, at_s=NOW_S + off_s), NOW_S) == NOW_S + off_s
-    for off_s in (301, -301):
+    for stamp in (NOW_S + 301, NOW_S - 301, "", "now", "9" * 5_000):
         with pytest.raises(ForgedError, match="another time"):
-            verify(SOURCE, body, signed(body, at_s=NOW_S + off_s), NOW_S)
+            verify(SOURCE, body, signed(body, at_s=stamp), NOW_S)
 
 
 @pytest.mark.parametrize(

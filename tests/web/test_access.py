@@ -215,6 +215,7 @@ def test_what_is_wrong_with_a_token_is_told_with_the_mend(tmp_path):
         (lambda: tokens.add("E R P", role="source", now_ms=0), "not a name; use"),
         (lambda: tokens.add("b", role="source", shops=["s1"], now_ms=0), "no patterns; name"),
         (lambda: tokens.add("b", role="source", shops=[], now_ms=0), "no patterns; name"),
+        (lambda: tokens.add("", role="source", now_ms=0), "'' is not a name"),
         (lambda: tokens.revoke("b"), "no token 'b'; "),
     ]:
         with pytest.raises(TokenError, match=what):
