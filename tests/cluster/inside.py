@@ -26,6 +26,7 @@ from monitor.sinks.dead_letters import DeadLetters
 from monitor.store.sqlite import SqliteStore
 from rules.load import load_packs, load_rules
 from tests.runtime.live import PACK, RULES
+from tests.waiting import until
 
 
 def settings_of(kafka: Any, topic: str, **more: Any) -> KafkaSettings:
@@ -120,3 +121,12 @@ def caught_up(worker: Worker, partitions: int = 3) -> bool:
     """Whether every shard has read a tick of its own."""
     held = worker.owner.held
     return len(held) == partitions and all(one.caught_up_ms for one in held.values())
+
+
+async def rebalanced(worker: Worker, partitions: int = 3) -> None:
+    """A rebalance of a group of one, which leaves it all it has; until something is read again."""
+    before, all_of_them = worker.owner.rebalances, set(range(partitions))
+    await worker.consumer.share_out_anew()
+    await until(lambda: worker.owner.rebalances > before and worker.owner.assignment == all_of_them)
+    ticked = {p: held.caught_up_ms for p, held in worker.owner.held.items()}
+    await until(lambda: any(held.caught_up_ms > ticked[p] for p, held in worker.owner.held.items()))

@@ -19,7 +19,16 @@ from monitor.runtime.plan_book import PlanBook
 from monitor.shard.shard import Shard
 from monitor.store.sqlite import SqliteStore
 from rules.rule import RuleSet
-from tests.cluster.inside import caught_up, folded, make_topic, plan, send, settings_of, working
+from tests.cluster.inside import (
+    caught_up,
+    folded,
+    make_topic,
+    plan,
+    rebalanced,
+    send,
+    settings_of,
+    working,
+)
 from tests.servers.kafka import PASSWORD, USER
 from tests.waiting import PATIENCE_S, eventually, until
 
@@ -177,6 +186,33 @@ def test_a_rebalance_while_shards_load_keeps_what_stays_and_takes_nothing_from_o
 
     asyncio.run(scene())
     assert taken == [0, 1]
+
+
+def test_a_shard_that_loads_is_not_read_through_a_rebalance_that_leaves_it_here(settings, tmp_path):
+    send(settings, 0, 300)
+    slow = threading.Event()
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=slow_until(slow)) as it:
+            await until(lambda: 0 in it.owner.held and it.owner.held[0].caught_up_ms, what="shard 0 ticking")
+            look, read_of = it.consumer._is_sound, []
+
+            async def watch(tp, records):
+                read_of.append(tp.partition)
+                return await look(tp, records)
+
+            it.consumer._is_sound = watch
+            await rebalanced(it)
+            read_of.clear()
+            await asyncio.to_thread(send, settings, 300, 300)
+            await until(lambda: folded(it)[0] == count_of(settings, [0]), what="that shard 0 goes on")
+            assert it.owner.held.keys() == {0}
+            assert set(read_of) == {0}, "what is fetched of the others would be thrown away"
+            slow.set()
+            await until(lambda: caught_up(it))
+            await until(lambda: sum(folded(it).values()) == 600)
+
+    asyncio.run(scene())
 
 
 def test_a_shard_that_cannot_be_loaded_is_tried_again_while_the_others_go_on(settings, tmp_path):

@@ -18,7 +18,7 @@ from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.records import BROKEN
 from monitor.runtime.cluster.status import WorkerStatus
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable
-from tests.cluster.inside import caught_up, folded, make_topic, send, settings_of, working
+from tests.cluster.inside import caught_up, folded, make_topic, rebalanced, send, settings_of, working
 from tests.waiting import eventually, until
 
 pytestmark = pytest.mark.live
@@ -113,6 +113,29 @@ def test_a_batch_behind_the_mark_of_a_real_transaction_is_told_and_what_is_behin
             admin.close()
             await until(lambda: caught_up(it) and not it.parts.health.problems, what="all shards well")
             assert it.parts.health.failures["retention"] == 1, "what was passed over is told once"
+
+    asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_shard_before_broken_bytes_stands_there_through_a_rebalance_that_leaves_it_here(
+    own_kafka, topic, tmp_path
+):
+    """It is read once more, found as it was, and held again."""
+    first, _ = rot(own_kafka, topic.topic, 1, 2, PAYLOAD)
+
+    async def scene():
+        async with working(topic, tmp_path) as it:
+            await until(lambda: 1 in it.owner.unread, what="that it stands")
+            held, said = dict(it.owner.held), it.parts.health.problems
+            await rebalanced(it)
+            await until(lambda: 1 in it.owner.unread, what="that it stands again")
+            assert it.parts.health.problems == said
+            assert it.owner.held == held, "nothing is loaded again"
+            assert folded(it)[1] == held[1].next == first
+            await rebalanced(it)
+            await until(lambda: 1 in it.owner.unread)
+            assert not it.progress()[1]
 
     asyncio.run(scene())
 
