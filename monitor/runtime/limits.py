@@ -88,6 +88,7 @@ TICK_TIMEOUT_MS = 10_000  # a tick that cannot be written for so long is given u
 LOST_PAUSE_S = 5.0  # a shard that another worker took is not taken back before the group has settled
 REREAD_S = 5.0  # what cannot be read of a partition is read again so often
 TOPIC_LOOK_S = 30.0  # a worker looks so often whether the topic is still the same
+ANSWER_S = 6.0  # a database silent for so long is said; a lock of a stopped process lasts 5 s
 CALL_S = 3.0  # a worker says so often which shards it judges, the leading desk looks as often …
 CALLED_MS = 15_000  # … and takes for gone who was silent for so long
 CALL_KEPT_MS = HOUR_MS  # what a worker said last is kept for so long

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 
 import pytest
 
 from tests.cluster.test_procedures import SHOPS, Cluster, figures, now_ms
-from tests.cluster.workers import message
+from tests.cluster.workers import begin, message
 from tests.servers.wecom import Wecom
 from tests.waiting import eventually
 
@@ -73,3 +74,28 @@ def test_read_only_full_and_restarted_it_waits_and_then_tells_each_miss_once(
             it.stop()
         texts = "\n".join(wecom.fake.texts())
         assert [len(re.findall(rf"mall:{shop}\b", texts)) for shop in SHOPS] == [1] * len(SHOPS), texts
+
+
+def test_one_that_hangs_is_told_within_15_s_and_then_that_it_is_back(
+    kafka, own_postgres, topic_name, tmp_path
+):
+    """With nothing to judge or write but a tick a second."""
+    with Wecom() as wecom:
+        (worker,) = begin(
+            tmp_path, kafka.bootstrap, own_postgres.new_database(), topic_name, 1, wecom=wecom.url
+        )
+
+        def told(what):
+            return any(what in text for text in wecom.fake.texts())
+
+        with worker:
+            worker.start()
+            eventually(worker.ready, what="the worker ready")
+            with own_postgres.hanging():
+                began_s = time.monotonic()
+                eventually(lambda: told("数据库不接受写入"), what="that it is told")
+                took_s = time.monotonic() - began_s
+                assert says(worker, "has not answered for 6 s")
+            assert took_s < 18, "with some seconds for a busy machine; it was 40 and more"
+            eventually(lambda: told("数据库已恢复") and worker.ready(), what="that it is back")
+            assert worker.stop() == 0

@@ -17,7 +17,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.cluster.escape import Escape
 from monitor.runtime.cluster.link import link_of
-from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Caller, Roll, unjudged
+from monitor.runtime.cluster.roll import KEY, PART, SUBJECT, Call, Caller, Roll, unjudged
 from monitor.runtime.cluster.status import WorkerGauges, WorkerStatus
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.health import Health
@@ -101,6 +101,36 @@ def test_a_call_that_is_not_written_is_said_until_one_is_whatever_else_of_the_da
         assert list(health.problems.values()) == ["the database's disk is full"]
         store.full = False
         await caller.call()
+        assert health.problems == {}
+        await thread.run(store.close)
+        thread.close()
+
+    asyncio.run(scene())
+
+
+def test_a_database_that_hangs_is_said_while_it_is_waited_for(tmp_path, monkeypatch):
+    class Slow(SqliteStore):
+        answers = threading.Event()
+
+        def put_meta(self, *row):
+            assert self.answers.wait(PATIENCE_S)
+            super().put_meta(*row)
+
+    async def scene():
+        health = Health()
+        thread = StoreThread("store", health)
+        store = await thread.run(Slow, tmp_path / "store.db")
+        status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
+        caller = Caller(status, "w-1", "w-1-a", store, thread, ManualClock(NOW_MS))
+        store.answers.set()
+        await caller.call()
+        assert health.failures == {}
+        store.answers.clear()
+        monkeypatch.setattr(limits, "ANSWER_S", 0.05)
+        call = asyncio.create_task(caller.call())
+        await until(lambda: "has not answered" in health.problems.get(PART, ""), what="that it is said")
+        store.answers.set()
+        await call
         assert health.problems == {}
         await thread.run(store.close)
         thread.close()

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ import pytest
 from tests.waiting import PATIENCE_S, end_of, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 PASSWORD = "not-a-secret"
 SETTINGS = {
@@ -137,11 +138,23 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill -9 of the server and every process of it, as when the machine loses its power."""
         if self._process is not None:
-            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-            for process in (self._process.pid, *map(int, children.split())):
-                os.kill(process, signal.SIGKILL)
+            self._signal_all(signal.SIGKILL)
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It is there and says nothing, as when its disk hangs."""
+        self._signal_all(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, how: signal.Signals) -> None:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        for process in (self.pid, *map(int, children.split())):
+            os.kill(process, how)
 
     def url(self, database: str = "postgres") -> str:
         """Where a database of it is."""

@@ -89,12 +89,21 @@ class Caller:
             await asyncio.sleep(limits.CALL_S)
 
     async def call(self) -> None:
-        """Call in once."""
-        with suppress(StoreBusy):
-            self._look_at(await self._thread.run(self._store.get_meta, KEY + self._name))
-        self._called_ms = self._clock.now_ms()
-        problems = [problem.en for problem in self._status.status().problems[:5]]
-        await self._put(Call(self._called_ms, self._status.judged(), problems, self._process))
+        """Call in once; that the database takes long to answer is said before it is given up."""
+        silent = asyncio.get_running_loop().call_later(limits.ANSWER_S, self._say_silent)
+        try:
+            with suppress(StoreBusy):
+                self._look_at(await self._thread.run(self._store.get_meta, KEY + self._name))
+            self._called_ms = self._clock.now_ms()
+            problems = [problem.en for problem in self._status.status().problems[:5]]
+            await self._put(Call(self._called_ms, self._status.judged(), problems, self._process))
+        finally:
+            silent.cancel()
+
+    def _say_silent(self) -> None:
+        what = f"the database has not answered for {limits.ANSWER_S:.0f} s; see PostgreSQL and its disk"
+        zh = f"数据库 {limits.ANSWER_S:.0f} 秒没有应答；请查看 PostgreSQL 及其磁盘"
+        self._thread.health.failed(PART, what, zh)
 
     def _look_at(self, row: bytes | None) -> None:
         """Look who called last under our name: of two, each is given by the group what the other has."""
