@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from monitor.lines import tell_alerts, tell_delivery
 from monitor.runtime import limits
 from monitor.sinks.metrics import DeskMetrics
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from monitor.sinks.metrics import Metrics
     from monitor.sources.found import Rejected
     from monitor.web.ports import SourceStatus
+
+log = structlog.get_logger(__name__)
 
 _LATER = ("repeat", "escalate", "remind", "lapsed")  # kinds that are planned and may never be needed
 
@@ -90,6 +94,7 @@ class Gauges:
     def __init__(self, running: Embedded, view: View, metrics: Metrics) -> None:
         self._running, self._view, self._metrics = running, view, metrics
         self._failures: dict[str, int] = {}
+        self._disk_low = False
 
     async def run(self) -> None:
         """Set every gauge each second."""
@@ -102,6 +107,9 @@ class Gauges:
         it, metrics = self._running, self._metrics
         metrics.journal_position.set(it.journal.last.position)
         metrics.ingest_open.set(not it.entrance.closed and not it.journal.disk_low)
+        if it.journal.disk_low != self._disk_low:
+            self._disk_low = it.journal.disk_low
+            log.warning("too little free disk, events refused" if self._disk_low else "events taken again")
         metrics.shard_position.labels(shard="0").set(it.shard_loop.position)
         metrics.shard_lag_seconds.labels(shard="0").set(lag_ms(it) / 1000)
         metrics.disk_free_bytes.set(shutil.disk_usage(it.journal.path.parent).free)

@@ -12,7 +12,7 @@ from alerting.fakes.http import Fault
 from alerting.fakes.wecom import FakeWecom
 from monitor.app import daemon
 from monitor.engine import limits as engine_limits
-from monitor.runtime import limits, packless
+from monitor.runtime import limits, packless, status
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.passing import pass_time
 from monitor.store.journal_reader import JournalError, JournalReader, Kind
@@ -97,7 +97,10 @@ def test_an_acknowledged_alert_says_who_has_it(tmp_path):
     play(tmp_path, scene)
 
 
-def test_free_disk_under_the_mark_closes_ingest_while_alerts_go_on(tmp_path):
+def test_free_disk_under_the_mark_closes_ingest_while_alerts_go_on(tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(status.log, "warning", logged.append)
+
     async def scene(it, client, wecom, clock):
         await post(client, message(1, TEN_MS))
         it.running.journal._free_disk = lambda _: 0
@@ -110,6 +113,11 @@ def test_free_disk_under_the_mark_closes_ingest_while_alerts_go_on(tmp_path):
         assert "too little free disk" in ready.json()["problems"][0]
         await pass_time(clock, TEN_MS + 5_000, it.running.settled)
         assert len(wecom.inbox) == 1
+        for _ in range(3):
+            it.gauges.set()
+        it.running.journal.disk_low = False
+        it.gauges.set()
+        assert logged == ["too little free disk, events refused", "events taken again"]
 
     play(tmp_path, scene)
 
