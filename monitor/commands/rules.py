@@ -135,7 +135,8 @@ def _teamless(rules: Mapping[str, Rule], configuration: Configuration | None) ->
     path = configuration.place(configuration.settings.shops)
     try:
         shops = load_shops(path)
-    except MonitorError:  # `slawatch doctor` and `run` say what is wrong with it
+    except MonitorError:
+        note(f"{path} has mistakes, so teams were not checked; `slawatch doctor` names them")
         return
     if not any(shop.team for shop in shops.values()):
         for rule in of_teams:
@@ -153,7 +154,8 @@ def _receivers(configuration: Configuration | None) -> frozenset[str] | None:
 
     try:
         return load_model(path, Alerting, Alerting.parse).names()
-    except MonitorError:  # `slawatch doctor` and `run` say what is wrong with it
+    except MonitorError:
+        note(f"{path} has mistakes, so receivers were not checked; `slawatch doctor` names them")
         return None
 
 

@@ -42,6 +42,15 @@ def test_receivers_and_packs_are_those_of_the_configuration(conf):
     assert any("unknown line, found 'pdd-reply-50'" in one for one in told)
 
 
+def test_what_could_not_be_checked_is_said(conf):
+    """With an alerting.yaml that cannot be read "no errors" would promise too much."""
+    (conf / "rules" / "one.yaml").write_text(ONE)
+    (conf / "alerting.yaml").write_text("recievers: {}\n")
+    done = slawatch("rules", "check", cwd=conf)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "alerting.yaml has mistakes, so receivers were not checked; `slawatch doctor`" in done.stderr
+
+
 def test_a_file_alone_is_not_all_of_somebody_s_rules(tmp_path):
     """That it leaves lines of the shipped packs alone is no doubt; that a whole directory does, is one."""
     rules = tmp_path / "mine"
