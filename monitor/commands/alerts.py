@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -67,7 +68,7 @@ def ack(
     if duration is not None and not parse_duration_ms(duration):
         raise click.BadParameter(f"{duration!r} is not a duration such as 30m or 2h", param_hint="--for")
     asked = {"comment": comment} | ({"for": duration} if duration else {})
-    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/ack", asked)
+    answer = Daemon(ctx, url, token).post(_address(alert, "ack"), asked)
     note(f"{alert} acknowledged by {answer['by']}" + (f" for {duration}" if duration else ""))
 
 
@@ -81,7 +82,7 @@ def resolve(ctx: click.Context, alert: str, comment: str, url: str | None, token
 
     Who was told of it is told that it was closed, and by whom.
     """
-    answer = Daemon(ctx, url, token).post(f"/alerts/{alert}/resolve", {"comment": comment})
+    answer = Daemon(ctx, url, token).post(_address(alert, "resolve"), {"comment": comment})
     note(f"{alert} closed by {answer['by']}, until it fires anew")
 
 
@@ -110,7 +111,7 @@ def feedback(
         return
     if opinion is None:
         raise click.UsageError("say --false-alarm or --useful")
-    answer = daemon.post(f"/alerts/{alert}/feedback", {"opinion": opinion, "comment": comment})
+    answer = daemon.post(_address(alert, "feedback"), {"opinion": opinion, "comment": comment})
     note(f"{alert}: {opinion.replace('_', ' ')}, says {answer['by']}")
 
 
@@ -127,3 +128,8 @@ def audit(ctx: click.Context, limit: int, url: str | None, token: str | None, fo
         return
     rows = [(local_time(act["at_ms"]), act["who"], act["what"], act["alert"], act["comment"]) for act in acts]
     print_table(("at", "who", "what", "alert", "comment"), rows, empty="nobody has done anything yet")
+
+
+def _address(alert: str, what: str) -> str:
+    """Where something is done about an alert, whose id holds its shop's, which is anybody's text."""
+    return f"/alerts/{quote(alert, safe='')}/{what}"

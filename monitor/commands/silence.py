@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -50,7 +51,8 @@ def command(
     if listed:
         _show_silences(daemon.get("/silences")["silences"], form)
     elif end is not None:
-        note(f"silence {end} ended by {daemon.delete(f'/silences/{end}')['by']}")
+        ended = daemon.delete(f"/silences/{quote(end, safe='')}")
+        note(f"silence {end} ended by {ended['by']}")
     elif preview:
         _show_alerts(daemon.post("/silences/preview", {"matchers": wanted})["alerts"], form)
     else:

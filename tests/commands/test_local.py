@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -120,7 +120,7 @@ def test_what_was_refused_is_listed_shown_and_taken_in_again(daemon, tmp_path):
     missing = slawatch("dead-letters", "show", "9", *at, cwd=tmp_path)
     assert missing.stderr == "slawatch: no dead letter 9; `slawatch dead-letters list` shows them\n"
     again = slawatch("dead-letters", "replay", *at, cwd=tmp_path)
-    assert again.stderr == "1 taken in, 1 still refused\n"
+    assert again.stderr == "1 taken in, 1 kept\n"
     assert {auth for _, auth, _ in asked} == {"Bearer slw_x"}
 
 
@@ -163,6 +163,16 @@ def test_an_alert_is_closed_by_hand_or_taken_for_a_while(daemon, tmp_path):
     assert [body for _, _, body in asked] == [{"comment": "a test shop"}, {"comment": "", "for": "30m"}]
     wrong = slawatch("alerts", "ack", "x", "--for", "soon", *at, cwd=tmp_path)
     assert (wrong.returncode, "'soon' is not a duration such as 30m or 2h" in wrong.stderr) == (2, True)
+
+
+def test_an_alert_of_any_shop_can_be_named(daemon, tmp_path):
+    """Shops are named by others: what is a URL's own in a name must not lead elsewhere."""
+    asked, url = daemon
+    alert = "drift|shop=pdd:a/../b?c#d%e\nf 店"
+    for what in ("ack", "resolve", "feedback"):
+        options = ("--useful",) if what == "feedback" else ()
+        slawatch("alerts", what, alert, *options, "--url", url, cwd=tmp_path)
+        assert unquote(asked[-1][0]) == f"/api/v1/alerts/{alert}/{what}"
 
 
 def test_what_an_alert_was_worth_is_said_and_shown_and_who_did_what(daemon, tmp_path):
