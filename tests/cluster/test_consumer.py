@@ -15,6 +15,7 @@ from kafka.errors import CoordinatorNotAvailableError
 from kafka.structs import OffsetAndMetadata
 
 from monitor.runtime.cluster.records import read
+from monitor.runtime.cluster.split import partition_of
 from monitor.runtime.plan_book import PlanBook
 from monitor.shard.shard import Shard
 from monitor.store.sqlite import SqliteStore
@@ -57,6 +58,34 @@ def test_records_come_in_packed_batches_each_once_in_order_and_as_they_were_sent
         assert offsets == list(range(len(offsets))), "each once, in order"
     assert len(batches) < 60, "by the batch, not by the record"
     assert all(r.value[:1] == b"{" and r.timestamp > 1_700_000_000_000 for b in batches for r in b.records)
+
+
+def test_while_a_step_of_one_shard_is_stored_the_others_go_on(settings, tmp_path):
+    first, *others = sorted(range(12), key=lambda n: partition_of(f"mall:s{n}", 3))
+    others = [n for n in others if partition_of(f"mall:s{n}", 3) > 0]
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            slow = it.owner.held[0]
+            slow.ticking = True  # nothing else comes for it
+            await until(lambda: slow.next > slow.tick_offset)
+            fold, stored = slow.fold, asyncio.Event()
+
+            async def fold_once_stored(records):
+                await stored.wait()
+                await fold(records)
+
+            slow.fold = fold_once_stored
+            for n in (first, *others):
+                await asyncio.to_thread(send, settings, n, 1)
+            await until(lambda: sum(folded(it).values()) == len(others))
+            assert folded(it)[0] == 0
+            stored.set()
+            await until(lambda: folded(it)[0] == 1)
+            assert (it.stale, it.parts.health.problems) == (0, {})
+
+    asyncio.run(scene())
 
 
 def test_kafkas_committed_offset_is_advice(settings, tmp_path):

@@ -67,6 +67,7 @@ class HeldShard(ShardDriver):
         self._parts, self._refusals = parts, refusals
         self._unread: Sequence[tuple[Record, Rejected]] = ()
         self.next = 0  # the next record to be read
+        self.feeding: asyncio.Task[None] | None = None  # of the last batch it was given
         self.loaded_ms = 0  # when its state was read
         self.tick_offset = -1  # of the last tick written; the next waits until it is read
         self.ticking = False  # while a tick is being written

@@ -112,9 +112,16 @@ class Owner:
     # feeding
 
     async def take(self, batch: Batch) -> None:
-        """Feed a batch to its shard; never raises, whatever is wrong with either."""
+        """Have a batch fed to its shard, after the one before it; meanwhile others are fed."""
         held = self.held.get(batch.partition)
-        if held is None or self.stopping or batch.run != self._consumer().run_of(batch.partition):
+        if held is not None:
+            if held.feeding is not None:
+                await asyncio.wait((held.feeding,))
+            held.feeding = asyncio.create_task(self._feed(held, batch))
+
+    async def _feed(self, held: HeldShard, batch: Batch) -> None:
+        """Never raises, whatever is wrong with shard or batch."""
+        if held.dropped or self.stopping or batch.run != self._consumer().run_of(batch.partition):
             return  # it is read again from where its shard begins
         try:
             await held.feed(batch.records)
@@ -159,8 +166,13 @@ class Owner:
         self.stopping = True
         for task in [*self._loading.values(), *self._checking]:
             task.cancel()
-        for held in list(self.held.values()):
-            await self._guarded(held, partial(_all_of, held))
+        try:
+            for held in list(self.held.values()):
+                await self._guarded(held, partial(_all_of, held))
+        finally:
+            for held in self.held.values():
+                if held.feeding is not None:
+                    held.feeding.cancel()  # the rest of a batch, or a step that the store does not take
 
     # losing and taking again
 
