@@ -193,7 +193,7 @@ def test_one_is_not_many(shard):
     [
         ("fire", {"again": True}, {}, {}, "（可能重复）"),
         ("fire", {}, {"after_the_fact": True}, {}, "（事后补报）"),
-        ("fire", {"again": True}, {}, {"unrecorded": True}, "（可能重复，磁盘已满，本条未记录）"),
+        ("fire", {"again": True}, {}, {"unrecorded": True}, "（可能重复，存储写不进，本条未记录）"),
         ("rise", {}, {}, {}, "由警告升级为严重"),
         ("repeat", {}, {}, {"at_s": 4 * 3600}, "仍未恢复，已持续 4 小时（数据截至 10:00）"),
         ("still", {}, {}, {}, "静默结束，仍未恢复（数据截至 10:00）"),

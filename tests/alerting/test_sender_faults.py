@@ -189,7 +189,7 @@ def test_with_the_disk_full_critical_alerts_go_out_unrecorded_and_say_so(tmp_pat
             w.commit(*many)
         assert await w.sender.tell_unrecorded(many) == 1
         assert await w.sender.tell_unrecorded(many) == 0
-        assert "（磁盘已满，本条未记录）" in w.wecom.texts()[0]
+        assert "（存储写不进，本条未记录）" in w.wecom.texts()[0]
         run("pragma max_page_count = 100000")
         w.commit(*filled)
         await w.run_to(10)
