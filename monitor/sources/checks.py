@@ -55,6 +55,7 @@ _NEEDS: Final[dict[str, _Needs]] = {
 }
 _LONGEST_PROMISE_MS: Final = 86_400_000
 _PLATFORM: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _known_platforms: Final[set[str]] = set()
 _KNOWN_PLATFORMS_MAX: Final = 1_000
 TEXT_CHECKS: Final = 1 << 16  # 16 bits of a text's hash are kept (decision 14)
@@ -98,8 +99,11 @@ def check(event: Event, latest_ms: int) -> Refusal | None:
         return refusal
     if kind == "rating" and event.score is None and event.solved is None:
         return "missing_field", "`score` is missing; a rating needs it (1 to 5), or `solved`"
-    if not fields[SHOP_ID]:
+    shop_id: str = fields[SHOP_ID]
+    if not shop_id:
         return "no_shop", "`shop_id` is missing; every event but a heartbeat names its platform and shop"
+    if not shop_id.isprintable() and _CONTROL.search(shop_id):  # it stands in addresses, which end there
+        return "bad_field", f"`shop_id` is {shop_id[:40]!r}; send it without control characters"
     if fields[PLATFORM] not in _known_platforms:
         return _check_platform(fields[PLATFORM])
     return None

@@ -122,6 +122,7 @@ def test_a_body_that_cannot_be_framed_is_refused_whole(body, content_type):
         ({"platform": None}, "no_shop", "`platform`"),
         ({"platform": "Pin:duo"}, "bad_field", "`platform`"),
         ({"shop_id": ""}, "no_shop", "`shop_id`"),
+        ({"shop_id": "a\nb"}, "bad_field", "`shop_id`"),
         ({"type": "mesage"}, "bad_field", "message"),
         ({"type": None}, "missing_field", "`type`"),
         ({"action": "opened"}, "bad_action", "none"),
