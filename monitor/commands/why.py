@@ -10,6 +10,7 @@ from monitor.commands.context import Daemon, daemon_options
 from monitor.commands.output import format_option, local_time, print_json, print_table
 from rules.rule import OVER_SHOPS
 
+EACH = ("shop", "source", *OVER_SHOPS)
 _EPOCH_MS = re.compile(r"\b[12]\d{12}\b")
 
 
@@ -24,14 +25,14 @@ def command(
 ) -> None:
     """Walk the steps from RULE on a shop (platform:shop_id) or a source to the phones it reached.
 
-    A team, a platform or an agent over several shops is named as `team=NAME`.
+    A team, a platform or an agent over several shops is named as `team=NAME`; so can shops and sources be.
 
     First how it came so, as the daemon noted each step; then how it stands now. For a rule that does not
     fire: what would become of it if it did.
     """
     each, _, name = subject.partition("=")
     kind = "shop" if ":" in subject else "source"
-    asked = {each: name} if each in OVER_SHOPS and name else {kind: subject}
+    asked = {each: name} if each in EACH and name else {kind: subject}
     steps = Daemon(ctx, url, token).get("/why", rule=rule, **asked)["steps"]
     if form == "json":
         print_json(steps)

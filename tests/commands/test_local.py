@@ -146,6 +146,23 @@ def test_why_walks_the_steps_of_a_shop_or_a_source(daemon, tmp_path):
     assert "('source', ['erp-1'])" in source.stdout
 
 
+@pytest.mark.parametrize(
+    ("subject", "each", "name"),
+    [
+        ("source=erp-1", "source", "erp-1"),
+        ("source=erp:1", "source", "erp:1"),
+        ("shop=pinduoduo:s1", "shop", "pinduoduo:s1"),
+        ("team=east", "team", "east"),
+        ("feed=1", "source", "feed=1"),
+    ],
+)
+def test_whom_why_is_asked_about_may_be_said_with_the_name(daemon, tmp_path, subject, each, name):
+    """`source=` as in an alert's id and a silence; other words before a = are of a source's name."""
+    _, url = daemon
+    done = slawatch("why", subject, "drift", "--url", url, cwd=tmp_path)
+    assert f"('{each}', ['{name}'])" in done.stdout
+
+
 def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
     """What the daemon refuses is told in its words, as one line."""
     _, url = daemon
