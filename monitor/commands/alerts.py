@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table, zoned
 from monitor.sources.times import parse_duration_ms
 
 
@@ -22,13 +22,16 @@ def command() -> None:
 @format_option
 @click.pass_context
 def list_alerts(ctx: click.Context, url: str | None, token: str | None, form: str) -> None:
-    """List open alerts: critical ones first, then the oldest."""
+    """List open alerts: critical ones first, then the oldest.
+
+    Times are of this machine's zone, named above them.
+    """
     alerts = Daemon(ctx, url, token).get("/alerts")["alerts"]
     if form == "json":
         print_json(alerts)
         return
     print_table(
-        ("id", "severity", "state", "since", "why", "taken by"),
+        ("id", "severity", "state", zoned("since"), "why", "taken by"),
         [_row(alert) for alert in alerts],
         empty="no open alerts",
     )
@@ -127,7 +130,7 @@ def audit(ctx: click.Context, limit: int, url: str | None, token: str | None, fo
         print_json(acts)
         return
     rows = [(local_time(act["at_ms"]), act["who"], act["what"], act["alert"], act["comment"]) for act in acts]
-    print_table(("at", "who", "what", "alert", "comment"), rows, empty="nobody has done anything yet")
+    print_table((zoned("at"), "who", "what", "alert", "comment"), rows, empty="nobody has done anything yet")
 
 
 def _address(alert: str, what: str) -> str:

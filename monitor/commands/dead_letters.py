@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table, zoned
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def list_letters(
         print_json(found)
         return
     print_table(
-        ("id", "arrived", "source", "line", "code", "reason"),
+        ("id", zoned("arrived"), "source", "line", "code", "reason"),
         [
             (
                 one["id"],

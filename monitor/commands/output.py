@@ -6,7 +6,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -86,8 +86,18 @@ def plain(words: str) -> str:
 
 
 def local_time(at_ms: int) -> str:
-    """A time as the clock on the wall shows it."""
-    return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%m-%d %H:%M:%S}"
+    """A time as the clock on this machine's wall counts now; ``zoned`` says so above it."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, _here()):%m-%d %H:%M:%S}"
+
+
+def zoned(title: str) -> str:
+    """The title of a column of ``local_time``, with the offset that all times of the table have."""
+    return f"{title} {_here()}"
+
+
+def _here() -> timezone:
+    """The offset in force: one for all times, so that those from before the clock was moved fit the title."""
+    return timezone(datetime.now(UTC).astimezone().utcoffset() or timedelta())
 
 
 def note(text: str) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.commands.context import load_configuration
-from monitor.commands.output import Group, format_option, local_time, note, plain, print_json, print_table
+from monitor.commands.output import (
+    Group,
+    format_option,
+    local_time,
+    note,
+    plain,
+    print_json,
+    print_table,
+    zoned,
+)
 from monitor.errors import MonitorError
 from monitor.sinks.influx_limits import REFUSED_KEPT
 
@@ -70,7 +79,7 @@ def list_refused(ctx: click.Context, limit: int, form: str) -> None:
         print_json(found)
         return
     rows = [(one.id, local_time(one.made_ms), one.status, len(one.lines), plain(one.words)) for one in found]
-    print_table(("id", "refused", "status", "lines", "words"), rows, empty="nothing was refused")
+    print_table(("id", zoned("refused"), "status", "lines", "words"), rows, empty="nothing was refused")
 
 
 @command.command()

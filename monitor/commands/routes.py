@@ -9,7 +9,7 @@ import click
 
 from monitor.commands.context import load_configuration
 from monitor.commands.offline import read_time
-from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table
+from monitor.commands.output import Group, format_option, local_time, note, print_json, print_table, zoned
 
 if TYPE_CHECKING:
     from alerting.policy.trial import TriedWay
@@ -56,7 +56,7 @@ def test(
         print_json({"routes": tried.routes, "ways": tried.ways})
     else:
         print_table(
-            ("turn", "receiver", "account", "people", "at", "route", "group", "held by"),
+            ("turn", "receiver", "account", "people", zoned("at"), "route", "group", "held by"),
             [_row(way) for way in tried.ways],
             empty="nobody would be told",
         )

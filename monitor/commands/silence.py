@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, local_time, note, print_json, print_table
+from monitor.commands.output import format_option, local_time, note, print_json, print_table, zoned
 from monitor.sources.times import parse_duration_ms
 
 
@@ -77,7 +77,7 @@ def _show_alerts(alerts: list[dict[str, Any]], form: str) -> None:
         print_json(alerts)
         return
     rows = [(one["id"], one["severity"], one["state"], local_time(one["since_ms"])) for one in alerts]
-    print_table(("id", "severity", "state", "since"), rows, empty="it would mute nothing now")
+    print_table(("id", "severity", "state", zoned("since")), rows, empty="it would mute nothing now")
 
 
 def _show_silences(silences: list[dict[str, Any]], form: str) -> None:
@@ -94,4 +94,4 @@ def _show_silences(silences: list[dict[str, Any]], form: str) -> None:
         )
         for one in silences
     ]
-    print_table(("id", "what", "until", "by", "why"), rows, empty="no silence is in force")
+    print_table(("id", "what", zoned("until"), "by", "why"), rows, empty="no silence is in force")

@@ -7,7 +7,7 @@ import re
 import click
 
 from monitor.commands.context import Daemon, daemon_options
-from monitor.commands.output import format_option, local_time, print_json, print_table
+from monitor.commands.output import format_option, local_time, print_json, print_table, zoned
 from rules.rule import OVER_SHOPS
 
 EACH = ("shop", "source", *OVER_SHOPS)
@@ -28,7 +28,7 @@ def command(
     A team, a platform or an agent over several shops is named as `team=NAME`; so can shops and sources be.
 
     First how it came so, as the daemon noted each step; then how it stands now. For a rule that does not
-    fire: what would become of it if it did.
+    fire: what would become of it if it did. Times are of this machine's zone, named above them.
     """
     each, _, name = subject.partition("=")
     kind = "shop" if ":" in subject else "source"
@@ -38,7 +38,7 @@ def command(
         print_json(steps)
         return
     print_table(
-        ("at", "step", "verdict", "reason"),
+        (zoned("at"), "step", "verdict", "reason"),
         [
             (local_time(step["at_ms"]), step["step"], step["verdict"], _timed(step["reason"]))
             for step in steps

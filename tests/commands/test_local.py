@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from monitor.commands.output import local_time, zoned
 from monitor.web.tokens import Tokens
 from tests.commands.test_cli import slawatch
 
@@ -51,6 +54,9 @@ LETTERS = [
 ]
 
 
+ALERT = {"id": "drift|shop=pdd:s1", "severity": "warn", "state": "firing", "since_ms": 0}
+ALERT |= {"reason": {"zh": "掉", "en": "falls"}, "acknowledged_by": "lead", "acknowledged_until_ms": 1}
+
 ACT = {"at_ms": 0, "who": "link:managers 小李", "what": "false_alarm", "alert": "drift|shop=pdd:s1"}
 ACT |= {"incident": "drift|shop=pdd:s1@5", "comment": "促销"}
 
@@ -70,7 +76,7 @@ def daemon():
             known = {
                 "/api/v1/why": {"steps": steps},
                 "/api/v1/dead-letters": {"kept": 2, "letters": found},
-                "/api/v1/alerts": {"alerts": []},
+                "/api/v1/alerts": {"alerts": [ALERT] if self.headers["authorization"] else []},
                 "/api/v1/feedback": {"rules": [{"rule": "drift", "useful": 3, "false_alarms": 1}]},
                 "/api/v1/audit": {"acts": [ACT]},
             }
@@ -114,7 +120,7 @@ def test_what_was_refused_is_listed_shown_and_taken_in_again(daemon, tmp_path):
     listed = slawatch("dead-letters", "list", "--format", "json", *at, cwd=tmp_path)
     assert json.loads(listed.stdout) == LETTERS
     table = slawatch("dead-letters", "list", *at, cwd=tmp_path).stdout.splitlines()
-    assert re.match(r"id +arrived +source +line +code +reason", table[0])
+    assert re.match(r"id +arrived UTC\S* +source +line +code +reason", table[0])
     assert len(table) == 3
     assert slawatch("dead-letters", "show", "2", *at, cwd=tmp_path).stdout == "{{{\n"
     missing = slawatch("dead-letters", "show", "9", *at, cwd=tmp_path)
@@ -161,6 +167,39 @@ def test_whom_why_is_asked_about_may_be_said_with_the_name(daemon, tmp_path, sub
     _, url = daemon
     done = slawatch("why", subject, "drift", "--url", url, cwd=tmp_path)
     assert f"('{each}', ['{name}'])" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "midnight"),
+    [("Asia/Kolkata", "UTC+05:30", "01-01 05:30"), ("UTC", "UTC", "01-01 00:00")],
+)
+def test_tables_of_a_daemon_say_in_which_zone_their_times_are(
+    daemon, tmp_path, monkeypatch, zone, offset, midnight
+):
+    _, url = daemon
+    monkeypatch.setenv("TZ", zone)
+    at = ("--url", url, "--token", "slw_x")
+    for args, title in (
+        (("why", "erp-1", "drift"), "at"),
+        (("alerts", "list"), "since"),
+        (("alerts", "audit"), "at"),
+        (("dead-letters", "list"), "arrived"),
+    ):
+        head, *rows = slawatch(*args, *at, cwd=tmp_path).stdout.splitlines()
+        assert f"{title} {offset}  " in head
+        assert midnight in rows[0]
+
+
+def test_times_from_before_the_clock_was_moved_fit_the_zone_above_them(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for at_ms in (1_767_268_800_000, 1_782_907_200_000):  # in January and in July of 2026
+            shown = f"2026-{local_time(at_ms)} {zoned('')[4:]}"
+            assert datetime.strptime(shown, "%Y-%m-%d %H:%M:%S %z").timestamp() * 1000 == at_ms
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
