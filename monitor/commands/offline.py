@@ -94,6 +94,7 @@ def run_topic(ctx: click.Context, shard: Shard, span: Span, at_ms: int | None) -
         replay_log(found, topic.records(), at_ms)
     _say_dead(found, note)
     _say_packless(shard)
+    _say_ruleless(shard)
     return found
 
 
@@ -105,6 +106,7 @@ def run_files(shard: Shard, files: Sequence[str], at_ms: int | None) -> Replayed
         found = replay(files, shard, at_ms=at_ms, progress=advance)
     _say_dead(found, note)
     _say_packless(shard)
+    _say_ruleless(shard)
     return found
 
 
@@ -145,3 +147,15 @@ def _say_packless(shard: Shard) -> None:
     }
     for platform in sorted(without):
         note(f"platform {platform}: no pack, so its shops have no measures; name one with --pack")
+
+
+def _say_ruleless(shard: Shard) -> None:
+    """Say which platforms have figures and no rule on any shop, once each: "no alerts" would sound calm."""
+    book, watched = shard.book, dict[str, bool]()
+    for key, shop in shard.engine.shops.items():
+        day = shop.day_number(shard.now_ms)
+        if book.pack_on(shop.platform, key, day) is not None:
+            rules, _ = book.of_shop(shop.platform, shop.shop_id, day)
+            watched[shop.platform] = watched.get(shop.platform, False) or bool(rules)
+    for platform in sorted(name for name, any_rule in watched.items() if not any_rule):
+        note(f"platform {platform}: no rule is on its shops, so nothing is judged; name rules with --rules")

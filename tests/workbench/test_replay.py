@@ -275,6 +275,19 @@ def test_a_pack_needs_no_rules_of_its_own(tmp_path):
     assert (rate(report, "fast"), report["alerts"]) == ((1, 1, 0), [])
 
 
+def test_a_platform_that_no_rule_is_on_is_named_once(tmp_path):
+    (tmp_path / "ours.yaml").write_text(PACK)
+    (tmp_path / "ours-rules.yaml").write_text(RULES.replace("line:", "shops: {ids: [s1]}, line:"))
+    talk = [message("10:00:00", platform=name, shop_id=shop) for name in ("a", "b") for shop in ("s1", "s2")]
+    (tmp_path / "day.ndjson").write_text(lines([*talk, message("10:00:01", platform="c", shop_id="s2")]))
+    ours = ("day.ndjson", "--pack", "ours.yaml")
+    told = "platform {}: no rule is on its shops, so nothing is judged; name rules with --rules\n"
+    _, said = replay_process(tmp_path, *ours)
+    assert said == "".join(map(told.format, "abc"))
+    _, said = replay_process(tmp_path, *ours, "--rules", "ours-rules.yaml")
+    assert said == told.format("c")  # a and b have a shop with a rule each
+
+
 def test_the_rules_of_the_configuration_are_judged(tmp_path):
     """Those in its `rules` directory in place of the ones that ship, and its shops by their own names."""
     (tmp_path / "rules").mkdir()
