@@ -87,6 +87,18 @@ def test_everything_left_out_says_why(tmp_path):
     ]
 
 
+def test_what_came_again_is_counted_beside_the_list(tmp_path):
+    """A webhook that repeats itself all day, answers too, leaves the list as long as what was asked."""
+    ask, answer = message("11:00:00", **PDD), message("11:01:00", "agent", **PDD, agent_id="a1")
+    events = [ask, answer, *[ask] * 20, *[answer] * 20, ask | {"customer_id": "another"}]
+    found = explained(tmp_path, events, *SHOP)
+    assert len(found["left_out"]) == 41
+    table = run(tmp_path, "explain", *SHOP, "--file", "day.ndjson")
+    assert [line.split()[1] for line in table.stdout.splitlines()] == ["state", "good"]
+    again = "40 × a repeat of an event that came before, 1 × this id came before with other content"
+    assert f"not in the list: {again}; --format json has each\n" in table.stderr
+
+
 def test_what_came_too_late_is_listed(tmp_path):
     ask = message("10:00:00", **PDD) | {"received_at": at("10:00:00")}
     more = message("10:30:00", **PDD) | {"received_at": at("10:30:00")}
