@@ -46,7 +46,9 @@ FOLLOWED_PLACES = 20_000  # files known of a directory; beyond it those that are
 
 # pages
 VIEW_AGE_S = 30.0  # lists that nobody asks for are made so often
-VIEW_SLICE_SHOPS = 100  # shops whose figures are read in one turn of the loop: about 5 ms
+VIEW_SLICE_S = 0.005  # figures of shops are read for so long in one turn of the loop, …
+VIEW_REST = 9  # … and then not for so many times as long: a tenth of the loop at most
+VIEW_SHOPS_AT_ONCE = 100  # of no more shops, where it takes no longer than a slice, all are read when asked
 
 # rules
 SUMS_LOOK_S = 2.5  # sums are read so often for the page of a desk

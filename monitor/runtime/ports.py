@@ -98,6 +98,9 @@ class Figures(Protocol):
     def watched(self, shop: str) -> Sequence[Watched]:
         """Every line of the shop's pack in force, then every measure by itself; none: an unknown shop."""
 
+    def waits(self, shop: str, conversation_id: str, ask_ms: int) -> bool:
+        """Whether a round that was open is so still."""
+
     def sources(self) -> Sequence[SourceHeard]:
         """Every source seen."""
 

@@ -56,6 +56,14 @@ class ShardFigures:
         ]
         return lines + figures
 
+    def waits(self, shop: str, conversation_id: str, ask_ms: int) -> bool:
+        """Whether a round that was open is so still: in a shop that sleeps, nothing has happened."""
+        found = self._shard.engine.shops.get(shop)
+        if found is None or found.packed:
+            return found is not None
+        conversation = found.conversations.get(conversation_id)
+        return conversation is not None and any(r.ask_ms == ask_ms for r in conversation.open)
+
     def sources(self) -> list[SourceHeard]:
         """Every source seen, by name."""
         found = sorted(self._shard.sources.items())

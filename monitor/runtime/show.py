@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.web.ports import Figure, LineView, ShopView, WaitingView
 from rules.budget import breach_in_minutes, budget_left, budget_left_today
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.runtime.ports import Watched
     from monitor.web.ports import Health
     from rules.pack import Line, Share, Text
+    from rules.transition import Item
 
 WORST_FIRST: tuple[Health, ...] = ("crit", "unknown", "warn", "partial", "ok")
 
@@ -44,33 +46,47 @@ def shop_view(
     )
 
 
-def waiting_views(shop: str, watched: Sequence[Watched], info: ShopInfo) -> list[WaitingView]:
-    """The open rounds of a shop, each once, under the measure whose deadline comes first."""
+class Countdown(NamedTuple):
+    """An open round under the measure whose deadline comes first."""
+
+    deadline_ms: int
+    measure: str
+    item: Item
+
+
+def countdowns(watched: Sequence[Watched]) -> list[Countdown]:
+    """The open rounds of a shop, each once, the soonest deadline last."""
+    measures = {one.measure.id: one.reading for one in watched if one.line is None}
+    found: dict[tuple[str, int], Countdown] = {}
+    for measure, reading in measures.items():
+        for item in reading.items:
+            key = item.conversation_id, item.ask_ms
+            first = found.get(key)
+            if first is None or item.deadline_ms < first.deadline_ms:
+                found[key] = Countdown(item.deadline_ms, measure, item)
+    return sorted(found.values(), key=itemgetter(0), reverse=True)
+
+
+def waiting_view(shop: str, one: Countdown, info: ShopInfo, agent_name: str) -> WaitingView:
+    """A round as pages show it."""
     platform, _, shop_id = shop.partition(":")
-    found: dict[tuple[str, int], WaitingView] = {}
-    for one in watched:
-        if one.line is not None:
-            continue
-        for item in one.reading.items:
-            view = WaitingView(
-                platform=platform,
-                shop_id=shop_id,
-                conversation_id=item.conversation_id,
-                customer_id=item.customer_id,
-                measure=one.measure.id,
-                ask_ms=item.ask_ms,
-                deadline_ms=item.deadline_ms,
-                agent_id=item.agent_id,
-                costs_budget=item.costs_budget,
-                shop_name=info.name,
-                url=info.url.replace("{conversation_id}", item.conversation_id).replace(
-                    "{customer_id}", item.customer_id
-                ),
-            )
-            first = found.setdefault((item.conversation_id, item.ask_ms), view)
-            if view.deadline_ms < first.deadline_ms:
-                found[item.conversation_id, item.ask_ms] = view
-    return list(found.values())
+    _, measure, item = one
+    return WaitingView(
+        platform=platform,
+        shop_id=shop_id,
+        conversation_id=item.conversation_id,
+        customer_id=item.customer_id,
+        measure=measure,
+        ask_ms=item.ask_ms,
+        deadline_ms=item.deadline_ms,
+        agent_id=item.agent_id,
+        costs_budget=item.costs_budget,
+        shop_name=info.name,
+        agent_name=agent_name,
+        url=info.url.replace("{conversation_id}", item.conversation_id).replace(
+            "{customer_id}", item.customer_id
+        ),
+    )
 
 
 def shop_health(alerts: Sequence[str], watched: Sequence[Watched]) -> Health:

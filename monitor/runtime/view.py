@@ -7,13 +7,12 @@ import heapq
 import time
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from alerting.messages.about import About
 from alerting.messages.style import Style
 from monitor.runtime import limits
-from monitor.runtime.show import both, nearness, shop_health, shop_view, waiting_views
+from monitor.runtime.show import both, countdowns, nearness, shop_health, shop_view, waiting_view
 from monitor.web.ports import AlertView, Headline, SourceStatus
 from rules.transition import Transition
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from alerting.policy.state import Alert
     from alerting.ports import Directory
     from monitor.runtime.ports import Figures
+    from monitor.runtime.show import Countdown
     from monitor.web.ports import ShopView, Status, WaitingView
 
 
@@ -51,10 +51,11 @@ class View:
         self._directory, self._status = directory, status
         self.waiting = 0  # open rounds of all shops, as of the lists
         self._shops: list[ShopView] = []
-        self._at_risk: dict[str, list[WaitingView]] = {}  # by shop
+        self._at_risk: dict[str, list[Countdown]] = {}  # by shop, the soonest last
         self._alerts: dict[str, tuple[Transition, AlertView]] = {}  # as shown last, until something moves
         self._asked = asyncio.Event()
         self._read_at_s = 0  # the shard's second of which the lists are, where they were made at once
+        self._took_s = 0.0  # of the loop, to make the lists last
 
     def shops(self) -> list[ShopView]:
         """Every shop, the nearest to a line first; at most a few seconds old."""
@@ -64,11 +65,37 @@ class View:
     def at_risk(
         self, limit: int, covers: Callable[[str], bool] | None = None
     ) -> tuple[list[WaitingView], int]:
-        """Open rounds of the shops covered, the soonest deadline first; how many there are."""
+        """Open rounds of the shops covered, the soonest deadline first; how many there are.
+
+        Those answered or late since the lists were made are left out; of new ones the lists know later.
+        """
         self._ask()
-        shops = [rounds for shop, rounds in self._at_risk.items() if covers is None or covers(shop)]
-        soonest = heapq.nsmallest(limit, chain.from_iterable(shops), key=lambda one: one.deadline_ms)
-        return [self._with_agent(one) for one in soonest], sum(map(len, shops))
+        figures = self._figures()
+        if figures is None:
+            return [], 0
+        found: list[WaitingView] = []
+        heads: list[tuple[int, str, int]] = []  # of each shop: its soonest, and where that stands
+        covered = [shop for shop in self._at_risk if covers is None or covers(shop)]
+        for shop in covered:
+            rounds = self._at_risk[shop]
+            while rounds and rounds[-1].deadline_ms < figures.now_ms:
+                rounds.pop()
+            if rounds:
+                heads.append((rounds[-1].deadline_ms, shop, len(rounds) - 1))
+        heapq.heapify(heads)
+        while heads and len(found) < limit:
+            _, shop, place = heads[0]
+            rounds = self._at_risk[shop]
+            item = rounds[place].item
+            if figures.waits(shop, item.conversation_id, item.ask_ms):
+                found.append(self._waiting_view(shop, rounds[place]))
+            else:
+                del rounds[place]
+            if place:
+                heapq.heapreplace(heads, (rounds[place - 1].deadline_ms, shop, place - 1))
+            else:
+                heapq.heappop(heads)
+        return found, sum(len(self._at_risk[shop]) for shop in covered)
 
     def shop(self, platform: str, shop_id: str) -> ShopView | None:
         """One shop with all its figures, as of now."""
@@ -111,25 +138,25 @@ class View:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), limits.VIEW_AGE_S)
             self._asked.clear()
-            took_s = await self.refresh()
-            await asyncio.sleep(max(1.0, 9 * took_s))
+            await self.refresh()
+            await asyncio.sleep(1.0)
 
-    async def refresh(self) -> float:
-        """Make the lists of all shops, a slice at a time; seconds of the loop it took."""
-        figures, severities = self._figures(), self._severities()
+    async def refresh(self) -> None:
+        """Make the lists of all shops, a slice at a time."""
+        figures, took_s = self._figures(), 0.0
         shops: list[ShopView] = []
-        waiting: dict[str, list[WaitingView]] = {}
-        took_s = 0.0
-        keys = figures.shop_keys() if figures else []
-        for first in range(0, len(keys), limits.VIEW_SLICE_SHOPS):
-            if first:
-                await asyncio.sleep(0)
-            began = time.perf_counter()
+        keys, severities = figures.shop_keys() if figures else [], self._severities()
+        began = time.perf_counter()
+        for key in keys:
             assert figures is not None
-            self._read(figures, keys[first : first + limits.VIEW_SLICE_SHOPS], severities, shops, waiting)
-            took_s += time.perf_counter() - began
-        self._keep(shops, waiting)
-        return took_s
+            shops.append(self._read(figures, key, severities))
+            slice_s = time.perf_counter() - began
+            if slice_s >= limits.VIEW_SLICE_S:
+                took_s += slice_s
+                # Without lists a page would say that nobody waits: the first ones are made without a rest.
+                await asyncio.sleep(limits.VIEW_REST * slice_s if self._shops else 0)
+                began = time.perf_counter()
+        self._keep(shops, took_s + time.perf_counter() - began)
 
     def _ask(self) -> None:
         """Have the lists made; at once where that is short and they are not of this second."""
@@ -138,37 +165,30 @@ class View:
         if figures is None or figures.now_ms // 1000 == self._read_at_s:
             return
         keys = figures.shop_keys()
-        if len(keys) <= limits.VIEW_SLICE_SHOPS:
-            shops: list[ShopView] = []
-            waiting: dict[str, list[WaitingView]] = {}
-            self._read(figures, keys, self._severities(), shops, waiting)
-            self._keep(shops, waiting)
+        if len(keys) <= limits.VIEW_SHOPS_AT_ONCE and self._took_s <= limits.VIEW_SLICE_S:
+            severities, began = self._severities(), time.perf_counter()
+            shops = [self._read(figures, key, severities) for key in keys]
+            self._keep(shops, time.perf_counter() - began)
             self._read_at_s = figures.now_ms // 1000
 
-    def _read(
-        self,
-        figures: Figures,
-        keys: Sequence[str],
-        severities: Mapping[str, list[str]],
-        shops: list[ShopView],
-        waiting: dict[str, list[WaitingView]],
-    ) -> None:
-        for key in keys:
-            watched, info = figures.watched(key), self._directory.shop(key)
-            shops.append(shop_view(key, watched, info, shop_health(severities.get(key, []), watched)))
-            if not any(w.reading.blind for w in watched):  # a countdown on what we cannot see would be false
-                waiting[key] = waiting_views(key, watched, info)
+    def _read(self, figures: Figures, key: str, severities: Mapping[str, Sequence[str]]) -> ShopView:
+        """A shop as it is now; its open rounds are in the lists at once, for some have a short limit."""
+        watched, info = figures.watched(key), self._directory.shop(key)
+        blind = any(w.reading.blind for w in watched)  # a countdown on what we cannot see would be false
+        self._at_risk[key] = [] if blind else countdowns(watched)
+        return shop_view(key, watched, info, shop_health(severities.get(key, []), watched))
 
-    def _keep(self, shops: list[ShopView], waiting: dict[str, list[WaitingView]]) -> None:
+    def _keep(self, shops: list[ShopView], took_s: float) -> None:
         self._shops = sorted(shops, key=nearness)
         self.waiting = sum(shop.waiting for shop in shops)
-        self._at_risk = waiting
+        known = {shop.key for shop in shops}
+        self._at_risk = {shop: rounds for shop, rounds in self._at_risk.items() if shop in known}
+        self._took_s = took_s
 
-    def _with_agent(self, one: WaitingView) -> WaitingView:
-        if not one.agent_id:
-            return one
-        agent = self._directory.agent(f"{one.platform}:{one.shop_id}", one.agent_id)
-        return replace(one, agent_name=agent.name)
+    def _waiting_view(self, shop: str, one: Countdown) -> WaitingView:
+        agent_id = one.item.agent_id
+        agent_name = self._directory.agent(shop, agent_id).name if agent_id else ""
+        return waiting_view(shop, one, self._directory.shop(shop), agent_name)
 
     def _severities(self) -> dict[str, list[str]]:
         """The severities of the alerts that fire on each shop."""

@@ -156,3 +156,36 @@ def test_state_of_another_format_is_folded_again_from_the_journal_and_leaves_not
     assert rows == []
     assert after == before
     assert told(told_after) == told(told_before)
+
+
+def test_a_page_is_told_of_each_round_whether_it_still_waits(tmp_path, plan):
+    def message(number, actor, at_ms):
+        return Event(
+            type="message",
+            id=str(number),
+            at=at_ms,
+            platform="mall",
+            shop_id="s1",
+            conversation_id="c1",
+            customer_id="u1",
+            actor=actor,
+            agent_id="a1" if actor == "agent" else "",
+        )
+
+    async def scene():
+        clock, found = ManualClock(START_MS), []
+        async with running(tmp_path, clock, plan) as it:
+            await it.settled()
+            for number, actor in enumerate(("customer", "agent", "customer")):
+                await it.entrance.accept("erp", [message(number, actor, clock.now_ms())], 0)
+                await pass_time(clock, clock.now_ms() + 1_000, it.settled)
+                read = ShardFigures(it.shard_loop.shard)
+                found.append([read.waits("mall:s1", "c1", START_MS + n * 1_000) for n in range(3)])
+            assert not read.waits("mall:s1", "c2", START_MS)
+            assert not read.waits("mall:s2", "c1", START_MS)
+        return found
+
+    first, answered, again = asyncio.run(scene())
+    assert first == [True, False, False]
+    assert answered == [False, False, False]
+    assert again == [False, False, True]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 from alerting.ports import RuleInfo, ShopInfo
 from monitor.directory import Shop
-from monitor.runtime import names
+from monitor.runtime import limits, names
 from monitor.runtime.ports import SourceHeard, Watched
-from monitor.runtime.show import share, shop_health, shop_view, waiting_views
+from monitor.runtime.show import countdowns, share, shop_health, shop_view, waiting_view
 from monitor.runtime.view import View
 from monitor.web.ports import Status
 from rules.pack import Line, Measure, Share, Text
@@ -97,11 +98,10 @@ def test_a_conversation_is_listed_once_with_its_first_deadline_and_its_link():
         Watched(TIMES, "day", None, reading(items=(early, Item("c2", "u2", NOW, NOW + 90_000)))),
     ]
     info = ShopInfo("s", url="https://chat/{conversation_id}?u={customer_id}")
-    assert [
-        (w.conversation_id, w.deadline_ms - NOW, w.url) for w in waiting_views("pdd:s1", watched, info)
-    ] == [
-        ("c1", 60_000, "https://chat/c1?u=u1"),
+    shown = [waiting_view("pdd:s1", one, info, "") for one in countdowns(watched)]
+    assert [(w.conversation_id, w.deadline_ms - NOW, w.url) for w in shown] == [
         ("c2", 90_000, "https://chat/c2?u=u2"),
+        ("c1", 60_000, "https://chat/c1?u=u1"),
     ]
 
 
@@ -117,16 +117,94 @@ def test_of_one_shop_every_conversation_is_listed_though_others_have_thousands_t
     assert ([w.conversation_id for w in calm], of_it) == (["calm-0", "calm-1"], 2)
 
 
+def waiting_for(*left_s):
+    items = tuple(Item(f"c{n}", "u", NOW, NOW + left * 1_000) for n, left in enumerate(left_s))
+    return [Watched(RATE, "day", None, reading(items=items))]
+
+
+def test_what_was_answered_or_ran_out_since_the_lists_were_made_is_not_shown():
+    figures = Figures({f"pdd:s{n}": waiting_for(1, 2, 60 + n) for n in range(limits.VIEW_SHOPS_AT_ONCE + 1)})
+    view = view_over(figures)
+    asyncio.run(view.refresh())
+    figures.now_ms, figures.answered = NOW + 1_500, {"c1"}
+    soonest, total = view.at_risk(2)
+    assert [(w.shop_id, w.conversation_id) for w in soonest] == [("s0", "c2"), ("s1", "c2")]
+    assert total == 101
+
+
+def test_reading_all_shops_leaves_the_loop_to_others(monkeypatch):
+    """A second is judged on the same loop: what pages cost must not make a countdown late."""
+    monkeypatch.setattr(limits, "VIEW_SLICE_S", 0.0)
+    monkeypatch.setattr(limits, "VIEW_REST", 0)
+    figures = Figures({f"pdd:s{n}": waiting_for(60) for n in range(20)})
+    view = view_over(figures)
+
+    async def others_run() -> list[int]:
+        refresh, read = asyncio.create_task(view.refresh()), [0]
+        while not refresh.done():
+            await asyncio.sleep(0)
+            read.append(figures.read)
+        return read
+
+    read = asyncio.run(others_run())
+    assert max(after - before for before, after in itertools.pairwise(read)) == 1
+
+
+def test_a_new_round_is_listed_once_its_shop_is_read_and_not_once_all_are(monkeypatch):
+    """One that has 30 s would be late before it was seen."""
+    monkeypatch.setattr(limits, "VIEW_SLICE_S", 0.0)
+    monkeypatch.setattr(limits, "VIEW_REST", 0)
+    figures = Figures({f"pdd:s{n}": waiting_for(60) for n in range(20)})
+    view = view_over(figures)
+
+    async def scene() -> int:
+        await view.refresh()
+        figures.shops["pdd:s0"] = waiting_for(60, 30)
+        refresh = asyncio.create_task(view.refresh())
+        await asyncio.sleep(0)
+        total = view.at_risk(1)[1]
+        assert figures.read == 21
+        await refresh
+        return total
+
+    assert asyncio.run(scene()) == 21
+
+
+def test_the_first_lists_are_made_without_a_rest(monkeypatch):
+    monkeypatch.setattr(limits, "VIEW_SLICE_S", 0.0)
+    monkeypatch.setattr(limits, "VIEW_REST", 1e12)
+    view = view_over(Figures({f"pdd:s{n}": waiting_for(60) for n in range(20)}))
+    asyncio.run(asyncio.wait_for(view.refresh(), 5))
+    assert view.at_risk(1)[1] == 20
+
+
+def test_shops_that_take_long_to_read_are_not_read_while_somebody_waits(monkeypatch):
+    monkeypatch.setattr(limits, "VIEW_SLICE_S", 0.0)
+    monkeypatch.setattr(limits, "VIEW_REST", 0)
+    figures = Figures({"pdd:busy": waiting_for(60)})
+    view = view_over(figures)
+    asyncio.run(view.refresh())
+    figures.now_ms += 1_000
+    assert view.at_risk(100)[1] == 1
+    assert figures.read == 1
+
+
 class Figures:
     now_ms = NOW
 
     def __init__(self, shops) -> None:
         self.shops = shops
+        self.answered = set()
+        self.read = 0
 
     def shop_keys(self):
         return list(self.shops)
 
+    def waits(self, shop, conversation_id, ask_ms):
+        return conversation_id not in self.answered
+
     def watched(self, shop):
+        self.read += 1
         return self.shops.get(shop, ())
 
     def sources(self):
@@ -142,8 +220,12 @@ class Names:
 
 
 def view_of(shops):
+    return view_over(Figures(shops))
+
+
+def view_over(figures):
     return View(
-        lambda: Figures(shops),
+        lambda: figures,
         lambda: None,
         Names(),
         lambda sources, count: Status(True, NOW, shops=count, sources=sources),
