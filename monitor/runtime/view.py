@@ -58,7 +58,7 @@ class View:
         self._took_s = 0.0  # of the loop, to make the lists last
 
     def shops(self) -> list[ShopView]:
-        """Every shop, the nearest to a line first; at most a few seconds old."""
+        """Every shop, the nearest to a line first; ten times as old as the lists take to make."""
         self._ask()
         return self._shops
 
