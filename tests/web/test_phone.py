@@ -288,6 +288,24 @@ def test_in_a_real_browser_the_first_pages_own_form_is_no_foreign_page(client, o
     assert open_one.acknowledged == [(ONE.id, "local", "")]
 
 
+@pytest.mark.live
+@pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
+def test_in_a_real_browser_a_heading_is_not_under_the_bar_that_leads_to_it(client, open_one, tmp_path):
+    """With 100,000 rounds the bar has two lines at 360 px."""
+    with browser(tmp_path) as tab:
+        tab.see(360)
+        tab.open(str(client.base_url))
+        tab.run("window.count = () => 0")
+        tab.run("for (const b of document.querySelectorAll('.jump b')) b.textContent = '102887'")
+        tab.run("document.body.style.paddingBottom = '2000px'")
+        tab.run("document.getElementById('alerts-title').scrollIntoView()")
+        below = (
+            "document.getElementById('alerts-title').getBoundingClientRect().top"
+            " - document.querySelector('.jump').getBoundingClientRect().bottom"
+        )
+        assert 0 <= tab.run(below) < 40
+
+
 def test_an_acknowledgement_that_ended_can_be_given_again(client, open_one, house):
     open_one.done.append(Act(NOW_MS - 60_000, "lead", "acknowledge", ONE.id, FIRING))
     open_one.shown_alerts = [replace(ONE, reason_ms=NOW_MS - 120_000)]
