@@ -215,7 +215,8 @@ def measure(waiting: int, seconds: int) -> tuple[Rounds, Told, Fake, list[Watche
 def rows(waiting: int = WAITING, seconds: int = SECONDS) -> list[Row]:
     """One run: for each number of viewers what was told, what was shown and what it cost."""
     rounds, told, fake, found = measure(waiting, seconds)
-    return [row for one in found for row in _rows(waiting, rounds, told, fake, one)]
+    measured = [row for one in found for row in _rows(waiting, rounds, told, fake, one)]
+    return measured if waiting == WAITING else [row._replace(bar="", held=None) for row in measured]
 
 
 def _rows(waiting: int, rounds: Rounds, told: Told, fake: Fake, one: Watched) -> Iterator[Row]:

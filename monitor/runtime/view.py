@@ -133,13 +133,14 @@ class View:
         return self._status(statuses, len(figures.shop_keys()) if figures else 0)
 
     async def run(self) -> None:
-        """Make the lists anew while somebody asks, using at most a tenth of the time."""
+        """Make the lists before anybody asks, and anew while somebody does, in a tenth of the time."""
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), limits.VIEW_AGE_S)
-            self._asked.clear()
             await self.refresh()
             await asyncio.sleep(1.0)
+            if self._shops:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._asked.wait(), limits.VIEW_AGE_S)
+                self._asked.clear()
 
     async def refresh(self) -> None:
         """Make the lists of all shops, a slice at a time."""

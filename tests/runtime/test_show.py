@@ -178,6 +178,20 @@ def test_the_first_lists_are_made_without_a_rest(monkeypatch):
     assert view.at_risk(1)[1] == 20
 
 
+def test_lists_are_there_before_anybody_asks():
+    """A page opened right after a start would say that nobody waits."""
+    figures = Figures({"pdd:s1": waiting_for(60)})
+    view = view_over(figures)
+
+    async def started() -> int:
+        running = asyncio.create_task(view.run())
+        await asyncio.sleep(0)
+        running.cancel()
+        return figures.read
+
+    assert asyncio.run(started()) == 1
+
+
 def test_shops_that_take_long_to_read_are_not_read_while_somebody_waits(monkeypatch):
     monkeypatch.setattr(limits, "VIEW_SLICE_S", 0.0)
     monkeypatch.setattr(limits, "VIEW_REST", 0)
