@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +56,8 @@ def command(
     """List what a figure is made of: who, when, how long, which agent, why counted or left out.
 
     SHOP is platform:shop_id, MEASURE one of its pack, DAY a service day such as 2026-11-11 (without it
-    the one that runs). What is listed as counted adds up to the figure. Events whose ids came before are
-    no questions: the table only counts them.
+    the one that runs). What is listed as counted adds up to the figure. Repeats are no questions: the
+    table only counts them.
 
     Without --file and --data the running daemon is asked, which folds the shop's events of its journal
     again; --clear then takes a lead's token. --pack and --at are for --file and --data.
@@ -73,7 +72,7 @@ def command(
         if options["pack"] or options["at_ms"]:
             raise click.UsageError("a running daemon has its own packs and clock; leave out --pack and --at")
         daemon = Daemon(ctx, options["url"], options["token"], timeout_s=DAEMON_S)
-        place = f"/shops/{quote(platform)}/{quote(shop_id)}/explain"
+        place = f"/shops/{quote(platform)}/{quote(shop_id, safe='')}/explain"
         written: Written = daemon.get(place, measure=measure, day=day or "", clear=int(options["clear"]))
     else:
         from monitor.workbench.witness import Witness  # noqa: PLC0415 - the engine and its packs
@@ -131,22 +130,21 @@ def _day(day: str | None) -> int | None:
 
 
 def _print(written: Written) -> None:
-    from monitor.workbench.witness import AGAIN  # noqa: PLC0415 - the engine and its packs
+    from monitor.workbench.witness import DUPLICATE  # noqa: PLC0415 - the engine and its packs
 
     rows = []
     for unit in written["units"]:
         for place, wait in enumerate(unit["waits"]):
             head = (unit["unit"], unit["state"]) if place == 0 else ("", "")
             rows.append((*head, *_cells(wait)))
-    again = Counter(wait["why"] for wait in written["left_out"] if wait["why"] in AGAIN)
-    rows += [("", "left out", *_cells(wait)) for wait in written["left_out"] if wait["why"] not in AGAIN]
+    left_out = [wait for wait in written["left_out"] if wait["why"] != DUPLICATE]
+    rows += [("", "left out", *_cells(wait)) for wait in left_out]
     print_table(COLUMNS, rows, empty="nothing was asked")
     figure = ", ".join(f"{name} {count}" for name, count in written["figure"].items())
     what = f"{written['shop']} {written['measure']} {written['day']}, as of {written['as_of']}"
     note(f"{what}: {figure or 'nothing'}")
-    if again:
-        counts = ", ".join(f"{count} × {why}" for why, count in sorted(again.items()))
-        note(f"not in the list: {counts}; --format json has each")
+    if repeats := len(written["left_out"]) - len(left_out):
+        note(f"not in the list: {repeats} × {DUPLICATE}; --format json has each")
     if since := written.get("since"):
         note(f"the journal begins at {since}: what came before is not in this")
 

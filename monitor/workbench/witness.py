@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 DUPLICATE = "a repeat of an event that came before"
 LATE_DROPPED = "came too late: what follows it was folded for good"
-AGAIN = (DUPLICATE, REASONS["reused"])  # of ids that were known: nobody asked or answered by these
 
 
 @dataclass(slots=True)

@@ -94,9 +94,12 @@ def test_what_came_again_is_counted_beside_the_list(tmp_path):
     found = explained(tmp_path, events, *SHOP)
     assert len(found["left_out"]) == 41
     table = run(tmp_path, "explain", *SHOP, "--file", "day.ndjson")
-    assert [line.split()[1] for line in table.stdout.splitlines()] == ["state", "good"]
-    again = "40 × a repeat of an event that came before, 1 × this id came before with other content"
-    assert f"not in the list: {again}; --format json has each\n" in table.stderr
+    head, good, reused = table.stdout.splitlines()
+    assert (head.split()[1], good.split()[1]) == ("state", "good")
+    assert "left out" in reused, "somebody asked, under an id that was used before"
+    assert "this id came before with other content" in reused
+    repeats = "40 × a repeat of an event that came before"
+    assert f"not in the list: {repeats}; --format json has each\n" in table.stderr
 
 
 def test_what_came_too_late_is_listed(tmp_path):
