@@ -57,7 +57,8 @@ class Health:
 
     @property
     def _last(self) -> dict[str, Text]:
-        return {part: next(reversed(trouble.said.values())) for part, trouble in self._troubles.items()}
+        troubles = list(self._troubles.items())  # the watchdog's thread reads as well: never found empty
+        return {part: list(trouble.said.values())[-1] for part, trouble in troubles}
 
     def failed(
         self, part: str, what: str, zh: str = "", error: Exception | None = None, by: object = None
@@ -74,9 +75,10 @@ class Health:
         """
         self.failures[part] += 1
         now_s = self._monotonic_s()
-        trouble = self._troubles.setdefault(part, _Trouble(now_s))
-        trouble.said.pop(by, None)
-        trouble.said[by] = Text(zh or f"故障：{what}", what)
+        trouble = self._troubles.get(part) or _Trouble(now_s)
+        others = {who: text for who, text in trouble.said.items() if who != by}
+        trouble.said = others | {by: Text(zh or f"故障：{what}", what)}  # the last one stands last
+        self._troubles[part] = trouble
         trouble.times += 1
         problem = re.sub(r"\d+", "", what)
         if now_s - trouble.logged_s.get(problem, -math.inf) >= limits.TROUBLE_LOGGED_S:
@@ -89,8 +91,9 @@ class Health:
         trouble = self._troubles.get(part)
         if trouble is None or by not in trouble.said:
             return
-        del trouble.said[by]
-        if not trouble.said:
+        if len(trouble.said) > 1:
+            del trouble.said[by]
+        else:
             del self._troubles[part]
             log.info("part is well again", part=part, **_course(trouble, self._monotonic_s()))
 

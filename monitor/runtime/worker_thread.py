@@ -46,6 +46,7 @@ class StoreThread(WorkerThread):
     def __init__(self, name: str, health: Health) -> None:
         super().__init__(name)
         self.health = health
+        self._turn = asyncio.Lock()  # one write in the thread at a time: what is only asked slips between
 
     async def until_stored(
         self, write: Callable[[], object], refused: Callable[[], Awaitable[object]] | None = None
@@ -66,12 +67,15 @@ class StoreThread(WorkerThread):
                         log.exception("not told without a record")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, limits.RESTART_PAUSE_MAX_S)
-        finally:
+        except Exception:
             self.health.well("store", by=this)
+            raise
+        self.health.well("store", by=this)  # not where it was cancelled: then nothing is back
 
     async def _stored(self, write: Callable[[], object], by: object) -> bool:
         try:
-            await self.run(write)
+            async with self._turn:
+                await self.run(write)
         except (StoreFull, StoreBusy) as error:
             self.health.failed("store", str(error), by=by)
             return False

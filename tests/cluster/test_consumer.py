@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
@@ -14,6 +15,7 @@ from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, R
 from kafka.errors import CoordinatorNotAvailableError
 from kafka.structs import OffsetAndMetadata
 
+from monitor.runtime.cluster.consumer import Batch
 from monitor.runtime.cluster.records import read
 from monitor.runtime.cluster.split import partition_of
 from monitor.runtime.plan_book import PlanBook
@@ -84,6 +86,22 @@ def test_while_a_step_of_one_shard_is_stored_the_others_go_on(settings, tmp_path
             stored.set()
             await until(lambda: folded(it)[0] == 1)
             assert (it.stale, it.parts.health.problems) == (0, {})
+
+    asyncio.run(scene())
+
+
+def test_what_was_fetched_for_a_shard_that_is_gone_is_not_for_the_one_after_it(settings, tmp_path):
+    """It waits in Faust's hands while the next one is loaded, which may begin to read at any record."""
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: caught_up(it))
+            held, run = it.owner.held[0], it.consumer.run_of(0)
+            it.consumer.hold_back(0)
+            late = SimpleNamespace(offset=held.next + 10, timestamp=1, key=None, value=b"", headers=())
+            await it.owner.take(Batch(0, run, [late]))
+            await it.owner.held[0].feeding
+            assert held.next <= late.offset
 
     asyncio.run(scene())
 

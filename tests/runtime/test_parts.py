@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 
 import pytest
 from structlog.testing import capture_logs
@@ -141,6 +143,31 @@ def test_a_part_that_several_use_is_well_once_all_who_said_otherwise_say_so():
         health.well("store", by="shard 1")
     assert health.problems == {}
     assert [one["event"] for one in lines] == ["part failed", "part failed", "part is well again"]
+
+
+def test_problems_may_be_read_in_another_thread_at_any_time():
+    """The watchdog does: one that ends in silence ends no worker that is stuck."""
+    health, over, found = Health(), threading.Event(), []
+
+    def watch():
+        try:
+            while not over.is_set():
+                found.append(len(health.problems) + len(health.told))
+        except (RuntimeError, IndexError, StopIteration) as error:
+            found.append(error)
+
+    watcher, usual_s = threading.Thread(target=watch), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    watcher.start()
+    with capture_logs():
+        for _ in range(5_000):
+            health.failed("store", "locked", by="shard 1")
+            health.failed("store", "locked", by="shard 1")
+            health.well("store", by="shard 1")
+    over.set()
+    watcher.join()
+    sys.setswitchinterval(usual_s)
+    assert [one for one in found if isinstance(one, Exception)] == []
 
 
 def test_another_problem_of_a_part_is_logged_at_once_and_two_that_take_turns_once_each():

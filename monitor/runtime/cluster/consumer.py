@@ -218,7 +218,8 @@ class PackedConsumer(driver.Consumer):
         self._runs[tp.partition] = self.run_of(tp.partition) + 1
 
     def hold_back(self, partition: int) -> None:
-        """Read a partition no further: its shard is gone."""
+        """Read a partition no further: its shard is gone, and what was fetched for it is not for the next."""
+        self._runs[partition] = self.run_of(partition) + 1
         for tp in [tp for tp in self.assignment() if tp.partition == partition]:
             self._expected.pop(tp, None)
             self.pause_partitions({tp})

@@ -138,10 +138,11 @@ class HeldShard(ShardDriver):
         """
         fresh = [one for one in fetched if one.offset >= self.next]
         for begin in range(0, len(fresh), limits.STEP_EVENTS):
-            await self._feed(fresh[begin : begin + limits.STEP_EVENTS])
-            await asyncio.sleep(0)  # others have their turn after each 10 ms or so
+            async with self._parts.turn:
+                await asyncio.sleep(0)  # what is not a shard has its turn after each 10 ms or so
             if self.dropped:
                 return
+            await self._feed(fresh[begin : begin + limits.STEP_EVENTS])
 
     async def _feed(self, fetched: Sequence[Fetched]) -> None:
         if self.unstored_bytes > limits.UNSTORED_BYTES_MAX:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,7 +21,7 @@ from monitor.runtime.cluster.records import BROKEN
 from monitor.runtime.refusals import Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from monitor.runtime.cluster.consumer import Batch, PackedConsumer
     from monitor.runtime.cluster.ends import Ends
@@ -54,7 +53,7 @@ class Owner:
         self.barred = False  # the topic is not the store's: nothing is held
         self._loading: dict[int, asyncio.Task[None]] = {}
         self._assigned = asyncio.Event()  # cleared while a rebalance is under way
-        self._checking: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
         self._again_s: dict[int, float] = {}  # partition → not to be taken, or read again, before
         self.unread: set[int] = set()  # held, and read no further
@@ -112,12 +111,12 @@ class Owner:
     # feeding
 
     async def take(self, batch: Batch) -> None:
-        """Have a batch fed to its shard, after the one before it; meanwhile others are fed."""
+        """Have a batch fed to its shard, after the one before it; others go on until its next one."""
         held = self.held.get(batch.partition)
         if held is not None:
             if held.feeding is not None:
                 await asyncio.wait((held.feeding,))
-            held.feeding = asyncio.create_task(self._feed(held, batch))
+            held.feeding = self._in_background(self._feed(held, batch))
 
     async def _feed(self, held: HeldShard, batch: Batch) -> None:
         """Never raises, whatever is wrong with shard or batch."""
@@ -164,15 +163,14 @@ class Owner:
     async def release(self) -> None:
         """Feed nothing more, and write the state of every shard, so that a successor need not fold."""
         self.stopping = True
-        for task in [*self._loading.values(), *self._checking]:
+        for task in self._loading.values():
             task.cancel()
         try:
             for held in list(self.held.values()):
-                await self._guarded(held, partial(_all_of, held))
+                await self._guarded(held, held.save_all)
         finally:
-            for held in self.held.values():
-                if held.feeding is not None:
-                    held.feeding.cancel()  # the rest of a batch, or a step that the store does not take
+            for task in self._background:
+                task.cancel()  # as a step that the store does not take
 
     # losing and taking again
 
@@ -243,6 +241,8 @@ class Owner:
         self._drop(held)
 
     def _fail(self, held: HeldShard, error: Exception) -> None:
+        if held.dropped:  # it is another's, or loaded anew
+            return
         partition = held.partition
         before_s = self._failed[partition][0] if partition in self._failed else limits.RESTART_PAUSE_S / 2
         pause_s = min(2 * before_s, limits.RESTART_PAUSE_MAX_S)
@@ -264,12 +264,12 @@ class Owner:
             del self.held[held.partition]
             self._consumer().hold_back(held.partition)
 
-    async def _guarded(self, held: HeldShard, write: Callable[[], Coroutine[None, None, bool]]) -> bool:
+    async def _guarded(self, held: HeldShard, write: Callable[[], Awaitable[bool | None]]) -> bool:
         """What writes state of a shard; a shard that another worker took, or that fails, is dropped."""
         if held.dropped:
             return False
         try:
-            return await write()
+            return bool(await write())
         except Fenced as error:
             self._lose(held, error)
         except Exception as error:  # noqa: BLE001 - the same
@@ -284,17 +284,13 @@ class Owner:
             took = {"took_s": round(self.rebalance_s, 3), "read_s": round(read_s, 3)}
             log.info("rebalanced", shards=sorted(self.held), **took)
 
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+    def _in_background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._checking.add(task)
-        task.add_done_callback(self._checking.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
 
 def part_of(partition: int) -> str:
     """A shard's name among the parts that may have a problem."""
     return f"shard {partition}"
-
-
-async def _all_of(held: HeldShard) -> bool:
-    await held.save_all()
-    return True

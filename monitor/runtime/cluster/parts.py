@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from monitor.runtime.told import UNTIMED
@@ -45,3 +46,4 @@ class Parts:
     on_refusals: Callable[[str, Sequence[Rejected]], None]
     tell_unrecorded: Callable[[list[Transition]], Awaitable[object]]
     timings: Timings = UNTIMED
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # to fold: one step, then the rest of the loop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import structlog
@@ -20,7 +20,7 @@ from monitor.runtime import limits
 from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from monitor.runtime.clock import Clock
     from monitor.runtime.cluster.status import WorkerStatus
@@ -34,6 +34,7 @@ KEY: Final = "worker:"  # in the store, and the worker's name
 PART: Final = "database call"  # among the parts that may have a problem: its write
 TWIN: Final = "instance"  # another of them
 SUBJECT: Final = {"daemon": "workers"}
+Answer = TypeVar("Answer")
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,13 +91,17 @@ class Caller:
 
     async def call(self) -> None:
         """Call in once; that the database takes long to answer is said before it is given up."""
+        with suppress(StoreBusy):
+            self._look_at(await self._answered(self._thread.run(self._store.get_meta, KEY + self._name)))
+        self._called_ms = self._clock.now_ms()
+        problems = [problem.en for problem in self._status.status().problems[:5]]
+        call = Call(self._called_ms, self._status.judged(), problems, self._process)
+        await self._answered(self._put(call))
+
+    async def _answered(self, question: Awaitable[Answer]) -> Answer:
         silent = asyncio.get_running_loop().call_later(limits.ANSWER_S, self._say_silent)
         try:
-            with suppress(StoreBusy):
-                self._look_at(await self._thread.run(self._store.get_meta, KEY + self._name))
-            self._called_ms = self._clock.now_ms()
-            problems = [problem.en for problem in self._status.status().problems[:5]]
-            await self._put(Call(self._called_ms, self._status.judged(), problems, self._process))
+            return await question
         finally:
             silent.cancel()
 
