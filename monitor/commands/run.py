@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
 
 from monitor.commands.context import load_configuration
-from monitor.commands.supervised import announce
+from monitor.commands.supervised import announce, run_to_the_end
 
 
 @click.command()
@@ -29,4 +28,4 @@ def command(ctx: click.Context, testing: bool, clock: Path | None) -> None:
     from monitor.app import run  # noqa: PLC0415 - the whole daemon
 
     configuration = load_configuration(ctx)
-    asyncio.run(run(configuration.settings, configuration.base, clock_file=clock, announce=announce))
+    run_to_the_end(run(configuration.settings, configuration.base, clock_file=clock, announce=announce))

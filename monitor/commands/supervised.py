@@ -1,8 +1,15 @@
-"""What the commands that stay share: saying that they have started."""
+"""What the commands that stay share: saying that they have started, and ending."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 
 def announce(url: str) -> None:
@@ -19,3 +26,9 @@ def announce_watched(url: str) -> None:
 
     watch_loop()
     announce(url)
+
+
+def run_to_the_end(daemon: Coroutine[None, None, None]) -> None:
+    """Run until it is told to end, and end at once: Python would look through all state for garbage first."""
+    asyncio.run(daemon)
+    gc.freeze()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
-from monitor.commands.supervised import announce
+from monitor.commands.supervised import announce, run_to_the_end
 
 
 @click.command()
@@ -23,4 +21,4 @@ def command(ctx: click.Context) -> None:
     with needs("kafka", "postgres"):
         from monitor.app_cluster import work  # noqa: PLC0415 - the whole worker, and an extra
     configuration = load_configuration(ctx)
-    asyncio.run(work(configuration.settings, configuration.base, announce=announce))
+    run_to_the_end(work(configuration.settings, configuration.base, announce=announce))

@@ -1,10 +1,12 @@
 """A service manager is told that the daemon is ready, and that it lives."""
 
+import gc
 import os
 import socket
 
 import pytest
 
+from monitor.commands.supervised import run_to_the_end
 from monitor.runtime.supervisor import Supervisor
 from tests.runtime.live import Live
 from tests.waiting import PATIENCE_S
@@ -47,3 +49,16 @@ def test_a_manager_that_is_gone_is_no_reason_to_end(tmp_path, capfd):
     Supervisor("").alive()
     out, err = capfd.readouterr()
     assert "does not hear" in out + err
+
+
+def test_at_its_end_nobody_looks_for_garbage_in_its_state():
+    """Some 0.15 s for 200 MB, for which whoever starts it again would wait."""
+
+    async def daemon():
+        gc.unfreeze()
+
+    run_to_the_end(daemon())
+    try:
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
