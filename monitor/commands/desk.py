@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
-from monitor.commands.supervised import announce_watched
+from monitor.commands.supervised import announce_watched, run_to_the_end
 
 
 @click.command()
@@ -22,4 +20,4 @@ def command(ctx: click.Context) -> None:
     with needs("kafka", "postgres"):
         from monitor.app_desk import run_desk  # noqa: PLC0415 - the whole desk, and an extra
     configuration = load_configuration(ctx)
-    asyncio.run(run_desk(configuration.settings, configuration.base, announce=announce_watched))
+    run_to_the_end(run_desk(configuration.settings, configuration.base, announce=announce_watched))

@@ -65,6 +65,7 @@ class HeldShard(ShardDriver):
         )
         self.partition = partition
         self._parts, self._refusals = parts, refusals
+        self._waiting = f"log of shard {partition}"  # who says that the store must take more first
         self._unread: Sequence[tuple[Record, Rejected]] = ()
         self.next = 0  # the next record to be read
         self.feeding: asyncio.Task[None] | None = None  # of the last batch it was given
@@ -163,9 +164,9 @@ class HeldShard(ShardDriver):
             behind_mb = self.unstored_bytes >> 20
             what = f"shard {self.partition}: {behind_mb} MB not stored; it waits"
             zh = f"分片 {self.partition}：{behind_mb} MB 未能入库，等待中"
-            self._health.failed("store", what, zh, by=f"log of shard {self.partition}")
+            self._health.failed("store", what, zh, by=self._waiting)
             await asyncio.sleep(limits.SAVE_LOOK_S)
-        self._health.well("store", by=f"log of shard {self.partition}")
+        self._health.well("store", by=self._waiting)
 
     def _is_ours(self, tick: Tick) -> bool:
         return tick.epoch == self._epoch and tick.worker == self._parts.worker
