@@ -204,6 +204,23 @@ def test_a_replay_names_the_record_and_the_page_and_reads_what_is_before_it(
     assert len(replayed(0)) == whole
 
 
+def test_a_replay_whose_first_record_is_broken_offers_what_is_behind_it(own_kafka, topic, tmp_path):
+    """Before it nothing was asked for: that range would be empty."""
+    first, end = rot(own_kafka, topic.topic, 1, 0, PAYLOAD)
+    inner, _ = rot(own_kafka, topic.topic, 1, 2, PAYLOAD)
+
+    def replayed(*span):
+        return [*tools.Topic(link_of(topic, tmp_path), topic.topic, tools.Span(*span), pytest.fail).records()]
+
+    assert first == 0
+    for asked in (None, inner):
+        with pytest.raises(MonitorError) as raised:
+            replayed(1, None, None, asked)
+        assert raised.value.mend.startswith(f"see {BROKEN}; nothing is before it; ")
+        assert "`--partition 1 --offsets N:`" in raised.value.mend
+    assert len(replayed(1, None, None, end, inner)) == inner - end
+
+
 TP = TopicPartition("events", 1)
 
 

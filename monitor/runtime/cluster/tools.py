@@ -102,6 +102,7 @@ class Topic:
     refused: Callable[[int, int, Rejected], None]
     _waiting: dict[TopicPartition, deque[Record]] = field(default_factory=dict)
     _left: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)  # next offset, end
+    _begun: dict[TopicPartition, int] = field(default_factory=dict)  # the first offset that was asked for
 
     def records(self) -> Iterator[Record]:
         """Every record; positions are offsets, which several partitions have in common."""
@@ -137,7 +138,7 @@ class Topic:
             first = max(kept[place], firsts[place], self.span.first or 0)
             end = min(lasts[place], ends[place] if self.span.end is None else self.span.end)
             consumer.seek(place, first)
-            self._left[place], self._waiting[place] = (first, end), deque()
+            self._left[place], self._waiting[place], self._begun[place] = (first, end), deque(), first
 
     @staticmethod
     def _at(
@@ -200,9 +201,13 @@ class Topic:
     def _stands(self, place: TopicPartition, why: str, mend: str = "") -> MonitorError:
         """What to say where a partition is read no further."""
         first = self._left[place][0]
-        before = f"`--partition {place.partition} --offsets :{first}` reads what is before it"
+        here = f"--partition {place.partition} --offsets"
+        if first > self._begun[place]:
+            other = f"`{here} :{first}` reads what is before it"
+        else:
+            other = f"nothing is before it; `{here} N:` reads on behind it, N as that page finds it"
         return MonitorError(
             f"partition {place.partition} of {self.name}, from record {first} on: {why}",
-            mend=f"{mend}see {BROKEN}; {before}",
+            mend=f"{mend}see {BROKEN}; {other}",
             code="kafka",
         )
