@@ -129,7 +129,7 @@ class Publisher:
         key = shop.key
         known = self._shops.get(key)
         before = known.given if known is not None else {}
-        members = known.members if known is not None and known.day == day else self._members(shop, day)
+        members = known.members if known is not None and known.day == day else self.members(shop, day)
         self._days.setdefault(shop.zone, day)
         after = {aimed: given for aimed, given in before.items() if aimed[0] not in only}
         after.update(self._read(shop, day, now_ms, host, [one for one in members if one.number in only]))
@@ -186,7 +186,8 @@ class Publisher:
             found[person] = (known[0] + answered, known[1] + late)
         return found
 
-    def _members(self, shop: Shop, day: int) -> list[Member]:
+    def members(self, shop: Shop, day: int) -> list[Member]:
+        """The sums that a shop is in on a service day."""
         pack = self._book.pack_on(shop.platform, shop.key, day)
         if pack is None:
             return []

@@ -150,12 +150,16 @@ def _say_packless(shard: Shard) -> None:
 
 
 def _say_ruleless(shard: Shard) -> None:
-    """Say which platforms have figures and no rule on any shop, once each: "no alerts" would sound calm."""
-    book, watched = shard.book, dict[str, bool]()
+    """Say which platforms have figures and no rule on any shop, once each: "no alerts" would sound calm.
+
+    A rule on a sum is on every shop in it.
+    """
+    book, publisher, watched = shard.book, shard.publisher, dict[str, bool]()
     for key, shop in shard.engine.shops.items():
         day = shop.day_number(shard.now_ms)
         if book.pack_on(shop.platform, key, day) is not None:
             rules, _ = book.of_shop(shop.platform, shop.shop_id, day)
-            watched[shop.platform] = watched.get(shop.platform, False) or bool(rules)
+            any_rule = bool(rules or (publisher is not None and publisher.members(shop, day)))
+            watched[shop.platform] = watched.get(shop.platform, False) or any_rule
     for platform in sorted(name for name, any_rule in watched.items() if not any_rule):
         note(f"platform {platform}: no rule is on its shops, so nothing is judged; name rules with --rules")

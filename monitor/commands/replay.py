@@ -22,7 +22,10 @@ from monitor.workbench.summary import AlertRow, FigureRow, alert_rows, events_li
 from rules.rule import OVER_SHOPS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from monitor.runtime.cluster.tools import Span
+    from rules.rule import Rule
 
 
 @click.command(name="replay")
@@ -77,8 +80,8 @@ def command(
         raise click.UsageError("name files, or say --kafka", ctx)
     span = _span(ctx, kafka, since_ms, at_ms, partition, offsets)
     shard = configured_shard(ctx, pack, rules, quiet_gaps=not kafka)
-    if skipped := [rule.id for rule in shard.plan.rules.rules.values() if rule.each in OVER_SHOPS]:
-        note(f"not judged here, since they are on sums over shops: {', '.join(skipped)}")
+    if partition is not None:
+        _say_partial(partition, shard.plan.rules.rules.values())
     found = run_files(shard, files, at_ms) if span is None else run_topic(ctx, shard, span, at_ms)
     result = report(found)
     if form == "json":
@@ -99,6 +102,12 @@ def command(
     click.echo()
     print_table(AlertRow._fields, alert_rows(result), empty="no alerts")
     note(events_line(result))
+
+
+def _say_partial(partition: int, rules: Iterable[Rule]) -> None:
+    """Say which rules are on sums over shops: those of other partitions are not in them."""
+    if names := [rule.id for rule in rules if rule.each in OVER_SHOPS]:
+        note(f"only shops of partition {partition} are in the sums of: {', '.join(names)}")
 
 
 def _span(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.commands.test_cli import slawatch
@@ -126,13 +128,24 @@ def test_a_rule_on_teams_is_doubted_while_no_shop_has_one(conf):
     assert check(cwd=conf) == (0, [])
 
 
-def test_a_replay_says_that_it_judges_no_sums(conf):
+def test_a_replay_judges_sums_and_knows_whose_shops_are_in_them(conf):
+    """Of each other shop it is still said that no rule is on it."""
+    for path in (conf / "rules").iterdir():
+        path.unlink()
     (conf / "rules" / "teams.yaml").write_text(ON_TEAMS)
-    event = '{"type": "message", "id": "1", "at": 1794362400000, "platform": "pinduoduo", "shop_id": "s1",'
-    (conf / "day.ndjson").write_text(f'{event} "conversation_id": "c1", "actor": "customer"}}\n')
+    (conf / "shops.yaml").write_text("shops:\n  pinduoduo:s1: {name: one, team: red}\n")
+    asks = [
+        {"type": "message", "id": f"{platform}{n}", "at": 1794362400000 + n * 60_000, "platform": platform}
+        | {"shop_id": "s1", "conversation_id": f"c{n}", "actor": "customer"}
+        for n in range(8)
+        for platform in ("pinduoduo", "taobao")
+    ]
+    (conf / "day.ndjson").write_text("".join(json.dumps(ask) + "\n" for ask in asks))
     done = slawatch("replay", "day.ndjson", cwd=conf)
     assert done.returncode == 0, done.stderr
-    assert "not judged here, since they are on sums over shops: team-misses" in done.stderr
+    assert "2026-11-11T10:05:05+08:00  warn      red      team-misses  ok → firing" in done.stdout
+    nothing = "no rule is on its shops, so nothing is judged; name rules with --rules"
+    assert done.stderr.splitlines()[:-1] == [f"platform taobao: {nothing}"]
 
 
 def test_a_replay_of_another_brand_says_that_it_has_no_pack_and_takes_one_that_ships_by_name(tmp_path):
