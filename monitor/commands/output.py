@@ -86,8 +86,12 @@ def plain(words: str) -> str:
 
 
 def local_time(at_ms: int) -> str:
-    """A time as the clock on this machine's wall counts now; ``zoned`` says so above it."""
-    return f"{datetime.fromtimestamp(at_ms / 1000, _here()):%m-%d %H:%M:%S}"
+    """A time as the clock on this machine's wall counts now, with its year where that is another.
+
+    ``zoned`` says so above it.
+    """
+    at = datetime.fromtimestamp(at_ms / 1000, _here())
+    return f"{at:%m-%d %H:%M:%S}" if at.year == _now().year else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def zoned(title: str) -> str:
@@ -97,7 +101,11 @@ def zoned(title: str) -> str:
 
 def _here() -> timezone:
     """The offset in force: one for all times, so that those from before the clock was moved fit the title."""
-    return timezone(datetime.now(UTC).astimezone().utcoffset() or timedelta())
+    return timezone(_now().utcoffset() or timedelta())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).astimezone()
 
 
 def note(text: str) -> None:

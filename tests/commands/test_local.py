@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from monitor.commands import output
 from monitor.commands.output import local_time, zoned
 from monitor.web.tokens import Tokens
 from tests.commands.test_cli import slawatch
@@ -147,7 +148,9 @@ def test_why_walks_the_steps_of_a_shop_or_a_source(daemon, tmp_path):
     _, url = daemon
     shop = slawatch("why", "pinduoduo:s1", "drift", "--url", url, "--format", "json", cwd=tmp_path)
     assert json.loads(shop.stdout)[0]["reason"] == "[('rule', ['drift']), ('shop', ['pinduoduo:s1'])]"
-    assert "waits until 11-" in slawatch("why", "pinduoduo:s1", "drift", "--url", url, cwd=tmp_path).stdout
+    assert re.search(
+        "waits until (2026-)?11-", slawatch("why", "pinduoduo:s1", "drift", "--url", url, cwd=tmp_path).stdout
+    )
     source = slawatch("why", "erp-1", "source-silent", "--url", url, cwd=tmp_path)
     assert "('source', ['erp-1'])" in source.stdout
 
@@ -195,11 +198,24 @@ def test_times_from_before_the_clock_was_moved_fit_the_zone_above_them(monkeypat
     time.tzset()
     try:
         for at_ms in (1_767_268_800_000, 1_782_907_200_000):  # in January and in July of 2026
-            shown = f"2026-{local_time(at_ms)} {zoned('')[4:]}"
+            shown = f"2026-{local_time(at_ms).removeprefix('2026-')} {zoned('')[4:]}"
             assert datetime.strptime(shown, "%Y-%m-%d %H:%M:%S %z").timestamp() * 1000 == at_ms
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_time_of_another_year_has_it(monkeypatch):
+    """Else what was before New Year reads as of eleven months ahead."""
+    new_year = datetime(2027, 1, 1, 0, 0, 5).astimezone()
+    monkeypatch.setattr(output, "_now", lambda: new_year)
+    at_ms = int(new_year.timestamp()) * 1000
+    assert [local_time(at_ms + after_ms) for after_ms in (-6_000, -5_000, 0)] == [
+        "2026-12-31 23:59:59",
+        "01-01 00:00:00",
+        "01-01 00:00:05",
+    ]
+    assert local_time(int(datetime(2028, 1, 1).astimezone().timestamp()) * 1000) == "2028-01-01 00:00:00"
 
 
 def test_the_daemons_own_words_are_the_error(daemon, tmp_path):
