@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.cluster.test_procedures import SHOPS, Cluster, figures, now_ms
-from tests.cluster.workers import begin, message
+from tests.cluster.workers import Desk, begin, message
 from tests.servers.wecom import Wecom
 from tests.waiting import eventually
 
@@ -79,23 +79,30 @@ def test_read_only_full_and_restarted_it_waits_and_then_tells_each_miss_once(
 def test_one_that_hangs_is_told_within_15_s_and_then_that_it_is_back(
     kafka, own_postgres, topic_name, tmp_path
 ):
-    """With nothing to judge or write but a tick a second."""
+    """With nothing to judge or write but a tick a second; each desk says so as well, of two or alone."""
+    database = own_postgres.new_database()
     with Wecom() as wecom:
-        (worker,) = begin(
-            tmp_path, kafka.bootstrap, own_postgres.new_database(), topic_name, 1, wecom=wecom.url
-        )
+        (worker,) = begin(tmp_path, kafka.bootstrap, database, topic_name, 1, wecom=wecom.url)
+        desks = [Desk(tmp_path / f"d{n}", kafka.bootstrap, database, topic_name, wecom.url) for n in range(2)]
 
         def told(what):
             return any(what in text for text in wecom.fake.texts())
 
-        with worker:
-            worker.start()
-            eventually(worker.ready, what="the worker ready")
+        with worker, desks[0], desks[1]:
+            all_of_them = (worker, *desks)
+            for one in all_of_them:
+                one.start()
+            eventually(lambda: all(one.ready() for one in all_of_them), what="all ready")
             with own_postgres.hanging():
                 began_s = time.monotonic()
                 eventually(lambda: told("数据库不接受写入"), what="that it is told")
+                for one in desks:
+                    eventually(lambda one=one: not one.ready(), what="that a desk says it")
                 took_s = time.monotonic() - began_s
-                assert says(worker, "has not answered for 6 s")
+                assert all(says(one, "has not answered for 6 s") for one in all_of_them)
             assert took_s < 18, "with some seconds for a busy machine; it was 40 and more"
-            eventually(lambda: told("数据库已恢复") and worker.ready(), what="that it is back")
-            assert worker.stop() == 0
+            eventually(lambda: told("数据库已恢复"), what="that it is back")
+            eventually(lambda: all(one.ready() for one in all_of_them), what="all ready again")
+            logs = [(one.folder / "log").read_text() for one in desks]
+            assert all("has not answered for 6 s" in log and "part is well again" in log for log in logs)
+            assert [one.stop() for one in all_of_them] == [0, 0, 0]

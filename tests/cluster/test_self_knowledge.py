@@ -15,9 +15,11 @@ from alerting.errors import StoreBusy, StoreFull
 from alerting.policy.records import Cursor, alert_key
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
+from monitor.runtime.cluster.answers import PART, answered
+from monitor.runtime.cluster.desk import LeadingDesk
 from monitor.runtime.cluster.escape import Escape
 from monitor.runtime.cluster.link import link_of
-from monitor.runtime.cluster.roll import KEY, PART, SUBJECT, Call, Caller, Roll, unjudged
+from monitor.runtime.cluster.roll import KEY, SUBJECT, Call, Caller, Roll, unjudged
 from monitor.runtime.cluster.status import WorkerGauges, WorkerStatus
 from monitor.runtime.cluster.worker import Worker
 from monitor.runtime.health import Health
@@ -135,6 +137,63 @@ def test_a_database_that_hangs_is_said_while_it_is_waited_for(tmp_path, monkeypa
         await thread.run(store.close)
         thread.close()
 
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_desk_says_it_as_well_be_it_leading_or_not_and_why_where_that_is_known(
+    tmp_path, monkeypatch, leads
+):
+    class Slow(SqliteStore):
+        answers, refused = threading.Event(), False
+
+        def lead_desk(self, *_):
+            assert self.answers.wait(PATIENCE_S)
+            if self.refused:
+                raise StoreBusy("nobody listens there")
+            return leads
+
+    async def scene():
+        health = Health()
+        thread = StoreThread("store", health)
+        store = await thread.run(Slow, tmp_path / "store.db")
+        loop = SimpleNamespace(run=asyncio.Event().wait, read=lambda: None, desk=None)
+        desk = asyncio.create_task(LeadingDesk(loop, store, thread, ManualClock(NOW_MS), "d-1").run())
+
+        def said():
+            return health.problems.get(PART, "")
+
+        await until(lambda: "has not answered" in said(), what="that it is said")
+        store.answers.set()
+        await until(lambda: not health.problems, what="that it is well")
+        store.refused = True
+        await until(lambda: said() == "nobody listens there", what="why")
+        store.refused = False
+        await until(lambda: not health.problems, what="that it is well again")
+        desk.cancel()
+        await asyncio.gather(desk, return_exceptions=True)
+        await thread.run(store.close)
+        thread.close()
+
+    monkeypatch.setattr(limits, "ANSWER_S", 0.05)
+    monkeypatch.setattr(limits, "DESK_RENEW_S", 0.01)
+    asyncio.run(scene())
+
+
+def test_why_nothing_comes_is_not_hidden_by_that_nothing_comes(monkeypatch):
+    async def question():
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def scene():
+        health = Health()
+        await answered(question(), health)
+        assert "has not answered" in health.problems[PART]
+        health.failed(PART, "nobody listens there")
+        await answered(question(), health)
+        assert health.problems[PART] == "nobody listens there"
+
+    monkeypatch.setattr(limits, "ANSWER_S", 0)
     asyncio.run(scene())
 
 

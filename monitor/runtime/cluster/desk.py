@@ -10,6 +10,7 @@ import structlog
 
 from alerting.errors import Fenced, StoreBusy
 from monitor.runtime import limits
+from monitor.runtime.cluster.answers import PART, answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class LeadingDesk:
     async def _follow(self) -> None:
         """Know what is open as the leader has written it, to show it and to take what people do about it."""
         with suppress(StoreBusy):
-            self._loop.desk = await self._thread.run(self._loop.read)
+            self._loop.desk = await answered(self._thread.run(self._loop.read), self._thread.health)
 
     async def release(self) -> None:
         """Let go of the lead, so that the next desk need not wait for the lease to run out."""
@@ -95,10 +96,13 @@ class LeadingDesk:
             await asyncio.gather(work, return_exceptions=True)
 
     async def _renewed(self) -> bool:
-        now_ms = self._clock.now_ms()
+        now_ms, health = self._clock.now_ms(), self._thread.health
+        ends_ms = now_ms + limits.DESK_LEASE_MS
         try:
-            return await self._thread.run(
-                self._store.lead_desk, self._owner, now_ms, now_ms + limits.DESK_LEASE_MS
-            )
-        except StoreBusy:
+            question = self._thread.run(self._store.lead_desk, self._owner, now_ms, ends_ms)
+            leads = await answered(question, health)
+        except StoreBusy as error:
+            health.failed(PART, str(error))
             return self.leads  # nobody can take it over either while the store takes nothing
+        health.well(PART)
+        return leads

@@ -9,7 +9,7 @@ import structlog
 
 from alerting.policy.rulings import STORE_BACK_RULE, STORE_RULE
 from monitor.runtime import limits
-from monitor.runtime.cluster.roll import PART
+from monitor.runtime.cluster.answers import PART
 from monitor.runtime.unrecorded import unrecorded_alert
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -17,10 +17,11 @@ from alerting.errors import Fenced, StoreBusy, StoreFull
 from alerting.policy.records import alert_key
 from alerting.policy.rulings import SHARDS_RULE
 from monitor.runtime import limits
+from monitor.runtime.cluster.answers import PART, answered
 from rules.transition import Facts, Transition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from monitor.runtime.clock import Clock
     from monitor.runtime.cluster.status import WorkerStatus
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 ROLL_SHARD: Final = 1_000_000  # beyond any partition
 KEY: Final = "worker:"  # in the store, and the worker's name
-PART: Final = "database call"  # among the parts that may have a problem: its write
-TWIN: Final = "instance"  # another of them
+TWIN: Final = "instance"  # among the parts that may have a problem
 SUBJECT: Final = {"daemon": "workers"}
-Answer = TypeVar("Answer")
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,24 +90,14 @@ class Caller:
 
     async def call(self) -> None:
         """Call in once; that the database takes long to answer is said before it is given up."""
+        health = self._thread.health
         with suppress(StoreBusy):
-            self._look_at(await self._answered(self._thread.run(self._store.get_meta, KEY + self._name)))
+            question = self._thread.run(self._store.get_meta, KEY + self._name)
+            self._look_at(await answered(question, health))
         self._called_ms = self._clock.now_ms()
         problems = [problem.en for problem in self._status.status().problems[:5]]
         call = Call(self._called_ms, self._status.judged(), problems, self._process)
-        await self._answered(self._put(call))
-
-    async def _answered(self, question: Awaitable[Answer]) -> Answer:
-        silent = asyncio.get_running_loop().call_later(limits.ANSWER_S, self._say_silent)
-        try:
-            return await question
-        finally:
-            silent.cancel()
-
-    def _say_silent(self) -> None:
-        what = f"the database has not answered for {limits.ANSWER_S:.0f} s; see PostgreSQL and its disk"
-        zh = f"数据库 {limits.ANSWER_S:.0f} 秒没有应答；请查看 PostgreSQL 及其磁盘"
-        self._thread.health.failed(PART, what, zh)
+        await answered(self._put(call), health)
 
     def _look_at(self, row: bytes | None) -> None:
         """Look who called last under our name: of two, each is given by the group what the other has."""
