@@ -12,7 +12,8 @@ PRUNE_ROWS = 200  # deleted in one step: under 5 ms, so that a commit never wait
 HOUSEKEEPING_MS = 1_000  # free disk is looked at so often while nothing is written, age and size as well
 
 # shard loop
-STEP_EVENTS = 1_000  # events a step folds: about 10 ms of the loop, so that ingest goes on during a backlog
+STEP_EVENTS = 1_000  # events a step folds: about 10 ms of the loop, so that ingest goes on during a backlog …
+STEP_MS_MAX = 100  # … or more, for no longer than this, while others hold the loop for longer
 TICK_MS = 1_000  # the shard's clock moves at least so often
 UNJUDGED_TOLD_MS = 5_000  # without a tick for so long, people are told that nothing is judged
 CHECKPOINT_MS = 30_000  # state trails the log by no more than this …

@@ -102,6 +102,7 @@ class ShardDriver:
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
         self._stored = asyncio.Event()  # set but for the time between a fold and its commit
         self._stored.set()
+        self._held_s = 0.0  # how long the last step or slice held the loop
         self._shops_a_slice = 1  # doubled while a slice is short
         self._bytes = 0  # read since the last checkpoint began …
         self._bytes_saving = 0  # … and before, while it runs
@@ -251,6 +252,6 @@ class ShardDriver:
         """The log before ``floor`` is not needed by this shard any more."""
 
     def _held_loop(self, began_s: float) -> float:
-        took_s = time.perf_counter() - began_s
-        self._told.timings.step(took_s)
-        return took_s * 1000
+        self._held_s = time.perf_counter() - began_s
+        self._told.timings.step(self._held_s)
+        return self._held_s * 1000

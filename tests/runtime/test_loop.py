@@ -15,7 +15,7 @@ from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
-from monitor.runtime.shard_loop import ShardLoop
+from monitor.runtime.shard_loop import ShardLoop, next_step
 from monitor.runtime.ticker import Ticker
 from monitor.runtime.told import Told
 from monitor.runtime.worker_thread import StoreThread
@@ -351,3 +351,23 @@ def test_a_store_ahead_of_its_journal_is_refused_with_the_mend(tmp_path):
             )
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("events", "taken", "waited_ms", "held_ms", "following"),
+    [
+        (1_000, 1_000, 60, 10, 2_000),  # others hold the loop for longer, and there is more
+        (4_000, 4_000, 600, 40, 8_000),
+        (8_000, 8_400, 600, 80, 8_000),  # twice that would hold it for longer than it may
+        (8_000, 8_000, 600, 110, 4_000),
+        (8_000, 7_900, 600, 80, 4_000),  # that was all there is
+        (4_000, 4_000, 30, 40, 4_000),  # it has its half
+        (4_000, 4_000, 15, 40, 2_000),
+        (1_000, 1_000, 4, 10, 1_000),
+        (1_000, 0, 4, 0, 1_000),
+    ],
+)
+def test_a_shard_that_is_behind_gets_half_of_a_loop_that_others_hold(
+    events, taken, waited_ms, held_ms, following
+):
+    assert next_step(events, taken, waited_ms / 1000, held_ms / 1000) == following
