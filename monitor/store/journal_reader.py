@@ -139,8 +139,9 @@ class JournalReader:
             return dict(found.fetchall())
 
     def close(self) -> None:
-        """Close the connection; idempotent."""
-        self._db.close()
+        """Close the connection, once nobody reads; idempotent."""
+        with self._lock:
+            self._db.close()
 
     def _row(self, found: tuple[int, int, int, str, int, bytes]) -> Row:
         position, arrival_ms, kind, source, events, body = found

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -163,6 +164,28 @@ def test_a_journal_of_a_newer_schema_is_refused_with_the_mend(path):
     db.close()
     with pytest.raises(JournalError, match=r"newer slawatch \(schema 99, known 1\); upgrade"):
         Journal(path, Clock())
+
+
+def test_a_reader_is_not_closed_under_a_thread_that_reads(path):
+    """SQLite's connection would be freed while it is used, and the process end."""
+    with Journal(path, Clock()) as journal:
+        for _ in range(200):
+            last = journal.append("s", os.urandom(2_000), 1)
+        last.result(PATIENCE_S)
+        for _ in range(100):
+            reader, begun = journal.reader(), threading.Event()
+
+            def read(reader=reader, begun=begun):
+                with suppress(sqlite3.ProgrammingError):  # it is closed
+                    while reader.batch(1, 200):
+                        begun.set()
+
+            reading = threading.Thread(target=read)
+            reading.start()
+            assert begun.wait(PATIENCE_S)
+            reader.close()
+            reading.join(PATIENCE_S)
+            assert not reading.is_alive()
 
 
 def test_many_threads_share_commits(path):
