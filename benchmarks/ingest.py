@@ -18,6 +18,7 @@ BATCH = 500
 SHOPS = 200
 SENDERS = 8
 SECONDS = 60
+TOO_FAST = 429
 BAR_RATE, BAR_P99_MS = 20_000, 250
 
 LINE = (
@@ -49,17 +50,20 @@ def body(number: int) -> bytes:
     return "\n".join(lines).encode()
 
 
-def send(daemon: Daemon, rate: int, seconds: int) -> tuple[list[float], int, float]:
-    """Latencies in ms from when each batch was due, events accepted, and the time it took."""
+def send(daemon: Daemon, rate: int, seconds: int) -> tuple[list[float], int, int, float]:
+    """Latencies in ms from when each batch was due, events accepted, times refused, and the time it took."""
     due: queue.Queue[tuple[float, bytes] | None] = queue.Queue(SENDERS)
     took_ms: list[float] = []
-    accepted = [0] * SENDERS
+    accepted, refused = [0] * SENDERS, [0] * SENDERS
 
     def sender(mine: int) -> None:
         connection = daemon.connect()
         while (item := due.get()) is not None:
             at, data = item
-            status, answer = post(connection, "/api/v1/events", data)
+            while (found := post(connection, "/api/v1/events", data))[0] == TOO_FAST:
+                refused[mine] += 1
+                time.sleep(1)  # as its Retry-After says
+            status, answer = found
             took_ms.append((time.perf_counter() - at) * 1000)
             assert status == 202, answer
             accepted[mine] += answer["accepted"]
@@ -80,7 +84,7 @@ def send(daemon: Daemon, rate: int, seconds: int) -> tuple[list[float], int, flo
         due.put(None)
     for thread in threads:
         thread.join()
-    return took_ms, sum(accepted), time.perf_counter() - began
+    return took_ms, sum(accepted), sum(refused), time.perf_counter() - began
 
 
 def measure(rate: int, seconds: int) -> dict[str, float]:
@@ -89,7 +93,7 @@ def measure(rate: int, seconds: int) -> dict[str, float]:
         daemon = Daemon(Path(folder))
         with daemon.running():
             cpu_s = daemon.cpu_s()
-            took_ms, accepted, elapsed_s = send(daemon, rate, seconds)
+            took_ms, accepted, refused, elapsed_s = send(daemon, rate, seconds)
             cpu_s = daemon.cpu_s() - cpu_s
             ended = time.perf_counter()
             end = time.monotonic() + 120
@@ -99,6 +103,7 @@ def measure(rate: int, seconds: int) -> dict[str, float]:
             return {
                 "events_per_s": round(accepted / elapsed_s),
                 "accepted": accepted,
+                "refused": refused,
                 "p50_ms": round(percentile(took_ms, 50), 1),
                 "p99_ms": round(percentile(took_ms, 99), 1),
                 "max_ms": round(max(took_ms), 1),
@@ -120,7 +125,8 @@ def rows(seconds: int = SECONDS, rate: int = BAR_RATE) -> list[Row]:
             Row(
                 f"ingest, batches of {BATCH}, {f'{wanted:,} events/s offered' if wanted else 'all it takes'},"
                 f" {seconds} s",
-                f"{run['events_per_s']:,} events/s, p50 {run['p50_ms']} ms, p99 {run['p99_ms']} ms,"
+                f"{run['events_per_s']:,} events/s, {run['refused']} batches refused,"
+                f" p50 {run['p50_ms']} ms, p99 {run['p99_ms']} ms,"
                 f" {run['events_per_cpu_s']:,} events per second of processor,"
                 f" {run['resident_mb']} MB, folded {run['folded_after_s']} s after the last",
                 "",

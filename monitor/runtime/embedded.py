@@ -20,6 +20,7 @@ from monitor.engine import limits as engine_limits
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.aggregate_loop import AggregateLoop
+from monitor.runtime.backlog import Backlog
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.desk_loop import DeskLoop
 from monitor.runtime.entrance import Entrance
@@ -101,7 +102,8 @@ class Embedded:
         self._finishing: dict[str, Callable[[], None]] = {}
         self._watchdog: Watchdog | None = None
         self.journal.on_commit = self._grown
-        self.entrance = Entrance(self.journal, dead_letters, lateness_ms)
+        self._found = self.journal.last.position  # the last record of an earlier run
+        self.entrance = Entrance(self.journal, Backlog(self._paced), dead_letters, lateness_ms)
         refusals = Refusals(dead_letters, self.store, self.thread, self._refused)
         self.shard_loop = ShardLoop(
             make_shard,
@@ -217,7 +219,13 @@ class Embedded:
         self._timings.commit(took_s)
         self._loop.call_soon_threadsafe(self.shard_loop.wake)
 
+    def _paced(self) -> bool:
+        """Whether who sends is held to what the shard folds; see ``Backlog``."""
+        failing = {"shard", "store"} & self.health.problems.keys()
+        return self.shard_loop.position >= self._found and not failing
+
     def _stepped(self, outputs: Outputs) -> None:
+        self.entrance.backlog.folded(self.shard_loop.position)
         self.late_dropped.update(outputs.late)
         if outputs.transitions:
             self.desk_loop.wake()

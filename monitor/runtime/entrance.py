@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from monitor.engine.events import Event
+    from monitor.runtime.backlog import Backlog
     from monitor.runtime.ports import DeadLetters
     from monitor.runtime.worker_thread import WorkerThread
     from monitor.sources.found import Rejected
@@ -37,6 +38,7 @@ class Entrance:
 
     Args:
         journal: Where batches go.
+        backlog: What is taken and not folded yet; who sends much waits for it.
         dead_letters: Where refused ones go.
         lateness_ms: Ids are remembered for twice this.
     """
@@ -44,10 +46,12 @@ class Entrance:
     def __init__(
         self,
         journal: Journal,
+        backlog: Backlog,
         dead_letters: DeadLetters,
         lateness_ms: int = engine_limits.LATENESS_MS,
     ) -> None:
         self._journal, self._dead_letters, self._lateness_ms = journal, dead_letters, lateness_ms
+        self.backlog = backlog
         self._ids = Ids(lateness_ms)
         self.closed: Text | None = STARTING  # why nothing is taken; None: it is
         self.heard: dict[str, int] = {}  # source → when it was last heard, epoch ms
@@ -75,13 +79,18 @@ class Entrance:
 
         A large batch becomes several records, so that no step of the shard is long.
         """
+        await self.backlog.enter(source, len(events))
+        receipts, left = list[Receipt](), len(events)
         try:
-            receipts = [
-                await self._put(source, events[place : place + limits.STEP_EVENTS], place)
-                for place in range(0, len(events), limits.STEP_EVENTS)
-            ]
+            for place in range(0, len(events), limits.STEP_EVENTS):
+                part = events[place : place + limits.STEP_EVENTS]
+                durable = self._put(source, part, place)
+                left -= len(part)
+                receipts.append(await durable)
         except JournalError as error:
             raise _closed(error) from error
+        finally:
+            self.backlog.leave(left)
         return Receipt(
             accepted=sum(receipt.accepted for receipt in receipts),
             duplicates=sum(receipt.duplicates for receipt in receipts),
@@ -101,7 +110,9 @@ class Entrance:
         """
         try:
             if events:
-                return await self._put(source, events, 0, (mark,))
+                durable = self._put(source, events, 0, (mark,))
+                self.backlog.events += len(events)  # it waits for the shard by itself
+                return await durable
             await asyncio.wrap_future(self._journal.mark((mark,)))
         except JournalError as error:
             raise _closed(error) from error
@@ -111,9 +122,10 @@ class Entrance:
         """Put into the dead letters what did not decode, or was refused later; see ``EntrancePort``."""
         await self._dead_letters.put(source, rejected, arrival_ms)
 
-    async def _put(
+    def _put(
         self, source: str, events: Sequence[Event], place: int, marks: Sequence[Mark] = ()
-    ) -> Receipt:
+    ) -> asyncio.Future[Receipt]:
+        """Put a record in line for the journal; its events are counted by the backlog already."""
         if self.closed:
             raise EntranceClosedError(self.closed.en, mend="send again in a moment")
         loop = asyncio.get_running_loop()
@@ -121,8 +133,13 @@ class Entrance:
 
         def settle(done: Future[Appended]) -> None:
             """In the order of the log, also for a sender that has gone: its ids count all the same."""
-            failure = done.exception()
-            receipt = None if failure else self._receipt(source, events, place, done.result().arrival_ms)
+            receipt, failure = None, done.exception()
+            if failure:
+                self.backlog.leave(len(events))
+            else:
+                position, arrival_ms = done.result()
+                self.backlog.landed(position, len(events))
+                receipt = self._receipt(source, events, place, arrival_ms)
             if answer.done():
                 return
             if receipt is not None:
@@ -132,7 +149,7 @@ class Entrance:
 
         appended = self._journal.append(source, pack_events(list(events)), len(events), marks)
         appended.add_done_callback(lambda done: loop.call_soon_threadsafe(settle, done))
-        return await answer
+        return answer
 
     def _receipt(self, source: str, events: Sequence[Event], place: int, arrival_ms: int) -> Receipt:
         self.heard[source] = arrival_ms
@@ -175,6 +192,4 @@ def _tail(reader: JournalReader, last: int, lateness_ms: int) -> int:
 
 
 def _closed(error: JournalError) -> EntranceClosedError:
-    closed = EntranceClosedError(error.what, mend=error.mend)
-    closed.code = error.code  # busy is answered 429, all else 503
-    return closed
+    return EntranceClosedError(error.what, mend=error.mend, code=error.code)

@@ -84,7 +84,7 @@ def status_of(
         lag_ms=lag_ms(running),
         sources=tuple(replace(one, late_dropped=running.late_dropped[one.name]) for one in sources),
         problems=tuple(problems),
-        notices=tuple(running.health.notices.values()),
+        notices=(*running.health.notices.values(), *running.entrance.backlog.notices),
     )
 
 
@@ -94,6 +94,7 @@ class Gauges:
     def __init__(self, running: Embedded, view: View, metrics: Metrics) -> None:
         self._running, self._view, self._metrics = running, view, metrics
         self._failures: dict[str, int] = {}
+        self._refused = 0
         self._disk_low = False
 
     async def run(self) -> None:
@@ -110,6 +111,11 @@ class Gauges:
         if it.journal.disk_low != self._disk_low:
             self._disk_low = it.journal.disk_low
             log.warning("too little free disk, events refused" if self._disk_low else "events taken again")
+        backlog = it.entrance.backlog
+        metrics.backlog_events.set(backlog.events)
+        metrics.held_events.set(backlog.held)
+        metrics.at_limit.labels(limit="backlog").inc(backlog.refused - self._refused)
+        self._refused = backlog.refused
         metrics.shard_position.labels(shard="0").set(it.shard_loop.position)
         metrics.shard_lag_seconds.labels(shard="0").set(lag_ms(it) / 1000)
         metrics.disk_free_bytes.set(shutil.disk_usage(it.journal.path.parent).free)

@@ -101,6 +101,8 @@ class Metrics:
         self.journal_position = self.gauge("journal_position", "Last durable record")
         self.journal_bytes = self.gauge("journal_bytes", "Size of the journal")
         self.ingest_open = self.gauge("ingest_open", "1 while events are taken, 0 while answered 503")
+        self.backlog_events = self.gauge("backlog_events", "Events taken and not folded yet")
+        self.held_events = self.gauge("ingest_held_events", "Events of batches that wait to be taken")
         self.shard_position = self.gauge("shard_position", "Last record folded", "shard")
         self.shard_lag_seconds = self.gauge(
             "shard_lag_seconds", "The shard's clock behind the wall clock", "shard"

@@ -22,11 +22,11 @@ Health = Literal["ok", "warn", "crit", "unknown", "partial"]
 
 
 class EntranceClosedError(MonitorError):
-    """Ingest is stopped: the disk is low, the daemon is starting or stopping. Answered 503."""
+    """Nothing was taken. Too much comes at once (``busy``): 429; the disk is low, it starts or stops: 503."""
 
-    def __init__(self, what: str, *, mend: str, retry_after_s: int = 5) -> None:
-        """Say what stops ingest, its mend, and when to try again."""
-        super().__init__(what, mend=mend, code="closed")
+    def __init__(self, what: str, *, mend: str, code: str = "closed", retry_after_s: int = 5) -> None:
+        """Say why nothing is taken, its mend, and when to try again."""
+        super().__init__(what, mend=mend, code=code)
         self.retry_after_s = retry_after_s
 
 

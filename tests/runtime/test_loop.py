@@ -12,6 +12,7 @@ from alerting.errors import StoreFull
 from alerting.policy.records import Cursor
 from monitor.engine.events import Event
 from monitor.runtime import limits
+from monitor.runtime.backlog import Backlog
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.entrance import Entrance
 from monitor.runtime.health import Health, keep_running
@@ -60,7 +61,7 @@ class House:
             self.clock,
             Told(self.health, self.outputs.append, self.tell_unrecorded, self.refuse),
         )
-        self.entrance = Entrance(self.journal, dead_letters=None)
+        self.entrance = Entrance(self.journal, Backlog(lambda: False), dead_letters=None)
         heard, folded = self.entrance.heard, self.loop.reached
         self.ticker = Ticker(self.journal, self.clock, heard, folded, self.health, self.tell_unrecorded)
         self.task = asyncio.create_task(keep_running("shard", self.loop.run, self.health))
