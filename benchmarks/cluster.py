@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 EVENTS, SHOPS = 600_000, 2_000
 FAUST_RECORDS, TABLE_RECORDS = 100_000, 40_000  # some ten seconds each
 BAR_FAUST, BAR_TWO = 12, 1.7
-LOOK_S = 1.0
+LOOK_S, LAST_LOOKS_S = 1.0, 0.1
+LAST = 0.9  # of all events: from there on it is looked often, since a look after the end says only "before"
 
 
 class Run(NamedTuple):
@@ -46,7 +47,7 @@ def run(at: Stage, workers: Sequence[Worker], events: int) -> Run:
         for worker in workers:
             worker.start()
         while looks[-1][2] < events:
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S if looks[-1][2] < LAST * events else LAST_LOOKS_S)
             folded = sum(worker.events() for worker in workers)
             used_s = sum(cpu_s(worker.pid) for worker in workers)
             looks.append((time.monotonic(), used_s, folded))
