@@ -100,7 +100,7 @@ class ShardDriver:
         self._fetch_plan, self._number, self._epoch = fetch_plan, shard, 0
         self._saving = f"state of shard {shard}"  # who says that the store takes none
         self._moved = asyncio.Event()  # set, and replaced, whenever position moves
-        self._stored = asyncio.Event()  # set but for the time between a fold and its commit
+        self._stored = asyncio.Event()  # set but for the time between a fold and its commit, or its loss
         self._stored.set()
         self._held_s = 0.0  # how long the last step or slice held the loop
         self._shops_a_slice = 1  # doubled while a slice is short
@@ -195,6 +195,7 @@ class ShardDriver:
     def drop(self) -> None:
         """Fold and write nothing any more, and say nothing of the store."""
         self.dropped = True
+        self._stored.set()
         self._health.well("store", by=self._saving)
 
     def _begin(self, epoch: int, shard: ShardPort) -> None:
@@ -212,6 +213,8 @@ class ShardDriver:
     async def _save_slice(self) -> Slice | None:
         assert self.shard is not None
         await self._stored.wait()  # state is never ahead of the transitions that go with it
+        if self.dropped:
+            return None
         began = time.perf_counter()
         taken = self.shard.checkpoint(self._shops_a_slice)
         if taken is None:

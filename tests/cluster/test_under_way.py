@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
 
+from alerting.errors import Fenced, StoreBusy
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import see
-from tests.cluster.inside import caught_up, make_topic, settings_of, working
+from monitor.store.sqlite import SqliteStore
+from tests.cluster.inside import caught_up, make_topic, send, settings_of, working
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.live
@@ -58,6 +61,40 @@ def test_a_worker_whose_fetches_ended_ends_for_its_supervisor(settings, tmp_path
             with pytest.raises(MonitorError, match="nothing is fetched any more"):
                 await asyncio.wait_for(it.ended(), PATIENCE_S)
         await asyncio.to_thread(thread._thread.join, PATIENCE_S)  # Faust does not wait for it
+
+    asyncio.run(scene())
+
+
+def test_a_shard_lost_while_its_state_waits_for_a_step_holds_up_no_other_state(
+    settings, tmp_path, monkeypatch
+):
+    """State is written shard by shard: who waited for a step that never came was waited for by all."""
+    monkeypatch.setattr(limits, "CHECKPOINT_MS", 200)
+    down, taken = threading.Event(), threading.Event()
+
+    class Store(SqliteStore):
+        def commit_step(self, shard, *step):
+            if shard == 0 and taken.is_set():
+                taken.clear()
+                raise Fenced("taken over")
+            if shard == 0 and down.is_set():
+                raise StoreBusy("no answer")
+            return super().commit_step(shard, *step)
+
+    async def scene():
+        async with working(settings, tmp_path, make_store=Store) as it:
+            await until(lambda: caught_up(it))
+            first, other = it.owner.held[0], it.owner.held[1]
+            down.set()
+            await asyncio.to_thread(send, settings, 0, 300)
+            await until(lambda: it.parts.clock.now_ms() - other.checkpoint_ms > 1_000, what="all held up")
+            taken.set()
+            await until(lambda: first.dropped, what="the shard lost")
+            down.clear()
+            before_ms = other.checkpoint_ms
+            await until(lambda: other.checkpoint_ms > before_ms, what="the other's state")
+            held = it.owner.held
+            await until(lambda: 0 in held and held[0].checkpoint_ms > before_ms, what="its own, taken again")
 
     asyncio.run(scene())
 
