@@ -30,6 +30,10 @@ class StoreDown(StoreBusy):
     """The database does not answer. Nothing was written, unless the message says that it is not known."""
 
 
+class StoreReplaced(StoreError):
+    """Another server answers in the store's place, or one set back: begin anew with what it has."""
+
+
 class Fenced(StoreError):
     """The epoch was taken by another owner: stop writing, forget what is held."""
 

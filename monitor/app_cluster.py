@@ -39,7 +39,7 @@ from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import Reload, on_hangup
-from monitor.runtime.server import serving, told_to_stop
+from monitor.runtime.server import serving, told_to_stop, until_ended
 from monitor.runtime.shared_clock import shared_clock
 from monitor.runtime.told import Timings
 from monitor.runtime.worker_thread import StoreThread
@@ -92,12 +92,7 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
         it.worker.part("memory", partial(collect_seldom, lambda: it.worker.owner.gone))
         on_hangup(it.reload)
         announce(it.url)
-        stopped, ended = asyncio.create_task(stop.wait()), asyncio.create_task(it.worker.ended())
-        await asyncio.wait([stopped, ended], return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
-            ended.result()
-        for task in (stopped, ended):
-            task.cancel()
+        await until_ended(stop, it.worker.ended(), it.worker.parts.health.ended())
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ from monitor.runtime.link_key import links_of
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reload import Reload, on_hangup
-from monitor.runtime.server import serving, told_to_stop
+from monitor.runtime.server import serving, told_to_stop, until_ended
 from monitor.runtime.shared_clock import SharedClock, shared_clock
 from monitor.runtime.status import SenderMetrics, desk_status, measure_desk
 from monitor.runtime.view import View
@@ -94,15 +94,18 @@ async def run_desk(settings: Settings, base: Path, *, announce: Callable[[str], 
     """
     configure_logging(settings.log.format, settings.log.level)
     configured, stop = configure(settings, base), told_to_stop()
-    async with desk(configured) as (url, reload):
+    async with desk(configured) as (url, reload, health):
         on_hangup(reload)
         announce(url)
-        await stop.wait()
+        await until_ended(stop, health.ended())
 
 
 @asynccontextmanager
-async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
-    """A desk and its sender, waiting for the lead or leading; gives its address, and what reads its rules."""
+async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload, Health]]:
+    """A desk and its sender, waiting for the lead or leading.
+
+    Gives its address, what reads its rules, and what is wrong with it.
+    """
     settings, metrics, health = configured.settings, Metrics(), Health()
     tokens, name = _tokens(configured), f"desk {name_of_process(settings)}"
     async with AsyncExitStack() as stack:
@@ -140,7 +143,7 @@ async def desk(configured: Configured) -> AsyncIterator[tuple[str, Reload]]:
         web = _web(configured, parts, asked, door, callbacks, tokens, metrics, letters)
         url = await stack.enter_async_context(serving(web, settings.host, settings.port))
         await stack.enter_async_context(_running(parts, shards, metrics, charts, configured.plan.name))
-        yield url, reload
+        yield url, reload, health
 
 
 def _tokens(configured: Configured) -> Tokens:

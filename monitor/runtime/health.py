@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
@@ -42,6 +42,8 @@ class Health:
     def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self.notices: dict[str, Text] = {}  # by what they are of: not as it should be, but nothing is wrong
         self.failures = Counter[str]()
+        self._end: Exception | None = None
+        self._ended = asyncio.Event()
         self._troubles: dict[str, _Trouble] = {}
         self._monotonic_s = monotonic_s
 
@@ -59,6 +61,21 @@ class Health:
     def _last(self) -> dict[str, Text]:
         troubles = list(self._troubles.items())  # the watchdog's thread reads as well: never found empty
         return {part: list(trouble.said.values())[-1] for part, trouble in troubles}
+
+    def end(self, error: Exception) -> None:
+        """Note what only a start anew of the process mends."""
+        self._end = self._end or error
+        self._ended.set()
+
+    async def ended(self) -> NoReturn:
+        """Return never.
+
+        Raises:
+            Exception: What ``end`` was given.
+        """
+        await self._ended.wait()
+        assert self._end is not None
+        raise self._end
 
     def failed(
         self, part: str, what: str, zh: str = "", error: Exception | None = None, by: object = None

@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvicorn
 
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from fastapi import FastAPI
 
@@ -34,6 +34,16 @@ def told_to_stop() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return stop
+
+
+async def until_ended(stop: asyncio.Event, *others: Coroutine[Any, Any, NoReturn]) -> None:
+    """Return when the process is told to stop; what ends it otherwise is raised."""
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(one) for one in (stop.wait(), *others)]
+    done, rest = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    for task in done:
+        task.result()
 
 
 @asynccontextmanager

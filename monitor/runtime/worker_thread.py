@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import structlog
 
-from alerting.errors import StoreBusy, StoreFull
+from alerting.errors import StoreBusy, StoreFull, StoreReplaced
 from monitor.runtime import limits
 
 if TYPE_CHECKING:
@@ -47,6 +47,14 @@ class StoreThread(WorkerThread):
         super().__init__(name)
         self.health = health
         self._turn = asyncio.Lock()  # one write in the thread at a time: what is only asked slips between
+
+    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The call's result, or its exception; one that tells of another store ends the process."""
+        try:
+            return await super().run(call, *args, **kwargs)
+        except StoreReplaced as error:
+            self.health.end(error)
+            raise
 
     async def until_stored(
         self, write: Callable[[], object], refused: Callable[[], Awaitable[object]] | None = None

@@ -19,7 +19,7 @@ from psycopg.types.numeric import Int8BinaryDumper
 
 from alerting.errors import SchemaOld, SchemaTooNew, StoreBusy, StoreDown, StoreError, StoreFull
 from monitor.store import database
-from monitor.store.postgres_session import ENCODING, Patient, Text, require_encoding
+from monitor.store.postgres_session import ENCODING, History, Patient, Text, place_of, require_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -98,8 +98,9 @@ class PostgresDatabase:
         options = f"{given.get('options') or ''} {session}"
         ours = {"application_name": f"slawatch {name}", "options": options, "client_encoding": ENCODING}
         self._address = make_conninfo(**{**LINK, **given, **ours})
-        self.where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+        self.where = place_of(given)
         self._connection: Patient | None = None
+        self._history = History()
         try:
             self._prepare(migrate=migrate)
         except BaseException:
@@ -114,6 +115,7 @@ class PostgresDatabase:
             self._connection.silent_s = SILENT_S
             self._connection.adapters.register_dumper(int, Int8BinaryDumper)
             self._connection.adapters.register_dumper(str, Text)
+            self._history.require_same(self._connection, self.where)
         return self._connection
 
     def _prepare(self, *, migrate: bool) -> None:

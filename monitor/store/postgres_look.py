@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from alerting.errors import StoreDown, StoreError
 from monitor.store.database import DESK_FILES
 from monitor.store.postgres_database import LINK
-from monitor.store.postgres_session import ENCODING, require_encoding
+from monitor.store.postgres_session import ENCODING, place_of, require_encoding
 
 
 class Look(NamedTuple):
@@ -40,7 +40,7 @@ def look_at(address: str, answer_s: int) -> Look:
         }
     except psycopg.ProgrammingError as error:
         raise StoreError("the store's address is none: postgresql://USER@HOST/DATABASE") from error
-    where = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+    where = place_of(given)
     try:
         with psycopg.connect(make_conninfo(**given), autocommit=True) as link:
             require_encoding(where, link.info.parameter_status("server_encoding") or "")

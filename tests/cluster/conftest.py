@@ -10,7 +10,11 @@ import pytest
 from tests.cluster.inside import make_topic, settings_of
 
 # Half a minute each of real processes; the same in one process, in seconds, is in test_disasters.py.
-collect_ignore = [] if os.environ.get("TEST_DISASTERS") == "1" else ["test_lost.py", "test_upgrade.py"]
+collect_ignore = (
+    []
+    if os.environ.get("TEST_DISASTERS") == "1"
+    else ["test_lost.py", "test_taken_over.py", "test_upgrade.py"]
+)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def test_a_link_of_a_desks_message_acknowledges_there(tmp_path):
         wecom = FakeWecom(lambda: time.time_ns() // 1_000_000)
         folder(tmp_path, await wecom.start(), "public_url: https://sla.example\n")
         try:
-            async with desk(configured(tmp_path)) as (url, _):
+            async with desk(configured(tmp_path)) as (url, *_):
                 data = next(path for path in tmp_path.rglob("store.db"))
                 store = SqliteStore(data)
                 epoch = store.take(0).epoch
@@ -64,7 +64,7 @@ def test_the_stores_clock_counts_and_what_a_log_dates_ahead_of_it_is_told_at_onc
         wecom = FakeWecom(behind)
         folder(tmp_path, await wecom.start())
         try:
-            async with desk(configured(tmp_path)) as (url, _):
+            async with desk(configured(tmp_path)) as (url, *_):
                 store = SqliteStore(next(path for path in tmp_path.rglob("store.db")))
                 at_ms = behind() + 300_000
                 t = Transition(

@@ -63,10 +63,14 @@ class PostgresServer:
     Args:
         settings: Beside, or in place of, those of tests.
         folder: Below which it keeps all of its own; None: where temporary files are.
+        follows: The server that it is a standby of, from a copy of now on.
     """
 
     def __init__(
-        self, settings: Mapping[str, str] = MappingProxyType({}), folder: Path | None = None
+        self,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        folder: Path | None = None,
+        follows: PostgresServer | None = None,
     ) -> None:
         self._settings = SETTINGS | dict(settings)
         bin_folder = binaries()
@@ -83,11 +87,15 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         self._disk: Path | None = None
-        password = self.folder / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o644)
-        options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
-        self._run("initdb", f"--pgdata={self.folder / 'data'}", "--encoding=UTF8", "--locale=C", *options)
+        if follows is None:
+            password = self.folder / "password"
+            password.write_text(PASSWORD)
+            password.chmod(0o644)
+            options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
+            self._run("initdb", f"--pgdata={self.folder / 'data'}", "--encoding=UTF8", "--locale=C", *options)
+        else:
+            options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", f"--dbname={follows.url()}"]
+            self._run("pg_basebackup", f"--pgdata={self.folder / 'data'}", *options)
 
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self.bin / program), *arguments]
@@ -134,6 +142,10 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def take_over(self) -> None:
+        """Have a standby be the primary from now on; returns when it takes writes."""
+        assert self.execute(self.url(), "select pg_promote()") == [(True,)]
 
     def kill(self) -> None:
         """Kill -9 of the server and every process of it, as when the machine loses its power."""

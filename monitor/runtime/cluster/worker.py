@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 import structlog
@@ -95,7 +95,7 @@ class Worker:
         self.part("beat", self._beat)
         self._watchdog.start()
 
-    async def ended(self) -> None:
+    async def ended(self) -> NoReturn:
         """Return never, unless Faust ends by itself.
 
         Raises:
