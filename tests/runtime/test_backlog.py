@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -12,6 +13,7 @@ from monitor.runtime.backlog import Backlog
 from monitor.runtime.clock import ManualClock
 from monitor.web.ports import EntranceClosedError
 from tests.alerting.jumping import run
+from tests.runtime.scenes import TEN_MS, message, play
 from tests.runtime.test_embedded import START_MS, events, running
 from tests.waiting import PATIENCE_S, until
 
@@ -282,6 +284,22 @@ def test_a_daemon_holds_large_batches_up_while_its_shard_is_behind(tmp_path, sma
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("part", ["shard", "store"])
+def test_a_daemon_whose_shard_cannot_go_on_takes_what_comes(tmp_path, small_limit, part):
+    async def scene():
+        async with running(tmp_path) as it:
+            await it.settled()
+            shard = Paused(it)
+            await it.entrance.accept("erp", events(0, 50), START_MS)
+            it.health.failed(part, "the disk is full")
+            assert (await it.entrance.accept("erp", events(50, 80), START_MS)).accepted == 30
+            it.health.well(part)
+            shard.go_on()
+            await it.settled()
+
+    asyncio.run(scene())
+
+
 def test_a_refused_batch_is_nowhere_and_is_taken_when_it_comes_again(tmp_path, small_limit):
     async def scene():
         async with running(tmp_path) as it:
@@ -334,3 +352,36 @@ def test_after_a_restart_nobody_waits_for_what_is_read_again(tmp_path, small_lim
             assert it.shard_loop.shard.counted == {"pdd:s1": 150}
 
     asyncio.run(scene())
+
+
+def test_a_sender_people_and_metrics_are_told_of_a_refusal(tmp_path, small_limit, monkeypatch):
+    monkeypatch.setattr(limits, "HELD_S", 0.01)
+
+    async def scene(it, client, wecom, clock):
+        async def send(first, last):
+            batch = [message(n, TEN_MS) for n in range(first, last)]
+            return await client.post("/api/v1/events?source=erp", content=json.dumps(batch))
+
+        shard = Paused(it.running)
+        assert (await send(0, 50)).status_code == 202
+        refused = await send(50, 80)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json()["error"] == {
+            "code": "busy",
+            "what": "ingest: more comes than is folded",
+            "mend": "send again in a moment, and less at a time",
+        }
+        assert (await send(80, 90)).status_code == 202  # small
+        it.gauges.set()
+        told = (await client.get("/metrics")).text
+        assert 'slawatch_limit_reached_total{limit="backlog"} 30.0' in told
+        assert "slawatch_backlog_events 60.0" in told
+        assert "slawatch_ingest_held_events 0.0" in told
+        ready = await client.get("/readyz")
+        what = "ingest: more comes than is folded: batches of erp were answered 429; send less at a time"
+        assert (ready.status_code, ready.json()["notices"]) == (200, [what])
+        shard.go_on()
+        await it.running.settled()
+        assert (await send(50, 80)).json()["accepted"] == 30
+
+    play(tmp_path, scene)
