@@ -12,7 +12,7 @@ done
 if [ ! -e secrets/tokens.json ]; then
     for name in "${@:-operator}"; do
         printf '%s ' "$name"
-        SLAWATCH_DATA="$PWD/secrets" $slawatch tokens add --role admin "$name"
+        SLAWATCH_DATA="$PWD/secrets" $slawatch --config "$PWD/slawatch.yaml" tokens add --role admin "$name"
     done
     rm -f secrets/tokens.lock
 fi

@@ -9,6 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import kubernetes_validate
@@ -132,6 +135,43 @@ def test_what_a_compose_service_names_is_there():
         services[name]["environment"]["SLAWATCH_KAFKA__INSTANCE"] for name in ("worker-1", "worker-2")
     ]
     assert len(set(instances)) == 2
+
+
+def test_one_service_builds_the_image_and_the_others_take_it():
+    """Several that build one image at once fail each other on a new machine; a pull would be a stranger's."""
+    ours = {name: one for name, one in compose()["services"].items() if one["image"] == "slawatch"}
+    assert [name for name, one in ours.items() if "build" in one] == ["topics"]
+    assert {one["pull_policy"] for one in ours.values()} == {"never"}
+    assert all("topics" in one["depends_on"] for name, one in ours.items() if name != "topics")
+
+
+def test_a_worker_that_is_made_anew_has_the_host_name_it_had():
+    """Kafka gives the instance what it had, with its address, and Faust takes that for no other host."""
+    services = compose()["services"]
+    for name in ("worker-1", "worker-2"):
+        assert services[name]["hostname"] == services[name]["environment"]["SLAWATCH_KAFKA__INSTANCE"]
+
+
+def test_the_health_check_of_a_container_asks_whether_it_lives():
+    told, *asked = compose()["services"]["desk"]["healthcheck"]["test"]
+    assert told == "CMD"
+    paths = []
+
+    class Alive(BaseHTTPRequestHandler):
+        def do_GET(self):
+            paths.append(self.path)
+            self.send_response(200 if len(paths) == 1 else 503)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Alive) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = [sys.executable, *asked[1:-1], asked[-1].replace(":8700/", f":{server.server_port}/")]
+        codes = [subprocess.run(here, capture_output=True, check=False).returncode for _ in range(2)]
+        server.shutdown()
+    assert (codes, paths) == ([0, 1], ["/healthz", "/healthz"])
 
 
 def test_the_secrets_of_the_compose_file_are_made_once_and_work(tmp_path, monkeypatch):
@@ -291,9 +331,26 @@ def test_the_image_holds_what_runs_as_nobody():
     copied = set(" ".join(re.findall(r"^COPY (?!--from)(.*) \S+$", stages[0], re.MULTILINE)).split())
     assert copied == taken
     assert all((ROOT / name).exists() for name in copied)
-    extras = set(re.search(r"\[([a-z,]+)\]", stages[0])[1].split(","))
-    project = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert all(re.search(rf"^{extra} = \[", project, re.MULTILINE) for extra in extras)
+
+
+def test_all_that_the_image_installs_is_in_the_lock_and_taken_by_its_hash():
+    text = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    pip = re.findall(r"/pip (.*?)(?: &&|$)", text, re.MULTILINE)
+    assert len(pip) == 4
+    assert all("--require-hashes" in one or "--no-index" in one for one in pip), (
+        "nothing comes without its hash"
+    )
+    extras = re.search(r"slawatch\[([a-z,]+)\]", pip[-1])[1].split(",")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    wanted = {name_of(one) for one in [*project["dependencies"], *(o for e in extras for o in optional[e])]}
+    lock = (ROOT / "requirements-dev.lock").read_text("utf-8")
+    locked = {name_of(line) for line in lock.splitlines() if "==" in line}
+    assert wanted - locked == set(), "what they need is in the lock with them"
+
+
+def name_of(requirement):
+    return re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
 
 
 CLEAR = re.compile(
