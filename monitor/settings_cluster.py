@@ -103,7 +103,8 @@ class PostgresSettings(_Secured):
 
     @model_validator(mode="after")
     def _no_secret_in_url(self) -> Self:
-        if ":" in self.url.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+        given = self.url.partition("://")[2]  # the password may itself have a / or a ? in it
+        if any(":" in given.partition(mark)[0].rpartition("@")[0] for mark in "/?"):
             raise ValueError("has a password in it, which would be shown; give it as `password_file`")
         return self
 

@@ -27,6 +27,8 @@ def settings(tmp_path, text):
         ("kafka: {session_timeout: 1s}", "session_timeout"),
         ("kafka: {topik: x}", "did you mean topic"),
         ("postgres: {url: postgresql://me:hush@db/sla}", "give it as `password_file`"),
+        ("postgres: {url: postgresql://me:hu/hush@db/sla}", "give it as `password_file`"),
+        ("postgres: {url: postgresql://me:hush?@db/sla}", "give it as `password_file`"),
     ],
 )
 def test_what_cannot_work_is_refused_with_the_mend_and_without_the_password(tmp_path, text, says):
