@@ -158,7 +158,8 @@ async def _be_heard(configured: Configured, it: Worker, status: WorkerStatus, st
     name = configured.settings.kafka.instance or parts.worker
     clock = await shared_clock(parts.store, parts.thread, parts.health)  # how old a call is, a desk reads
     it.part("clock", clock.run)
-    caller = Caller(status, name, parts.worker, parts.store, parts.thread, clock)
+    group = configured.settings.kafka.group
+    caller = Caller(status, name, group, parts.worker, parts.store, parts.thread, clock)
     it.part("call", caller.run)
     stack.push_async_callback(caller.leave)
 

@@ -97,7 +97,7 @@ def test_a_call_that_is_not_written_is_said_until_one_is_whatever_else_of_the_da
         thread = StoreThread("store", health)
         store = await thread.run(Full, tmp_path / "store.db")
         status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
-        caller = Caller(status, "w-1", "w-1-a", store, thread, ManualClock(NOW_MS))
+        caller = Caller(status, "w-1", "g", "w-1-a", store, thread, ManualClock(NOW_MS))
         await caller.call()
         health.well("database")  # as ticks say each second, which read it and have nothing to write
         assert list(health.problems.values()) == ["the database's disk is full"]
@@ -123,7 +123,7 @@ def test_a_database_that_hangs_is_said_while_it_is_waited_for(tmp_path, monkeypa
         thread = StoreThread("store", health)
         store = await thread.run(Slow, tmp_path / "store.db")
         status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
-        caller = Caller(status, "w-1", "w-1-a", store, thread, ManualClock(NOW_MS))
+        caller = Caller(status, "w-1", "g", "w-1-a", store, thread, ManualClock(NOW_MS))
         store.answers.set()
         await caller.call()
         assert health.failures == {}
@@ -206,7 +206,7 @@ def test_two_workers_of_one_name_each_say_so_until_one_is_gone_and_a_restart_is_
             thread = StoreThread("store", Health())
             store = await thread.run(SqliteStore, tmp_path / "store.db")
             opened.append((thread, store))
-            return Caller(status, "w-1", process, store, thread, clock), thread.health
+            return Caller(status, "w-1", "g", process, store, thread, clock), thread.health
 
         async def call(*callers):
             for one, _ in callers:
@@ -227,6 +227,30 @@ def test_two_workers_of_one_name_each_say_so_until_one_is_gone_and_a_restart_is_
         for thread, store in opened:
             await thread.run(store.close)
             thread.close()
+
+    asyncio.run(scene())
+
+
+def test_two_groups_on_one_database_each_say_so_until_one_is_gone(tmp_path):
+    """Each takes every shard from the other, and between two of these each calls itself well."""
+
+    async def scene():
+        clock, health = ManualClock(NOW_MS), [Health(), Health()]
+        status = SimpleNamespace(status=lambda: SimpleNamespace(problems=()), judged=lambda: [0])
+        thread = [StoreThread("store", one) for one in health]
+        store = [await one.run(SqliteStore, tmp_path / "store.db") for one in thread]
+        one = Caller(status, "w-0", "g", "w-0-a", store[0], thread[0], clock)
+        other = Caller(status, "w-1", "other", "w-1-a", store[1], thread[1], clock)
+        for caller in (one, one, other, one):
+            await caller.call()
+        said = [found.problems.get("group", "").partition(" are")[0] for found in health]
+        assert said == ["workers of group other", "workers of group g"]
+        clock.move_to(clock.now_ms() + limits.CALLED_MS)
+        await one.call()
+        assert not health[0].problems
+        for n in range(2):
+            await thread[n].run(store[n].close)
+            thread[n].close()
 
     asyncio.run(scene())
 

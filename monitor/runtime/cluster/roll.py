@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 ROLL_SHARD: Final = 1_000_000  # beyond any partition
 KEY: Final = "worker:"  # in the store, and the worker's name
 TWIN: Final = "instance"  # among the parts that may have a problem
+GROUP: Final = "group"  # another of them
 SUBJECT: Final = {"daemon": "workers"}
 
 
@@ -43,6 +44,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     shards: list[int] = []
     problems: list[str] = []
     process: str = ""  # who called: a name is to be of one process at a time
+    group: str = ""  # of Kafka's: one shares out the partitions, so a database is to be of one
 
 
 decode_call = msgspec.json.Decoder(Call).decode
@@ -56,11 +58,12 @@ def unjudged(calls: Iterable[Call], partitions: int, now_ms: int) -> list[int]:
 
 
 class Caller:
-    """A worker's part: it calls in, and hears whether another does so under its name.
+    """A worker's part: it calls in, and hears whether another does so under its name, or of another group.
 
     Args:
         status: How it is.
         name: Its own (``kafka.instance``).
+        group: Its own (``kafka.group``).
         process: A name that no other process has, nor this one at its next start.
         store: Where to; called only in ``thread``.
         thread: Where that waits.
@@ -71,12 +74,13 @@ class Caller:
         self,
         status: WorkerStatus,
         name: str,
+        group: str,
         process: str,
         store: ShardStore,
         thread: StoreThread,
         clock: Clock,
     ) -> None:
-        self._status, self._name, self._process = status, name, process
+        self._status, self._name, self._group, self._process = status, name, group, process
         self._store, self._thread, self._clock = store, thread, clock
         self._called_ms = clock.now_ms()  # whoever had the name before us called before that
         self._twin_ms = 0  # when another of that name was last heard of; 0: never
@@ -92,16 +96,18 @@ class Caller:
         """Call in once; that the database takes long to answer is said before it is given up."""
         health = self._thread.health
         with suppress(StoreBusy):
-            question = self._thread.run(self._store.get_meta, KEY + self._name)
-            self._look_at(await answered(question, health))
+            rows = await answered(self._thread.run(self._store.metas, KEY), health)
+            calls = {name: decode_call(row) for name, row in rows.items()}
+            self._look_at(calls.get(KEY + self._name))
+            self._look_for_groups(calls.values())
         self._called_ms = self._clock.now_ms()
         problems = [problem.en for problem in self._status.status().problems[:5]]
-        call = Call(self._called_ms, self._status.judged(), problems, self._process)
+        call = Call(self._called_ms, self._status.judged(), problems, self._process, self._group)
         await answered(self._put(call), health)
 
-    def _look_at(self, row: bytes | None) -> None:
+    def _look_at(self, last: Call | None) -> None:
         """Look who called last under our name: of two, each is given by the group what the other has."""
-        last, now_ms = decode_call(row) if row else None, self._clock.now_ms()
+        now_ms = self._clock.now_ms()
         if last and last.process not in ("", self._process) and last.at_ms > self._called_ms:
             self._twin_ms = now_ms
             what = f"another worker is called {self._name}: each takes the shards from the other"
@@ -109,6 +115,17 @@ class Caller:
             self._thread.health.failed(TWIN, f"{what}; give each a kafka.instance of its own", zh)
         elif now_ms - self._twin_ms >= limits.CALLED_MS:
             self._thread.health.well(TWIN)
+
+    def _look_for_groups(self, calls: Iterable[Call]) -> None:
+        """Look who is of another group: that gives its members every shard, as ours does."""
+        since_ms = self._clock.now_ms() - limits.CALLED_MS
+        others = sorted({call.group for call in calls if call.at_ms > since_ms} - {"", self._group})
+        if not others:
+            self._thread.health.well(GROUP)
+            return
+        what = f"workers of group {others[0]} are on this database too: each takes the shards from the other"
+        zh = f"消费组 {others[0]} 的 worker 也在用此数据库：两组互相抢走分片；请各用一个数据库"
+        self._thread.health.failed(GROUP, f"{what}; give each kafka.group a database of its own", zh)
 
     async def leave(self) -> None:
         """Say that no more calls come."""
