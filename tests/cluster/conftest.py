@@ -9,12 +9,9 @@ import pytest
 
 from tests.cluster.inside import make_topic, settings_of
 
-# Half a minute each of real processes; the same in one process, in seconds, is in test_disasters.py.
-collect_ignore = (
-    []
-    if os.environ.get("TEST_DISASTERS") == "1"
-    else ["test_lost.py", "test_taken_over.py", "test_upgrade.py"]
-)
+# Half a minute and more each of real processes; the same in one process, in seconds, is in test_disasters.py.
+DISASTERS = ["test_brokers_killed.py", "test_lost.py", "test_taken_over.py", "test_upgrade.py"]
+collect_ignore = [] if os.environ.get("TEST_DISASTERS") == "1" else DISASTERS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.cluster.test_workers_killed import GONE_ON, RATE, alert_of
+from tests.cluster.test_workers_killed import GONE_ON, RATE, UNTOLD, alert_of
 from tests.cluster.workers import BUSY, SHOPS, Desk, Traffic, begin, compare, wait_until_judged
 from tests.runtime.live import RULES
 from tests.servers.postgres import PostgresServer
@@ -26,11 +26,6 @@ EACH_MISS = "".join(
     for late in range(2, 40)
 )
 REPLACED = "takes writes now, and it may lack what was written last"
-UNTOLD = (
-    "select (select count(*) from intent where kind = 'fire' and state in ('queued', 'sending'))"
-    " + (select count(*) from transition t left join desk_position d on d.shard = t.shard"
-    "    where t.position > coalesce(d.position, -1))"
-)
 TOLD = "select incident from intent where kind = 'fire' and state = 'accepted' and incident not like 'slaw%'"
 
 

@@ -38,6 +38,11 @@ RATE = int(os.environ.get("TEST_WORKER_RATE", "400"))  # questions a second; eve
 GONE_ON = (
     "select incident from intent where kind = 'resolved' and note = 'fires again before its end was told'"
 )
+UNTOLD = (
+    "select (select count(*) from intent where kind = 'fire' and state in ('queued', 'sending'))"
+    " + (select count(*) from transition t left join desk_position d on d.shard = t.shard"
+    "    where t.position > coalesce(d.position, -1))"
+)
 
 
 @pytest.fixture
@@ -81,11 +86,7 @@ def test_killed_at_random_under_ingest_all_is_as_if_nothing_had_been(
         wait_until_judged(workers)
         assert [worker.stop() for worker in workers] == [0, 0]
         eventually(lambda: ge(*judged_ms(postgres_server, database)), what="all sums judged")
-        waiting = "select count(*) from intent where kind = 'fire' and state in ('queued', 'sending')"
-        untold = "select count(*) from transition t left join desk_position d on d.shard = t.shard"
-        untold += " where t.position > coalesce(d.position, -1)"
-        counts = f"select ({waiting}) + ({untold})"
-        eventually(lambda: postgres_server.execute(database, counts) == [(0,)], 300, "all told")
+        eventually(lambda: postgres_server.execute(database, UNTOLD) == [(0,)], 300, "all told")
         assert [desk.stop() for desk in desks] == [0, 0]
         verdict = compare(workers[0], database)
         asked = {shop: len(customers) for shop, customers in traffic.customers.items()}

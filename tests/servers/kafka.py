@@ -155,17 +155,23 @@ class Kafka:
     Args:
         folder: Where it keeps all of its own.
         java: Options of its machine; those of tests make it start early, not run fast.
-        more: Lines of its properties, in place of those of tests.
+        more: Lines of its properties, in place of those of tests; until it is started first.
+        cluster: The name that Kafka has for its cluster; empty: one of its own, a new one on new disks.
     """
 
-    def __init__(self, folder: Path, java: Sequence[str] = HEAP, more: str = "") -> None:
-        self._folder, self._jars, self._java, self._more = folder, installed(), java, more
+    def __init__(self, folder: Path, java: Sequence[str] = HEAP, more: str = "", cluster: str = "") -> None:
+        self._folder, self._jars, self._java, self.more, self._cluster = (
+            folder,
+            installed(),
+            java,
+            more,
+            cluster,
+        )
         self._process: subprocess.Popen[bytes] | None = None
         with ExitStack() as probes:  # held together, so that the three differ
             ports = [_bound(probes.enter_context(socket.socket())) for _ in range(3)]
-        self._port, self._secure, self._controller = ports
+        self._port, self._secure, self.controller = ports
         self._make_certificate()
-        self._format()
 
     @property
     def bootstrap(self) -> str:
@@ -197,6 +203,8 @@ class Kafka:
 
     def start(self) -> None:
         """Start it, and wait until this very process answers."""
+        if not (self._folder / "data").exists():
+            self._format()
         log4j = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.yaml'}"
         command = ["java", *self._java, log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)]
         with (self._folder / "log").open("ab") as log:
@@ -215,7 +223,6 @@ class Kafka:
         """Kill it; what starts afterwards on the same ports is a new, empty cluster."""
         self.kill()
         shutil.rmtree(self._folder / "data")
-        self._format()
 
     def log_of(self, topic: str, partition: int) -> Path:
         """The file of a partition that was never rolled."""
@@ -248,16 +255,20 @@ class Kafka:
         _run(["keytool", "-exportcert", "-rfc", "-file", str(self.authority), *store])
 
     def _format(self) -> None:
-        places = {"port": self._port, "secure": self._secure, "controller": self._controller}
+        places = {"port": self._port, "secure": self._secure, "controller": self.controller}
         text = PROPERTIES.format(**places, folder=self._folder, user=USER, password=PASSWORD)
-        self._properties.write_text(f"{text}\n{self._more}\n")
+        self._properties.write_text(f"{text}\n{self.more}\n")
         (self._folder / "log4j2.yaml").write_text(LOGGING)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").lstrip("-")
         command = ["java", *HEAP, "-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format"]
-        options = ["-t", cluster.ljust(22, "A"), "-c", str(self._properties)]
+        options = ["-t", self._cluster or new_cluster(), "-c", str(self._properties)]
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             options += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
         _run([*command, *options])
+
+
+def new_cluster() -> str:
+    """A name that Kafka takes for a cluster."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").lstrip("-").ljust(22, "A")
 
 
 def _bound(probe: socket.socket) -> int:
