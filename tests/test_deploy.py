@@ -343,6 +343,7 @@ def test_all_that_the_image_installs_is_in_the_lock_and_taken_by_its_hash():
     extras = re.search(r"slawatch\[([a-z,]+)\]", pip[-1])[1].split(",")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     optional = project["optional-dependencies"]
+    assert {*extras, "dev"} == optional.keys(), "nothing there says that an extra is missing"
     wanted = {name_of(one) for one in [*project["dependencies"], *(o for e in extras for o in optional[e])]}
     lock = (ROOT / "requirements-dev.lock").read_text("utf-8")
     locked = {name_of(line) for line in lock.splitlines() if "==" in line}
