@@ -8,8 +8,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
+from monitor.errors import MonitorError
+from monitor.runtime.cluster import tools
+from monitor.runtime.cluster.link import link_of
+from tests.cluster import inside
 from tests.commands.test_cli import slawatch
 from tests.waiting import PATIENCE_S
 
@@ -75,6 +79,22 @@ def test_simulated_traffic_reaches_the_topic_and_is_replayed_as_from_a_file(kafk
     assert sum(part["events"]["read"] for part in parts) == events
     assert {shop: figures for part in parts for shop, figures in asked(part).items()} == asked(result)
     assert sum(sum(figures.values()) for figures in asked(result).values()) > 50
+
+
+def test_records_that_expire_under_a_reader_are_told_and_what_is_behind_them_is_not_left_out(
+    settings, tmp_path, monkeypatch
+):
+    """As retention takes the oldest segments while all of a topic is read."""
+    monkeypatch.setattr(tools, "POLL_RECORDS", 50)
+    inside.send(settings, 0, 20_000, shops=1)
+    topic = tools.Topic(link_of(settings, tmp_path), settings.topic, tools.Span(), pytest.fail)
+    records = topic.records()
+    next(records)
+    admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+    admin.delete_records({place: end - 1_000 for place, (_, end) in topic._left.items() if end})
+    admin.close()
+    with pytest.raises(MonitorError, match=r"record \d+ expired under the reader"):
+        list(records)
 
 
 def test_any_offsets_and_any_times(kafka, folder, topic_name):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CorruptRecordError
+from kafka.errors import CorruptRecordError, OffsetOutOfRangeError
 
 from monitor.engine.records import Record
 from monitor.errors import MonitorError
@@ -107,7 +107,8 @@ class Topic:
     def records(self) -> Iterator[Record]:
         """Every record; positions are offsets, which several partitions have in common."""
         with told(self.link):
-            consumer = KafkaConsumer(**self.link.options(), enable_auto_commit=False, group_id=None)
+            options = {**self.link.options(), "enable_auto_commit": False, "group_id": None}
+            consumer = KafkaConsumer(**options, auto_offset_reset="none")  # else it passes over what expires
             try:
                 self._begin(consumer)
                 yield from self._merged(consumer)
@@ -178,6 +179,12 @@ class Topic:
                 fetched = consumer.poll(LOOK_MS, max_records=POLL_RECORDS).get(place, ())
             except CorruptRecordError as error:
                 raise self._stands(place, f"it cannot be read: {error}") from error
+            except OffsetOutOfRangeError as error:
+                raise MonitorError(
+                    f"partition {place.partition} of {self.name}: record {first} expired under the reader",
+                    mend="begin later (`--since`, `--offsets`), or raise kafka.retention",
+                    code="expired",
+                ) from error
         self._require_order(place, fetched, consumer.highwater(place))
         asked = [one for one in fetched if one.offset < end]
         found = read([one for one in asked if self._wants(one)], self.name)
