@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from alerting.errors import Fenced, StoreBusy
 from monitor.errors import MonitorError
@@ -136,5 +137,41 @@ def test_partitions_that_were_added_are_told(settings, tmp_path):
             said = it.parts.health.notices["partitions"]
             assert "6 partitions, the configuration says 3" in said.en
             assert "从头计数" in said.zh
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"message.timestamp.type": "CreateTime"}, "records carry their senders' time"),
+        ({"cleanup.policy": "compact"}, "compacted"),
+    ],
+)
+def test_a_topic_that_is_configured_to_give_wrong_figures_is_told_until_it_is_mended(
+    settings, tmp_path, config, says
+):
+    """A worker would not start on it; those that run fold what it gives."""
+
+    def configure(**configs):
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic, configs)])
+        admin.close()
+
+    def unfit():
+        return see(link_of(settings, Path()), settings).unfit
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            configure(**config)
+            await until(unfit, what="that it is seen")
+            await it._topic_watch.look()
+            (said,) = it.parts.health.problems.values()
+            assert says in said
+            assert "`slawatch topics create` sets it" in said
+            make_topic(settings)
+            await until(lambda: not unfit(), what="that it is mended")
+            await it._topic_watch.look()
+            assert it.parts.health.problems == {}
 
     asyncio.run(scene())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 KEY: Final = "topic"  # in the store: Kafka's id of the topic
 PART: Final = "topic"  # among the parts that may have a problem
+UNFIT: Final = "topic's configuration"  # another of them
 PARTITIONS: Final = "partitions"  # among the notices
 
 
@@ -104,6 +105,10 @@ class TopicWatch:
             return
         part.health.well(PART)
         self._owner.barred = False
+        if seen.unfit:  # shards are kept: what they know is stored, and may be in the topic no longer
+            part.health.failed(UNFIT, seen.unfit, f"主题的配置会使数字出错：{seen.unfit}")
+        else:
+            part.health.well(UNFIT)
         part.health.notices.pop(PARTITIONS, None)
         if seen.wrong:
             zh = "主题的分区数与配置不符；若未用 `slawatch topics split` 增加，换了分片的店铺从头计数"

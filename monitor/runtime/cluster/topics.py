@@ -48,12 +48,13 @@ class Seen(NamedTuple):
     """The topic as it is: Kafka's own id of it, which one made anew does not have (empty: there is none).
 
     ``unassigned`` are the partitions that no member of the group has, while it is settled; ``wrong`` is what
-    is wrong with their number.
+    is wrong with their number, ``unfit`` what of its configuration makes figures wrong.
     """
 
     identity: str
     unassigned: list[int]
     wrong: str = ""
+    unfit: str = ""
 
 
 def create(link: Link, settings: KafkaSettings) -> bool:
@@ -103,14 +104,7 @@ def check(link: Link, settings: KafkaSettings) -> list[Finding]:
             mend = "see the broker's log"
             return [Finding(f"topic {name}: the broker answers {topic['error_code']}", mend, fatal=True)]
         found = [*_of_partitions(topic, settings), *_of_rights(admin, topic, settings)]
-        asked = [ConfigResource(ConfigResourceType.TOPIC, name)]
-        configs = admin.describe_configs(asked, config_filter="all")["topic"][name]
-        if not configs:  # so the client passes on that the broker refused
-            grant = _grant(settings, "DescribeConfigs")
-            return [*found, Finding(f"topic {name}: its configuration is not shown to us", grant)]
-        least = min(len(one["replica_nodes"]) for one in topic["partitions"])
-        values = {key: one["value"] for key, one in configs.items()}
-        return [*found, *_of_configs(values, least, settings)]
+        return [*found, *_of_configuration(admin, topic, settings)]
 
 
 def identity(link: Link, settings: KafkaSettings) -> str:
@@ -134,10 +128,11 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         (topic,) = admin.describe_topics([settings.topic])
         if topic["error_code"]:
             return Seen("", [])
+        unfit = "; ".join(str(one) for one in _of_configuration(admin, topic, settings) if one.fatal)
         try:
             group = admin.describe_groups([settings.group])[settings.group]
         except (GroupIdNotFoundError, CoordinatorNotAvailableError):  # nobody has joined it yet
-            return Seen(str(topic["topic_id"]), [], _of_number(topic, settings))
+            return Seen(str(topic["topic_id"]), [], _of_number(topic, settings), unfit)
     unassigned = {one["partition_index"] for one in topic["partitions"]}
     if group["group_state"] != STABLE:  # whoever joins has no assignment yet
         unassigned.clear()
@@ -145,7 +140,7 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         for given in assignment["assigned_partitions"] if isinstance(assignment, dict) else ():
             if given["topic"] == settings.topic:
                 unassigned.difference_update(given["partitions"])
-    return Seen(str(topic["topic_id"]), sorted(unassigned), _of_number(topic, settings))
+    return Seen(str(topic["topic_id"]), sorted(unassigned), _of_number(topic, settings), unfit)
 
 
 def _of_number(topic: Mapping[str, Any], settings: KafkaSettings) -> str:
@@ -188,6 +183,19 @@ def _of_partitions(topic: Mapping[str, Any], settings: KafkaSettings) -> Iterato
         )
     if away := [p["partition_index"] for p in partitions if len(p["isr_nodes"]) < len(p["replica_nodes"])]:
         yield Finding(f"topic {name}: partitions {away} lack replicas in sync", "see which broker is down")
+
+
+def _of_configuration(
+    admin: KafkaAdminClient, topic: Mapping[str, Any], settings: KafkaSettings
+) -> Iterator[Finding]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, settings.topic)]
+    configs = admin.describe_configs(asked, config_filter="all")["topic"][settings.topic]
+    if not configs:  # so the client passes on that the broker refused
+        grant = _grant(settings, "DescribeConfigs")
+        yield Finding(f"topic {settings.topic}: its configuration is not shown to us", grant)
+        return
+    least = min(len(one["replica_nodes"]) for one in topic["partitions"])
+    yield from _of_configs({key: one["value"] for key, one in configs.items()}, least, settings)
 
 
 def _of_configs(configs: Mapping[str, str], replicas: int, settings: KafkaSettings) -> Iterator[Finding]:
