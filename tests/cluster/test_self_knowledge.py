@@ -141,16 +141,19 @@ def test_a_database_that_hangs_is_said_while_it_is_waited_for(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("leads", [True, False])
+@pytest.mark.parametrize("why", [StoreBusy, StoreFull])
 def test_a_desk_says_it_as_well_be_it_leading_or_not_and_why_where_that_is_known(
-    tmp_path, monkeypatch, leads
+    tmp_path, monkeypatch, leads, why
 ):
+    """It goes on leading while the store takes nothing: nobody else can."""
+
     class Slow(SqliteStore):
         answers, refused = threading.Event(), False
 
         def lead_desk(self, *_):
             assert self.answers.wait(PATIENCE_S)
             if self.refused:
-                raise StoreBusy("nobody listens there")
+                raise why("nobody listens there")
             return leads
 
     async def scene():
@@ -168,6 +171,7 @@ def test_a_desk_says_it_as_well_be_it_leading_or_not_and_why_where_that_is_known
         await until(lambda: not health.problems, what="that it is well")
         store.refused = True
         await until(lambda: said() == "nobody listens there", what="why")
+        assert not desk.done()
         store.refused = False
         await until(lambda: not health.problems, what="that it is well again")
         desk.cancel()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.errors import Fenced, StoreBusy
+from alerting.errors import Fenced, StoreBusy, StoreFull
 from monitor.runtime import limits
 from monitor.runtime.cluster.answers import PART, answered
 
@@ -63,7 +63,7 @@ class LeadingDesk:
     async def release(self) -> None:
         """Let go of the lead, so that the next desk need not wait for the lease to run out."""
         if self.leads:
-            with suppress(StoreBusy):
+            with suppress(StoreBusy, StoreFull):
                 await self._thread.run(self._store.lead_desk, self._owner, 0, 0)
 
     async def look(self, *wake: Callable[[], None]) -> None:
@@ -101,7 +101,7 @@ class LeadingDesk:
         try:
             question = self._thread.run(self._store.lead_desk, self._owner, now_ms, ends_ms)
             leads = await answered(question, health)
-        except StoreBusy as error:
+        except (StoreBusy, StoreFull) as error:
             health.failed(PART, str(error))
             return self.leads  # nobody can take it over either while the store takes nothing
         health.well(PART)
