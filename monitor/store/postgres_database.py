@@ -111,11 +111,16 @@ class PostgresDatabase:
     def connection(self) -> Patient:
         """The connection, taken up again if it was lost."""
         if self._connection is None or self._connection.closed:
-            self._connection = Patient.connect(self._address, autocommit=True)
-            self._connection.silent_s = SILENT_S
-            self._connection.adapters.register_dumper(int, Int8BinaryDumper)
-            self._connection.adapters.register_dumper(str, Text)
-            self._history.require_same(self._connection, self.where)
+            fresh = Patient.connect(self._address, autocommit=True)
+            try:
+                fresh.silent_s = SILENT_S
+                fresh.adapters.register_dumper(int, Int8BinaryDumper)
+                fresh.adapters.register_dumper(str, Text)
+                self._history.require_same(fresh, self.where)
+            except BaseException:
+                fresh.close()
+                raise
+            self._connection = fresh
         return self._connection
 
     def _prepare(self, *, migrate: bool) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from alerting.errors import StoreReplaced
+from monitor.store import postgres_session
 from monitor.store.postgres import PostgresStore
 from monitor.store.postgres_session import place_of
 from tests.servers.postgres import PostgresServer
@@ -49,6 +50,23 @@ def test_a_server_that_was_restarted_is_the_same(own_postgres):
     own_postgres.kill()
     own_postgres.start()
     assert store.owned(0, epoch)
+    store.close()
+
+
+def test_no_connection_is_used_that_was_not_asked_which_server_it_is(postgres_server, monkeypatch):
+    """The question may fail and leave the connection open, as where an administrator cancels it."""
+    store, answers = PostgresStore(postgres_server.new_database(), "asks"), ["select 1/0"]
+
+    def timeline_of(connection):
+        if answers:
+            connection.execute(answers.pop())
+        return "another"
+
+    monkeypatch.setattr(postgres_session, "_timeline_of", timeline_of)
+    store._db.connection.close()
+    for _ in range(2):
+        with pytest.raises(StoreReplaced):
+            store.take(0)
     store.close()
 
 
