@@ -8,16 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from monitor.configuration import ConfigurationError
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from faust.auth import Credentials
 
     from monitor.settings_cluster import KafkaSettings
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +100,35 @@ def _context(settings: KafkaSettings, base: Path) -> ssl.SSLContext:
 
 
 class _Failures(logging.Handler):
-    """Hears from kafka-python why it does not come through, which its error does not say."""
+    """Hears from kafka-python why it does not come through, which its error does not say.
 
-    MARK = "Bootstrap connection to "
+    Args:
+        say: Told the first reason, as it is heard.
+    """
 
-    def __init__(self) -> None:
+    MARK, TELLING = "Bootstrap connection to ", "Authentication"
+
+    def __init__(self, say: Callable[[str], object]) -> None:
         super().__init__(logging.WARNING)
-        self.first = ""
+        self._say, self.why = say, ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the reason of the first one: the last may have had no time left."""
+        """Keep the reason of the first one: the last may have had no time left.
+
+        One who is refused is mostly hung up on, and told why at times.
+        """
         what = record.getMessage()
-        if what.startswith(self.MARK) and not self.first:
-            self.first = what.partition(" failed: ")[2].partition(" (backoff")[0]
+        if not what.startswith(self.MARK):
+            return
+        why = what.partition(" failed: ")[2].partition(" (backoff")[0]
+        if not self.why:
+            self.why = why
+            self._say(why)
+        elif self.TELLING in why:
+            self.why = why
 
 
+_NOWHERE = logging.NullHandler()
 MENDS = (
     ("ECONNREFUSED", "see that the brokers run, and kafka.brokers"),
     ("CERTIFICATE", "see kafka.ca_file, and that kafka.brokers has the names that are in the certificate"),
@@ -121,23 +140,39 @@ MEND = "see kafka.brokers, tls, sasl, user and password, and that the brokers ru
 
 
 @contextmanager
-def told(link: Link) -> Iterator[None]:
-    """Whatever kafka-python raises inside is one line with the mend.
+def told(link: Link, *, waits: bool = False) -> Iterator[None]:
+    """Whatever kafka-python raises inside is one line with the mend, and what it logs stays here.
+
+    It has six lines for each attempt, many attempts, and gives up after a quarter of a minute. Where the log
+    is of level ``debug`` they stand in it.
+
+    Args:
+        link: To Kafka.
+        waits: Whether a daemon waits for it, whose log then says at once why.
 
     Raises:
         MonitorError: In its place.
     """
     from kafka.errors import KafkaError, KafkaTimeoutError  # noqa: PLC0415 - an extra
 
-    failures, logger = _Failures(), logging.getLogger("kafka")
+    def line(why: object) -> tuple[str, str]:
+        mend = next((mend for mark, mend in MENDS if mark in str(why)), MEND)
+        return f"kafka: {', '.join(link.brokers)}: {why}", mend
+
+    def say(why: str) -> None:
+        if waits:
+            what, mend = line(why)
+            log.warning("no broker is reached so far", problem=f"{what}; {mend}")
+
+    failures, logger = _Failures(say), logging.getLogger("kafka")
+    logger.addHandler(_NOWHERE)  # or what nobody hears would go to standard error
+    logger.propagate = logging.getLogger().isEnabledFor(logging.DEBUG)
     logger.addHandler(failures)
     try:
         yield
     except (KafkaError, OSError, ValueError) as error:
-        why = (
-            (failures.first if isinstance(error, KafkaTimeoutError) else "") or error or type(error).__name__
-        )
-        mend = next((mend for mark, mend in MENDS if mark in str(why)), MEND)
-        raise MonitorError(f"kafka: {', '.join(link.brokers)}: {why}", mend=mend, code="kafka") from error
+        why = (failures.why if isinstance(error, KafkaTimeoutError) else "") or error or type(error).__name__
+        what, mend = line(why)
+        raise MonitorError(what, mend=mend, code="kafka") from error
     finally:
         logger.removeHandler(failures)
