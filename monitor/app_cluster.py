@@ -39,7 +39,7 @@ from monitor.runtime.limits import REST_MS, SPARE_SHOPS
 from monitor.runtime.memory import collect_seldom, keep_one_heap
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.reload import Reload, on_hangup
-from monitor.runtime.server import serving, told_to_stop, until_ended
+from monitor.runtime.server import serving, told_to_stop, unless_stopped, until_ended
 from monitor.runtime.shared_clock import shared_clock
 from monitor.runtime.told import Timings
 from monitor.runtime.worker_thread import StoreThread
@@ -88,7 +88,10 @@ async def work(settings: Settings, base: Path, *, announce: Callable[[str], obje
     configure_logging(settings.log.format, settings.log.level)
     rate_limit("aiokafka", "kafka", "faust", "mode")
     configured, stop = configure(settings, base), told_to_stop()
-    async with worker(configured) as it:
+    async with AsyncExitStack() as stack:
+        it = await unless_stopped(stop, stack.enter_async_context(worker(configured)))
+        if it is None:
+            return
         it.worker.part("memory", partial(collect_seldom, lambda: it.worker.owner.gone))
         on_hangup(it.reload)
         announce(it.url)

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import uvicorn
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+T = TypeVar("T")
 GRACE_S = 5  # requests under way may take so long to end
 
 
@@ -34,6 +35,18 @@ def told_to_stop() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return stop
+
+
+async def unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, T]) -> T | None:
+    """What starts, once it has; None: the process was told to stop before, and what had begun is undone."""
+    starting, told = asyncio.create_task(start), asyncio.create_task(stop.wait())
+    await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if starting.done():
+        return starting.result()
+    starting.cancel()
+    await asyncio.wait((starting,))
+    return None
 
 
 async def until_ended(stop: asyncio.Event, *others: Coroutine[Any, Any, NoReturn]) -> None:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
+import faust
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
@@ -180,6 +181,18 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(settings, tmp_path):
             await until(lambda: len(it.parts.health.problems) == 3)
             assert all("was the topic made anew?" in what for what in it.parts.health.problems.values())
             assert it.owner.held == {}
+
+    asyncio.run(scene())
+
+
+def test_a_worker_that_comes_back_on_another_host_has_its_shards_again(settings, tmp_path, monkeypatch):
+    named = settings.model_copy(update={"instance": "worker-1"})
+
+    async def scene():
+        for host in ("one", "two"):  # a container that is made anew
+            monkeypatch.setattr(faust.Settings, "NODE_HOSTNAME", host)
+            async with asyncio.timeout(PATIENCE_S), working(named, tmp_path) as it:
+                await until(lambda it=it: caught_up(it))
 
     asyncio.run(scene())
 

@@ -230,6 +230,20 @@ def test_a_worker_that_slept_through_its_session_cannot_write_over_its_successor
     assert max(verdict.epochs) >= 3, "shards moved; the comparison takes each once more"
 
 
+def test_a_worker_that_waits_for_its_group_ends_when_it_is_told_to(kafka, database, topic_name, tmp_path):
+    """The group waits for one that sleeps, for all of its session."""
+    sleeper, other = begin(tmp_path, kafka.bootstrap, database, topic_name, 2, session_timeout="60s")
+    with sleeper, other:
+        sleeper.start()
+        eventually(sleeper.ready, what="the first one ready")
+        sleeper.pause()
+        other.start()
+        began_s = time.monotonic()
+        assert other.stop() == 0
+        assert time.monotonic() < began_s + 20
+        sleeper.go_on()
+
+
 def held(worker) -> int:
     """How many shards a worker holds, as its metrics say."""
     try:

@@ -58,7 +58,7 @@ class Worker:
         self._ticks = Ticks(parts, self.owner, link)
         self._topic_watch = TopicWatch(self.owner, parts, partial(see, link, settings), self._rejoin)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._beat_s = 0.0
+        self._beat_s = time.monotonic()
         self._watchdog = Watchdog(self.progress, lambda: self._beat_s)
         # So long a group may wait for one that is gone. Who ended before would be one more to wait for.
         self._meets_s = self.app.conf.broker_rebalance_timeout
@@ -85,15 +85,14 @@ class Worker:
 
     async def start(self) -> None:
         """Join the group; shards are taken as they are assigned."""
-        self._beat_s = time.monotonic()
+        self.part("beat", self._beat)
+        self._watchdog.start()  # a group that never meets ends the process as well
         await self._ends.start()
         await self.app.start()
         self.part("topic", self._topic_watch.run)
         self.part("ticks", self._ticks.run)
         self.part("checkpoints", self.owner.save)
         self.part("assignment", self.owner.tend)
-        self.part("beat", self._beat)
-        self._watchdog.start()
 
     async def ended(self) -> NoReturn:
         """Return never, unless Faust ends by itself.
@@ -155,6 +154,9 @@ def _faust_app(link: Link, settings: KafkaSettings, scratch: Path) -> faust.App:
     options: dict[str, Any] = {}
     if settings.instance:
         options["consumer_group_instance_id"] = settings.instance
+        # Kafka gives one that comes back what it had, and Faust asserts that it did so at the same address:
+        # on another host, as a new container is, it would wait in the group for ever.
+        options["canonical_url"] = f"http://slawatch/{settings.instance}"
     return faust.App(
         settings.group,
         broker=[f"kafka://{broker}" for broker in link.brokers],
