@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -139,7 +140,7 @@ def _print(written: Written) -> None:
             rows.append((*head, *_cells(wait)))
     left_out = [wait for wait in written["left_out"] if wait["why"] != DUPLICATE]
     rows += [("", "left out", *_cells(wait)) for wait in left_out]
-    print_table(COLUMNS, rows, empty="nothing was asked")
+    print_table(*_narrowed(rows), empty="nothing was asked")
     figure = ", ".join(f"{name} {count}" for name, count in written["figure"].items())
     what = f"{written['shop']} {written['measure']} {written['day']}, as of {written['as_of']}"
     note(f"{what}: {figure or 'nothing'}")
@@ -149,13 +150,24 @@ def _print(written: Written) -> None:
         note(f"the journal begins at {since}: what came before is not in this")
 
 
+def _narrowed(rows: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and rows without a column that says nothing: all empty, or units named in another column."""
+    said = [any(column) for column in zip(*rows, strict=True)]
+    if said:
+        said[0] = not all(row[0] in ("", row[2], row[3]) for row in rows)
+    return tuple(compress(COLUMNS, said)), [tuple(compress(row, said)) for row in rows]
+
+
 def _cells(wait: Written) -> tuple[str, ...]:
     waited = "" if wait["wait_ms"] is None else f"{wait['wait_ms'] // 1000}.{wait['wait_ms'] % 1000 // 100} s"
+    asked, answered = wait["asked"], wait["answered"] or ""
+    if wait["by"] and not answered:  # of an agent, and not taken: nobody asked
+        asked, answered = answered, asked
     return (
         wait["customer"],
         wait["conversation"],
-        wait["asked"][11:23].partition("+")[0],
-        (wait["answered"] or "")[11:23].partition("+")[0],
+        asked[11:19],
+        answered[11:19],
         waited,
         wait["by"],
         wait["holder"],

@@ -16,6 +16,7 @@ from monitor.engine.messages import MessageTally
 from monitor.engine.orders import FORMING
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, UNASSIGNED
 from monitor.engine.units import UnitTally
+from monitor.workbench.witness import DUPLICATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,7 +238,7 @@ def _not_counted(witness: Witness, day: Day, track: Track) -> list[Wait]:
         if (why := _why_not(event, rounds.get(event.conversation_id, ()), excluded, track, day))
     ]
     found += [
-        _left(event, why)
+        _refused(event, why)
         for event, why in witness.left_out
         if event.type in ("message", "conversation") and _on(day, event)
     ]
@@ -265,6 +266,16 @@ def _why_not(
 def _left(event: Event, why: str) -> Wait:
     assert isinstance(event.at, int)
     return Wait(conversation=event.conversation_id, customer=event.customer_id, ask_ms=event.at, why=why)
+
+
+def _refused(event: Event, why: str) -> Wait:
+    """What was not taken: of somebody else than the customer it says whose it is, for it asks nothing."""
+    left = _left(event, why)
+    if event.actor == "customer":
+        return left
+    who = event.actor or event.action
+    said = why if why == DUPLICATE else f"{who}: {why}"
+    return msgspec.structs.replace(left, by=event.agent_id or who, why=said)
 
 
 def _on(day: Day, event: Event) -> bool:

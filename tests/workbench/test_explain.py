@@ -95,7 +95,7 @@ def test_what_came_again_is_counted_beside_the_list(tmp_path):
     assert len(found["left_out"]) == 41
     table = run(tmp_path, "explain", *SHOP, "--file", "day.ndjson")
     head, good, reused = table.stdout.splitlines()
-    assert (head.split()[1], good.split()[1]) == ("state", "good")
+    assert (head.split()[0], good.split()[0]) == ("state", "good")
     assert "left out" in reused, "somebody asked, under an id that was used before"
     assert "this id came before with other content" in reused
     repeats = "40 × a repeat of an event that came before"
@@ -108,7 +108,23 @@ def test_what_came_too_late_is_listed(tmp_path):
     late = message("10:02:00", "agent", **PDD) | {"received_at": at("12:00:00")}
     found = explained(tmp_path, [ask, more, late], *SHOP)
     assert found["figure"] == {"asked": 1, "late": 1, "open": 0}
-    assert whys(found["left_out"]) == [("10:02:00", "came too late: what follows it was folded for good")]
+    why = "agent: came too late: what follows it was folded for good"
+    assert whys(found["left_out"]) == [("10:02:00", why)]
+
+
+def test_the_table_fits_a_terminal_and_shows_no_agents_message_as_a_question(tmp_path):
+    """Without units that the customer names, and without a column that says nothing."""
+    ask = message("10:00:00", **PDD, customer_id="buyer-2042") | {"received_at": at("10:00:00")}
+    more = message("10:30:00", **PDD, customer_id="buyer-2042") | {"received_at": at("10:30:00")}
+    late = message("10:02:00", "agent", **PDD, agent_id="a1") | {"received_at": at("12:00:00")}
+    (tmp_path / "day.ndjson").write_text(lines([ask, more, late]))
+    table = run(tmp_path, "explain", *SHOP, "--file", "day.ndjson").stdout.splitlines()
+    head, missed, refused = table
+    assert head.split() == ["state", "customer", "conversation", "asked", "answered", "waited", "by", "why"]
+    assert missed[head.index("asked") :].startswith("10:00:00")
+    assert refused[head.index("asked") :].split()[:2] == ["10:02:00", "a1"]
+    assert refused.index("10:02:00") == head.index("answered")
+    assert max(map(len, (head, missed))) <= 100
 
 
 def test_a_miss_names_who_answered_and_who_held_it(tmp_path):
