@@ -51,6 +51,22 @@ def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkey
     asyncio.run(scene())
 
 
+def test_what_nobody_foresaw_of_a_tick_is_told_and_ticks_go_on(settings, tmp_path, monkeypatch):
+    broken = [TypeError("no such tick")]
+    made = ticks.tick_of
+    monkeypatch.setattr(ticks, "tick_of", lambda tick: made(tick) if not broken else fails(broken.pop()))
+
+    def fails(error):
+        raise error
+
+    async def scene():
+        async with working(settings, tmp_path) as it:
+            await until(lambda: it.parts.health.problems.get("ticks") == "ticks: no such tick")
+            await until(lambda: caught_up(it), what="ticks")
+
+    asyncio.run(scene())
+
+
 def test_a_worker_whose_fetches_ended_ends_for_its_supervisor(settings, tmp_path):
     """Its members go on to be heard of, so that nobody took over, and what was written last was read."""
 

@@ -45,7 +45,7 @@ class Ticks:
         self._told: dict[HeldShard, dict[str, int]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._failing: set[HeldShard] = set()  # whose last tick could not be written
-        self._ended: KafkaError | None = None  # what the producer's own task ended with
+        self._ended: BaseException | None = None  # what only another producer may mend
 
     async def run(self) -> None:
         """Tick at each whole second, for ever."""
@@ -85,6 +85,8 @@ class Ticks:
     def _sent(self, held: HeldShard, task: asyncio.Task[None]) -> None:
         held.ticking = False
         self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ended = error  # which nobody foresaw: told, and begun anew
 
     async def _send(self, producer: AIOKafkaProducer, held: HeldShard, heard: Mapping[str, int]) -> None:
         told = self._told.setdefault(held, {})
