@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.errors import AlertingError
+from alerting.errors import AlertingError, StoreBusy, StoreFull
 from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.web.rules import Applied
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 NOTICE = "rules"  # what a notice about the files is of
+PART = "rules"  # of a process, that follows what is in force
 OTHER = Text(
     "本机的规则文件与生效的不同；用 `slawatch rules apply` 使其生效",
     "rules: the files here are not those in force; `slawatch rules apply` puts them in force",
@@ -120,8 +121,14 @@ class Reload:
         """Take up what other processes put in force, for ever."""
         while True:
             before = self._plans.in_force
-            if await self._thread.run(self._plans.look, self._store) != before:
-                self._names.use(self._plans.plan.packs, self._plans.plan.rules)
+            try:
+                now = await self._thread.run(self._plans.look, self._store)
+            except (StoreBusy, StoreFull) as error:  # those known go on, until it answers
+                self._health.failed(PART, f"{PART}: {error}")
+            else:
+                self._health.well(PART)
+                if now != before:
+                    self._names.use(self._plans.plan.packs, self._plans.plan.rules)
             await asyncio.sleep(limits.RULES_LOOK_S)
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, repeat
+from types import SimpleNamespace
 
+from alerting.errors import StoreDown
 from monitor.runtime import limits
 from monitor.runtime.clock import ManualClock
+from monitor.runtime.health import Health
 from monitor.runtime.passing import pass_time
+from monitor.runtime.reload import Reload
+from monitor.runtime.worker_thread import WorkerThread
 from tests.runtime.live import RULES
 from tests.runtime.scenes import TEN_MS, a_miss, living, message, play, post
 from tests.waiting import until
@@ -136,3 +142,31 @@ def test_changed_files_are_taken_once_they_stand_still(tmp_path, monkeypatch):
         watching.cancel()
 
     play(tmp_path, scene)
+
+
+def test_who_follows_says_that_the_store_is_away_and_is_well_as_soon_as_it_is_back(monkeypatch):
+    """It was well only after a minute without a failure: so long was a desk not ready."""
+    monkeypatch.setattr(limits, "RULES_LOOK_S", 0.01)
+    health, answers = Health(), chain([StoreDown("no answer"), "1"], repeat("2"))
+
+    class Plans:
+        in_force = "1"
+        plan = SimpleNamespace(packs={}, rules={})
+
+        def look(self, _store):
+            if isinstance(found := next(answers), Exception):
+                raise found
+            self.in_force = found
+            return found
+
+    async def scene():
+        thread, names = WorkerThread("store"), []
+        used = SimpleNamespace(use=lambda *texts: names.append(texts))
+        following = asyncio.create_task(Reload(None, Plans(), used, None, thread, health).follow())
+        await until(lambda: health.problems == {"rules": "rules: no answer"})
+        await until(lambda: health.problems == {})
+        await until(lambda: len(names) == 1, what="the plan that came")
+        following.cancel()
+        thread.close()
+
+    asyncio.run(scene())
