@@ -31,7 +31,7 @@ class StoreDown(StoreBusy):
 
 
 class StoreReplaced(StoreError):
-    """Another server answers in the store's place, or one set back: begin anew with what it has."""
+    """Another server answers in the store's place: begin anew with what it has."""
 
 
 class Fenced(StoreError):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from alerting.errors import Fenced, StoreBusy, StoreFull
+from alerting.errors import Fenced, StoreBusy, StoreError, StoreFull
 from monitor.aggregate.aims import aims_of
 from monitor.aggregate.shard import (
     AGGREGATE_SHARD,
@@ -104,7 +104,7 @@ class AggregateLoop:
     async def save(self) -> None:
         """Write its state, so that what comes after need not be folded again."""
         if self.shard is not None and self._lease is not None:
-            with suppress(Fenced, StoreBusy, StoreFull):
+            with suppress(StoreError):  # it is folded again, by whoever leads then
                 await self._save(self.shard)
 
     async def look(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import socket
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import uvicorn
@@ -38,14 +38,19 @@ def told_to_stop() -> asyncio.Event:
 
 
 async def unless_stopped(stop: asyncio.Event, start: Coroutine[Any, Any, T]) -> T | None:
-    """What starts, once it has; None: the process was told to stop before, and what had begun is undone."""
+    """What starts, once it has; None: the process was told to stop before, and what had begun is undone.
+
+    Raises:
+        Exception: What it failed with, also while it was undone.
+    """
     starting, told = asyncio.create_task(start), asyncio.create_task(stop.wait())
     await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     if starting.done():
         return starting.result()
     starting.cancel()
-    await asyncio.wait((starting,))
+    with suppress(asyncio.CancelledError):
+        return await starting
     return None
 
 

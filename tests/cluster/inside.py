@@ -94,8 +94,8 @@ async def working(settings: KafkaSettings, folder: Path, *, make_store=SqliteSto
     )
     it = Worker(parts, link_of(settings, folder), settings, folder / "faust")
     it.letters = letters
-    await it.start()
     try:
+        await it.start()
         yield it
     finally:
         await it.stop()

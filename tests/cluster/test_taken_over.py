@@ -58,7 +58,9 @@ def test_all_begins_anew_with_what_the_standby_has_and_no_alert_is_lost(
             standby.take_over()
             for process in (*workers, desk):
                 eventually(lambda it=process.process: it.poll() is not None, what="that each process ends")
-                assert REPLACED in (process.folder / "log").read_text()
+                log = (process.folder / "log").read_text()
+                assert REPLACED in log
+                assert "cannot schedule" not in log, "what it is made of ends in order"
                 process.start()
             pass_real_time(2)
         eventually(lambda: all(worker.ready() for worker in workers), what="both workers ready again")

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 
+import faust
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -16,6 +17,7 @@ from monitor.runtime import limits
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import see
+from monitor.runtime.watchdog import Watchdog
 from monitor.store.sqlite import SqliteStore
 from tests.cluster.inside import caught_up, make_topic, send, settings_of, working
 from tests.waiting import PATIENCE_S, until
@@ -51,20 +53,56 @@ def test_a_producer_that_ended_is_followed_by_another(settings, tmp_path, monkey
     asyncio.run(scene())
 
 
-def test_what_nobody_foresaw_of_a_tick_is_told_and_ticks_go_on(settings, tmp_path, monkeypatch):
-    broken = [TypeError("no such tick")]
-    made = ticks.tick_of
-    monkeypatch.setattr(ticks, "tick_of", lambda tick: made(tick) if not broken else fails(broken.pop()))
+def test_what_nobody_foresaw_of_one_shards_tick_is_told_and_the_others_tick_on(
+    settings, tmp_path, monkeypatch
+):
+    whole, made = threading.Event(), ticks.tick_of
+    broken: list = []
 
-    def fails(error):
-        raise error
+    def tick_of(tick):
+        if tick.epoch in broken and not whole.is_set():
+            raise TypeError("no such tick")
+        return made(tick)
+
+    monkeypatch.setattr(ticks, "tick_of", tick_of)
 
     async def scene():
         async with working(settings, tmp_path) as it:
-            await until(lambda: it.parts.health.problems.get("ticks") == "ticks: no such tick")
-            await until(lambda: caught_up(it), what="ticks")
+            await until(lambda: caught_up(it))
+            held = it.owner.held
+            held[0]._epoch += 1  # so that it is known from the others'
+            broken.append(held[0].epoch)
+            said = "shard 0: no tick is taken, so nothing is judged there (TypeError); see the log"
+            await until(lambda: it.parts.health.problems.get("ticks", "").endswith(said))
+            before = {p: held[p].arrival_ms for p in (1, 2)}
+            await until(
+                lambda: all(held[p].arrival_ms > ms + 3_000 for p, ms in before.items()), what="ticks"
+            )
+            whole.set()
+            await until(lambda: "ticks" not in it.parts.health.problems, what="well again")
 
     asyncio.run(scene())
+
+
+def test_a_worker_is_watched_before_its_group_meets(settings, tmp_path, monkeypatch):
+    """Or one whose group never meets would be ended by nobody."""
+    began = []
+
+    async def start(_app):
+        began.append("group")
+        raise RuntimeError("enough")
+
+    watch = Watchdog.start
+    monkeypatch.setattr(Watchdog, "start", lambda it: (began.append("watchdog"), watch(it)))
+    monkeypatch.setattr(faust.App, "start", start)
+
+    async def scene():
+        with pytest.raises(RuntimeError, match="enough"):
+            async with working(settings, tmp_path):
+                pass
+
+    asyncio.run(scene())
+    assert began == ["watchdog", "group"]
 
 
 def test_a_worker_whose_fetches_ended_ends_for_its_supervisor(settings, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.errors import Fenced, StoreBusy, StoreFull
+from alerting.errors import Fenced, StoreBusy, StoreError, StoreFull
 from monitor.runtime import limits
 from monitor.runtime.cluster.answers import PART, answered
 
@@ -63,7 +63,7 @@ class LeadingDesk:
     async def release(self) -> None:
         """Let go of the lead, so that the next desk need not wait for the lease to run out."""
         if self.leads:
-            with suppress(StoreBusy, StoreFull):
+            with suppress(StoreError):
                 await self._thread.run(self._store.lead_desk, self._owner, 0, 0)
 
     async def look(self, *wake: Callable[[], None]) -> None:

@@ -45,7 +45,7 @@ class Ticks:
         self._told: dict[HeldShard, dict[str, int]] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._failing: set[HeldShard] = set()  # whose last tick could not be written
-        self._ended: BaseException | None = None  # what only another producer may mend
+        self._ended: KafkaError | None = None  # what the producer's own task ended with
 
     async def run(self) -> None:
         """Tick at each whole second, for ever."""
@@ -54,6 +54,7 @@ class Ticks:
             **options, acks="all", enable_idempotence=False, request_timeout_ms=limits.TICK_TIMEOUT_MS
         )
         await producer.start()
+        self._ended = None
         clock = self._parts.clock
         try:
             while True:
@@ -63,7 +64,6 @@ class Ticks:
                 if self._ended is not None:
                     raise self._ended
         finally:
-            self._ended = None
             for task in self._sending:
                 task.cancel()
             await producer.stop()
@@ -85,32 +85,38 @@ class Ticks:
     def _sent(self, held: HeldShard, task: asyncio.Task[None]) -> None:
         held.ticking = False
         self._sending.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._ended = error  # which nobody foresaw: told, and begun anew
 
     async def _send(self, producer: AIOKafkaProducer, held: HeldShard, heard: Mapping[str, int]) -> None:
         told = self._told.setdefault(held, {})
         changed = {source: ms for source, ms in heard.items() if told.get(source) != ms}
-        plan = self._parts.plans.due(held.state)
-        value, headers = tick_of(Tick(self._parts.worker, held.epoch, changed, plan))
         try:
+            plan = self._parts.plans.due(held.state)
+            value, headers = tick_of(Tick(self._parts.worker, held.epoch, changed, plan))
             written = await producer.send_and_wait(
                 self._parts.topic, value, partition=held.partition, headers=headers
             )
-        except KafkaError as error:  # without a clock nothing is judged: said, and tried again each second
-            self._failing.add(held)
-            shards = ", ".join(map(str, sorted({one.partition for one in self._failing})))
-            where, why = ", ".join(self._link.brokers), type(error).__name__
-            what = f"shard {shards}: no tick is taken, so nothing is judged there"
-            zh = f"分片 {shards}：写不进 tick，因此该处不作判断"
-            said = f"kafka: {where}: {what} ({why}); {MEND}", f"kafka：{where}：{zh}（{why}）；{MEND_ZH}"
-            self._parts.health.failed("ticks", *said)
+        except KafkaError as error:
+            self._say_failing(held, error, MEND, MEND_ZH)
             if type(error) is KafkaError:  # of no kind: this producer writes nothing any more
                 self._ended = error
+        except Exception as error:  # noqa: BLE001 - whatever it is of one shard, the others go on
+            self._say_failing(held, error, "see the log", "见日志", unforeseen=error)
         else:
             self._well(held)
             held.tick_offset = written.offset
             told.update(changed)
+
+    def _say_failing(
+        self, held: HeldShard, error: Exception, mend: str, mend_zh: str, unforeseen: Exception | None = None
+    ) -> None:
+        """Without a clock nothing is judged: said, and tried again each second."""
+        self._failing.add(held)
+        shards = ", ".join(map(str, sorted({one.partition for one in self._failing})))
+        where, why = ", ".join(self._link.brokers), type(error).__name__
+        what = f"shard {shards}: no tick is taken, so nothing is judged there"
+        zh = f"分片 {shards}：写不进 tick，因此该处不作判断"
+        said = f"kafka: {where}: {what} ({why}); {mend}", f"kafka：{where}：{zh}（{why}）；{mend_zh}"
+        self._parts.health.failed("ticks", *said, error=unforeseen)
 
     def _well(self, held: HeldShard) -> None:
         """A shard's tick is written, or it needs none of us any more."""
