@@ -160,14 +160,11 @@ def _narrowed(rows: list[tuple[str, ...]]) -> tuple[tuple[str, ...], list[tuple[
 
 def _cells(wait: Written) -> tuple[str, ...]:
     waited = "" if wait["wait_ms"] is None else f"{wait['wait_ms'] // 1000}.{wait['wait_ms'] % 1000 // 100} s"
-    asked, answered = wait["asked"], wait["answered"] or ""
-    if wait["by"] and not answered:  # of an agent, and not taken: nobody asked
-        asked, answered = answered, asked
     return (
         wait["customer"],
         wait["conversation"],
-        asked[11:19],
-        answered[11:19],
+        (wait["asked"] or "")[11:19],
+        (wait["answered"] or "")[11:19],
         waited,
         wait["by"],
         wait["holder"],

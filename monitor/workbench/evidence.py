@@ -188,7 +188,7 @@ def _written(found: Explained, time_of: Callable[[int], str], show: Show) -> Wri
             **msgspec.structs.asdict(one),
             "conversation": show(one.conversation) if one.conversation else "",
             "customer": show(one.customer) if one.customer else "",
-            "asked": time_of(one.ask_ms),
+            "asked": None if one.ask_ms is None else time_of(one.ask_ms),
             "answered": None if one.answer_ms is None else time_of(one.answer_ms),
         }
 

@@ -15,8 +15,8 @@ from monitor.engine.keys import key_of
 from monitor.engine.messages import MessageTally
 from monitor.engine.orders import FORMING
 from monitor.engine.rounds import GOOD, LATE, NONE, OPEN, UNASSIGNED
+from monitor.engine.tracks import ANSWERERS
 from monitor.engine.units import UnitTally
-from monitor.workbench.witness import DUPLICATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +35,14 @@ ROBOT = "served by the robot alone"
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """One wait of a customer, or what would have been one. Times are epoch milliseconds."""
+    """One wait of a customer, or what would have been one or have ended it. Times are epoch milliseconds."""
 
     conversation: str
     customer: str
-    ask_ms: int
+    ask_ms: int | None  # of an order's or a conversation's event its time; None: an answer that was not taken
     answer_ms: int | None = None
     wait_ms: int | None = None  # from ask to answer, or to the clock
-    by: str = ""  # the agent who answered
+    by: str = ""  # the agent who answered; where what was not taken names none: agent, assist or bot
     holder: str = ""  # who held the conversation at the deadline, where it was missed
     state: str = ""  # good, late, open; empty where it does not count
     why: str = ""
@@ -242,7 +242,7 @@ def _not_counted(witness: Witness, day: Day, track: Track) -> list[Wait]:
         for event, why in witness.left_out
         if event.type in ("message", "conversation") and _on(day, event)
     ]
-    return sorted(found, key=lambda wait: (wait.ask_ms, wait.conversation))
+    return sorted(found, key=lambda wait: (wait.ask_ms or wait.answer_ms, wait.conversation))
 
 
 def _why_not(
@@ -269,13 +269,12 @@ def _left(event: Event, why: str) -> Wait:
 
 
 def _refused(event: Event, why: str) -> Wait:
-    """What was not taken: of somebody else than the customer it says whose it is, for it asks nothing."""
+    """What was not taken: it would have asked or, of agent, assist and bot, have answered."""
     left = _left(event, why)
-    if event.actor == "customer":
+    if event.type != "message" or event.actor not in ANSWERERS:
         return left
-    who = event.actor or event.action
-    said = why if why == DUPLICATE else f"{who}: {why}"
-    return msgspec.structs.replace(left, by=event.agent_id or who, why=said)
+    by = event.agent_id or event.actor
+    return msgspec.structs.replace(left, ask_ms=None, answer_ms=left.ask_ms, by=by)
 
 
 def _on(day: Day, event: Event) -> bool:

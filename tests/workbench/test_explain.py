@@ -102,14 +102,27 @@ def test_what_came_again_is_counted_beside_the_list(tmp_path):
     assert f"not in the list: {repeats}; --format json has each\n" in table.stderr
 
 
-def test_what_came_too_late_is_listed(tmp_path):
+@pytest.mark.parametrize("actor", ["agent", "assist", "bot"])
+def test_what_came_too_late_is_listed(tmp_path, actor):
     ask = message("10:00:00", **PDD) | {"received_at": at("10:00:00")}
     more = message("10:30:00", **PDD) | {"received_at": at("10:30:00")}
-    late = message("10:02:00", "agent", **PDD) | {"received_at": at("12:00:00")}
+    late = message("10:02:00", actor, **PDD) | {"received_at": at("12:00:00")}
     found = explained(tmp_path, [ask, more, late], *SHOP)
     assert found["figure"] == {"asked": 1, "late": 1, "open": 0}
-    why = "agent: came too late: what follows it was folded for good"
-    assert whys(found["left_out"]) == [("10:02:00", why)]
+    (refused,) = found["left_out"]
+    assert (refused["ask_ms"], refused["asked"], refused["by"]) == (None, None, actor)
+    assert refused["answered"][11:19] == "10:02:00"
+    assert refused["why"] == "came too late: what follows it was folded for good"
+
+
+def test_what_came_too_late_of_a_conversation_answers_nothing(tmp_path):
+    ask = message("10:00:00", **PDD) | {"received_at": at("10:00:00")}
+    more = message("10:30:00", **PDD) | {"received_at": at("10:30:00")}
+    late = {key: ask[key] for key in ("platform", "shop_id", "conversation_id")}
+    late |= {"type": "conversation", "action": "closed", "id": "late"}
+    late |= {"at": at("10:02:00"), "received_at": at("12:00:00")}
+    (refused,) = explained(tmp_path, [ask, more, late], *SHOP)["left_out"]
+    assert (refused["asked"][11:19], refused["answered"], refused["by"]) == ("10:02:00", None, "")
 
 
 def test_the_table_fits_a_terminal_and_shows_no_agents_message_as_a_question(tmp_path):
