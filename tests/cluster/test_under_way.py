@@ -16,6 +16,7 @@ from monitor.errors import MonitorError
 from monitor.runtime import limits
 from monitor.runtime.cluster import ticks
 from monitor.runtime.cluster.link import link_of
+from monitor.runtime.cluster.topic_watch import UNFIT
 from monitor.runtime.cluster.topics import see
 from monitor.runtime.watchdog import Watchdog
 from monitor.store.sqlite import SqliteStore
@@ -200,9 +201,10 @@ def test_partitions_that_were_added_are_told(settings, tmp_path):
     [
         ({"message.timestamp.type": "CreateTime"}, "records carry their senders' time"),
         ({"cleanup.policy": "compact"}, "compacted"),
+        ({"min.insync.replicas": "2"}, "and is on 1: so it takes none"),
     ],
 )
-def test_a_topic_that_is_configured_to_give_wrong_figures_is_told_until_it_is_mended(
+def test_a_topic_that_is_configured_to_give_wrong_figures_or_none_is_told_until_it_is_mended(
     settings, tmp_path, config, says
 ):
     """A worker would not start on it; those that run fold what it gives."""
@@ -220,12 +222,12 @@ def test_a_topic_that_is_configured_to_give_wrong_figures_is_told_until_it_is_me
             configure(**config)
             await until(unfit, what="that it is seen")
             await it._topic_watch.look()
-            (said,) = it.parts.health.problems.values()
-            assert says in said
-            assert "`slawatch topics create` sets it" in said
+            (said,) = [one for one in it.parts.health.told if says in one.en]
+            assert "`slawatch topics create` sets it" in said.en
+            assert said.zh == f"主题的配置不可用：{said.en}"
             make_topic(settings)
             await until(lambda: not unfit(), what="that it is mended")
             await it._topic_watch.look()
-            assert it.parts.health.problems == {}
+            assert UNFIT not in it.parts.health.problems
 
     asyncio.run(scene())

@@ -106,7 +106,7 @@ class TopicWatch:
         part.health.well(PART)
         self._owner.barred = False
         if seen.unfit:  # shards are kept: what they know is stored, and may be in the topic no longer
-            part.health.failed(UNFIT, seen.unfit, f"主题的配置会使数字出错：{seen.unfit}")
+            part.health.failed(UNFIT, seen.unfit, f"主题的配置不可用：{seen.unfit}")
         else:
             part.health.well(UNFIT)
         part.health.notices.pop(PARTITIONS, None)

@@ -33,7 +33,7 @@ STABLE = "Stable"  # a group in which every member has its partitions
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, and the mend; ``fatal``: workers would compute wrong figures, so they do not start."""
+    """What is wrong, and the mend; ``fatal``: figures would be wrong or none, so workers do not start."""
 
     what: str
     mend: str
@@ -48,7 +48,7 @@ class Seen(NamedTuple):
     """The topic as it is: Kafka's own id of it, which one made anew does not have (empty: there is none).
 
     ``unassigned`` are the partitions that no member of the group has, while it is settled; ``wrong`` is what
-    is wrong with their number, ``unfit`` what of its configuration makes figures wrong.
+    is wrong with their number, ``unfit`` what of its configuration no worker would start on.
     """
 
     identity: str
@@ -160,7 +160,7 @@ def _of_number(topic: Mapping[str, Any], settings: KafkaSettings) -> str:
 
 
 def require_usable(link: Link, settings: KafkaSettings) -> None:
-    """Refuse to start a worker on a topic that would give wrong figures.
+    """Refuse to start a worker on a topic that would give wrong figures, or none.
 
     Raises:
         MonitorError: With everything that is wrong, one line each.
