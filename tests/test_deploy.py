@@ -145,13 +145,6 @@ def test_one_service_builds_the_image_and_the_others_take_it():
     assert all("topics" in one["depends_on"] for name, one in ours.items() if name != "topics")
 
 
-def test_a_worker_that_is_made_anew_has_the_host_name_it_had():
-    """Kafka gives the instance what it had, with its address, and Faust takes that for no other host."""
-    services = compose()["services"]
-    for name in ("worker-1", "worker-2"):
-        assert services[name]["hostname"] == services[name]["environment"]["SLAWATCH_KAFKA__INSTANCE"]
-
-
 def test_the_health_check_of_a_container_asks_whether_it_lives():
     told, *asked = compose()["services"]["desk"]["healthcheck"]["test"]
     assert told == "CMD"
