@@ -9,7 +9,8 @@ import pytest
 
 from tests.cluster.inside import make_topic, settings_of
 
-# Half a minute and more each of real processes; the same in one process, in seconds, is in test_disasters.py.
+# Half a minute and more each of real processes. What is lost, and state of another format, is also in
+# test_disasters.py, in one process and seconds; brokers killed and a standby that takes over are here alone.
 DISASTERS = ["test_brokers_killed.py", "test_lost.py", "test_taken_over.py", "test_upgrade.py"]
 collect_ignore = [] if os.environ.get("TEST_DISASTERS") == "1" else DISASTERS
 
