@@ -89,7 +89,7 @@ def run_topic(ctx: click.Context, shard: Shard, span: Span, at_ms: int | None) -
 
     configured, found = load_configuration(ctx), Replayed(shard)
     kafka = configured.settings.kafka
-    topic = Topic(link_of(kafka, configured.base), kafka.topic, span, found.refuse_record)
+    topic = Topic(link_of(kafka, configured.base), kafka.topic, span, found.refuse_record, chosen=True)
     with few_collections():
         replay_log(found, topic.records(), at_ms)
     _say_dead(found, note)

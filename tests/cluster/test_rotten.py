@@ -184,7 +184,8 @@ def test_a_replay_names_the_record_and_the_page_and_reads_what_is_before_it(
     whole = batches(own_kafka.log_of(topic.topic, 0))[-1][1]
 
     def replayed(*span):
-        return [*tools.Topic(link_of(topic, tmp_path), topic.topic, tools.Span(*span), pytest.fail).records()]
+        link, asked = link_of(topic, tmp_path), tools.Span(*span)
+        return [*tools.Topic(link, topic.topic, asked, pytest.fail, chosen=True).records()]
 
     def refused(*span):
         with pytest.raises(MonitorError) as raised:
@@ -200,6 +201,13 @@ def test_a_replay_names_the_record_and_the_page_and_reads_what_is_before_it(
         assert why in str(error)
         assert f"`--partition {partition} --offsets :{place}`" in error.mend
         assert len(replayed(partition, None, None, None, place)) == place
+        with pytest.raises(MonitorError) as raised:
+            list(
+                tools.Topic(
+                    link_of(topic, tmp_path), topic.topic, tools.Span(partition), pytest.fail
+                ).records()
+            )
+        assert raised.value.mend == f"see {BROKEN}", "a desk's page has no such options"
     refused()
     assert len(replayed(0)) == whole
 
@@ -210,7 +218,8 @@ def test_a_replay_whose_first_record_is_broken_offers_what_is_behind_it(own_kafk
     inner, _ = rot(own_kafka, topic.topic, 1, 2, PAYLOAD)
 
     def replayed(*span):
-        return [*tools.Topic(link_of(topic, tmp_path), topic.topic, tools.Span(*span), pytest.fail).records()]
+        link, asked = link_of(topic, tmp_path), tools.Span(*span)
+        return [*tools.Topic(link, topic.topic, asked, pytest.fail, chosen=True).records()]
 
     assert first == 0
     for asked in (None, inner):

@@ -81,20 +81,25 @@ def test_simulated_traffic_reaches_the_topic_and_is_replayed_as_from_a_file(kafk
     assert sum(sum(figures.values()) for figures in asked(result).values()) > 50
 
 
+@pytest.mark.parametrize(
+    ("chosen", "mend"),
+    [(True, "begin later (`--since`, `--offsets`), or raise kafka.retention"), (False, "ask again")],
+)
 def test_records_that_expire_under_a_reader_are_told_and_what_is_behind_them_is_not_left_out(
-    settings, tmp_path, monkeypatch
+    settings, tmp_path, monkeypatch, chosen, mend
 ):
     """As retention takes the oldest segments while all of a topic is read."""
     monkeypatch.setattr(tools, "POLL_RECORDS", 50)
     inside.send(settings, 0, 20_000, shops=1)
-    topic = tools.Topic(link_of(settings, tmp_path), settings.topic, tools.Span(), pytest.fail)
+    topic = tools.Topic(link_of(settings, tmp_path), settings.topic, tools.Span(), pytest.fail, chosen=chosen)
     records = topic.records()
     next(records)
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
     admin.delete_records({place: end - 1_000 for place, (_, end) in topic._left.items() if end})
     admin.close()
-    with pytest.raises(MonitorError, match=r"record \d+ expired under the reader"):
+    with pytest.raises(MonitorError, match=r"record \d+ expired under the reader") as raised:
         list(records)
+    assert raised.value.mend == mend
 
 
 def test_any_offsets_and_any_times(kafka, folder, topic_name):

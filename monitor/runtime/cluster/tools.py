@@ -94,12 +94,14 @@ class Topic:
         name: Of the topic.
         span: What is read of it, as far as it goes when reading begins.
         refused: Told of what cannot be read, with its partition and offset.
+        chosen: Whether somebody chose the span by options of a command; what helps then names them.
     """
 
     link: Link
     name: str
     span: Span
     refused: Callable[[int, int, Rejected], None]
+    chosen: bool = False
     _waiting: dict[TopicPartition, deque[Record]] = field(default_factory=dict)
     _left: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)  # next offset, end
     _begun: dict[TopicPartition, int] = field(default_factory=dict)  # the first offset that was asked for
@@ -180,9 +182,10 @@ class Topic:
             except CorruptRecordError as error:
                 raise self._stands(place, f"it cannot be read: {error}") from error
             except OffsetOutOfRangeError as error:
+                later = "begin later (`--since`, `--offsets`), or raise kafka.retention"
                 raise MonitorError(
                     f"partition {place.partition} of {self.name}: record {first} expired under the reader",
-                    mend="begin later (`--since`, `--offsets`), or raise kafka.retention",
+                    mend=later if self.chosen else "ask again",
                     code="expired",
                 ) from error
         self._require_order(place, fetched, consumer.highwater(place))
@@ -209,12 +212,14 @@ class Topic:
         """What to say where a partition is read no further."""
         first = self._left[place][0]
         here = f"--partition {place.partition} --offsets"
-        if first > self._begun[place]:
-            other = f"`{here} :{first}` reads what is before it"
+        if not self.chosen:
+            other = ""
+        elif first > self._begun[place]:
+            other = f"; `{here} :{first}` reads what is before it"
         else:
-            other = f"nothing is before it; `{here} N:` reads on behind it, N as that page finds it"
+            other = f"; nothing is before it; `{here} N:` reads on behind it, N as that page finds it"
         return MonitorError(
             f"partition {place.partition} of {self.name}, from record {first} on: {why}",
-            mend=f"{mend}see {BROKEN}; {other}",
+            mend=f"{mend}see {BROKEN}{other}",
             code="kafka",
         )
