@@ -49,6 +49,7 @@ class Backlog:
         Raises:
             EntranceClosedError: It may not, and should be sent again.
         """
+        self._let_in()  # who stands in line goes first where it need not wait any more
         if events > limits.SMALL_EVENTS and not self._has_room(events):
             await self._wait(source, events)
         else:
@@ -115,11 +116,11 @@ class Backlog:
         self.events += events
 
     def _let_in(self) -> None:
-        """Let in who is next, one batch of each source after the other, while there is room."""
+        """Let in who is next, one batch of each source by turns, while there is room, or none is needed."""
         while self._lines:
             source, line = next(iter(self._lines.items()))
             turn, events = next(iter(line.items()))
-            if not self._fits(events):
+            if not self._fits(events) and self._paced():
                 return
             self._take(source, turn)
             if line:

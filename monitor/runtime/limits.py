@@ -21,7 +21,8 @@ REFUSED_TOLD_S = 60.0  # that a batch was refused stays so long in what is told
 
 # shard loop
 STEP_EVENTS = 1_000  # events a step folds: about 10 ms of the loop, so that ingest goes on during a backlog …
-STEP_MS_MAX = 100  # … or more, for no longer than this, while others hold the loop for longer
+STEP_MS_MAX = 100  # … or more, for no longer than this, while others hold the loop for longer …
+STEP_EVENTS_MAX = 16 * STEP_EVENTS  # … and no more than these: behind cheap ones, repeats, may come dear ones
 TICK_MS = 1_000  # the shard's clock moves at least so often
 UNJUDGED_TOLD_MS = 5_000  # without a tick for so long, people are told that nothing is judged
 CHECKPOINT_MS = 30_000  # state trails the log by no more than this …

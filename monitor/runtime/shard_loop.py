@@ -50,14 +50,14 @@ def next_step(events: int, taken: int, waited_s: float, held_s: float) -> int:
 
     Args:
         events: How many the last one could take.
-        taken: How many there were.
-        waited_s: How long that one waited for its turn.
+        taken: How many there were, a record without any as one.
+        waited_s: How long that one was read, in a thread that others hold up too, and waited for its turn.
         held_s: How long it held the loop.
     """
     if taken < events or 2 * waited_s < held_s or 1000 * held_s > limits.STEP_MS_MAX:
         return max(events // 2, limits.STEP_EVENTS)
     if waited_s > held_s and 2000 * held_s <= limits.STEP_MS_MAX:
-        return 2 * events
+        return min(2 * events, limits.STEP_EVENTS_MAX)
     return events
 
 
@@ -101,7 +101,7 @@ class ShardLoop(ShardDriver):
             if records:
                 waited_s = time.perf_counter() - began_s
                 await self.fold(records)
-                taken = sum(len(record.events) for record in records)
+                taken = sum(max(1, len(record.events)) for record in records)
                 self._step_events = next_step(self._step_events, taken, waited_s, self._held_s)
             if self.position >= self._journal.last.position:
                 self._health.well(PART)

@@ -72,7 +72,7 @@ class Ingest:
         """Hand a batch over and say what became of it, by index in the body.
 
         Raises:
-            EntranceClosedError: Nothing was taken; nothing is kept of it either, since it comes again.
+            EntranceClosedError: All of it is to be sent again; so nothing is kept of what was refused.
         """
         events, indexes, foreign = _within(decoded, grant)
         for event in events:

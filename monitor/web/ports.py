@@ -22,10 +22,13 @@ Health = Literal["ok", "warn", "crit", "unknown", "partial"]
 
 
 class EntranceClosedError(MonitorError):
-    """Nothing was taken. Too much comes at once (``busy``): 429; the disk is low, it starts or stops: 503."""
+    """All of it is to be sent again. Too much comes at once (``busy``): 429; low disk, starts or stops: 503.
+
+    Parts of a large batch may have been taken: their ids make the repeat harmless.
+    """
 
     def __init__(self, what: str, *, mend: str, code: str = "closed", retry_after_s: int = 5) -> None:
-        """Say why nothing is taken, its mend, and when to try again."""
+        """Say why it is not taken, its mend, and when to try again."""
         super().__init__(what, mend=mend, code=code)
         self.retry_after_s = retry_after_s
 
@@ -90,7 +93,7 @@ class EntrancePort(Protocol):
             arrival_ms: When the request had arrived; the log's own arrival is never less.
 
         Raises:
-            EntranceClosedError: Nothing was taken.
+            EntranceClosedError: All of it is to be sent again, though parts of it may be durable.
         """
         ...
 

@@ -176,6 +176,20 @@ def test_who_waited_for_a_shard_that_failed_meanwhile_is_let_in():
     run(scene())
 
 
+@pytest.mark.parametrize("count", [1, LARGE])
+def test_who_comes_after_the_shard_failed_does_not_overtake_the_line(count):
+    async def scene():
+        fails = False
+        backlog = await full(paced=lambda: not fails)
+        waiting = [await in_line(backlog, source, LARGE) for source in "ab"]
+        fails = True
+        await backlog.enter("c", count)
+        assert (backlog.held, backlog.events) == (0, FULL + 2 * LARGE + count)
+        await asyncio.gather(*waiting)
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("let_in", [False, True])
 def test_a_sender_that_goes_away_leaves_nothing_behind(let_in):
     async def scene():

@@ -11,7 +11,7 @@ import pytest
 from alerting.errors import StoreFull
 from alerting.policy.records import Cursor
 from monitor.engine.events import Event
-from monitor.runtime import limits
+from monitor.runtime import limits, shard_loop
 from monitor.runtime.backlog import Backlog
 from monitor.runtime.clock import ManualClock
 from monitor.runtime.entrance import Entrance
@@ -196,6 +196,28 @@ def test_a_large_batch_becomes_records_that_no_step_is_long_for(tmp_path):
     asyncio.run(scene())
 
 
+def test_a_large_batch_that_was_refused_in_its_middle_is_sent_again_whole(tmp_path):
+    async def scene():
+        async with house(tmp_path) as it:
+            batch = [message(n) for n in range(limits.STEP_EVENTS + 5)]
+            grown = it.journal.on_commit
+
+            def disk_fills(*args):
+                it.journal.disk_low = True
+                grown(*args)
+
+            it.journal.on_commit = disk_fills
+            with pytest.raises(EntranceClosedError, match="free"):
+                await it.entrance.accept("erp", batch, START_MS)
+            it.journal.on_commit, it.journal.disk_low = grown, False
+            again = await it.entrance.accept("erp", batch, START_MS)
+            assert again == Receipt(accepted=5, duplicates=limits.STEP_EVENTS)
+            await it.folded()
+            assert it.entrance.backlog.held == 0
+
+    asyncio.run(scene())
+
+
 def test_a_tick_says_what_changed_and_waits_for_the_one_before(tmp_path):
     async def scene():
         async with house(tmp_path) as it:
@@ -366,9 +388,41 @@ def test_a_store_ahead_of_its_journal_is_refused_with_the_mend(tmp_path):
         (4_000, 4_000, 15, 40, 2_000),
         (1_000, 1_000, 4, 10, 1_000),
         (1_000, 0, 4, 0, 1_000),
+        (
+            limits.STEP_EVENTS_MAX,
+            limits.STEP_EVENTS_MAX,
+            60,
+            10,
+            limits.STEP_EVENTS_MAX,
+        ),  # what comes may be dear
     ],
 )
 def test_a_shard_that_is_behind_gets_half_of_a_loop_that_others_hold(
     events, taken, waited_ms, held_ms, following
 ):
     assert next_step(events, taken, waited_ms / 1000, held_ms / 1000) == following
+
+
+def test_a_tick_counts_in_a_step_as_it_does_where_it_is_read(tmp_path, monkeypatch):
+    steps = []
+
+    def same(events, taken, *_):
+        steps.append((events, taken))
+        return events
+
+    monkeypatch.setattr(limits, "STEP_EVENTS", 4)
+    monkeypatch.setattr(shard_loop, "next_step", same)
+
+    async def scene():
+        async with house(tmp_path) as it:
+            it.task.cancel()
+            await it.entrance.accept("erp", [message(0)], START_MS)
+            await asyncio.wrap_future(it.journal.tick({}))
+            for n in range(1, 6):
+                await it.entrance.accept("erp", [message(n)], START_MS)
+            it.task = asyncio.create_task(keep_running("shard", it.loop.run, it.health))
+            await it.folded()
+            await until(lambda: len(steps) == 2)
+
+    asyncio.run(scene())
+    assert steps == [(4, 4), (4, 3)]
