@@ -83,6 +83,7 @@ PACKLESS_TOLD = 50  # platforms without a pack that are warned of; of further on
 
 # stop
 FINISH_S = 12.0  # the longest a stop waits for a message that is being sent; longer than a provider may take
+LEAVE_S = 8.0  # the longest a stop waits for the group, which may wait for somebody else
 DRAIN_S = 30.0  # the longest a stop waits for the state to be written; what is not is folded again
 
 # cluster

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from logging.handlers import BufferingHandler
+
 import pytest
+from kafka.errors import KafkaTimeoutError
+from structlog.testing import capture_logs
 
 from monitor.configuration import ConfigurationError
-from monitor.runtime.cluster.link import link_of
+from monitor.errors import MonitorError
+from monitor.runtime.cluster.link import Link, link_of, told
 from monitor.settings import load_settings
 
 
@@ -68,3 +74,26 @@ def test_the_environment_may_hold_it(tmp_path, monkeypatch):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, text, says):
     with pytest.raises(ConfigurationError, match=says):
         link_of(settings(tmp_path, text).kafka, tmp_path)
+
+
+def test_who_waits_logs_at_once_why_and_none_of_the_clients_lines_are_there():
+    """The reason of a wrong password is kept also where the broker only hung up at first."""
+    logged = BufferingHandler(100)  # what reaches the log of a process; pytest's own has the rest as well
+    logging.getLogger().addHandler(logged)
+    refused = "[Error 58] SaslAuthenticationFailedError: Authentication failed"
+
+    def waits():
+        with told(Link(("a:1",)), waits=True):
+            for why in ("socket disconnected", refused, "socket disconnected"):
+                line = "Bootstrap connection to bootstrap-0 failed: %s (backoff 0.09 secs)"
+                logging.getLogger("kafka.net.manager").warning(line, why)
+            raise KafkaTimeoutError
+
+    with capture_logs() as lines, pytest.raises(MonitorError) as raised:
+        waits()
+    logging.getLogger().removeHandler(logged)
+    assert [one.getMessage() for one in logged.buffer] == []
+    assert [(one["event"], one["problem"].split(";")[0]) for one in lines] == [
+        ("no broker is reached so far", "kafka: a:1: socket disconnected")
+    ]
+    assert str(raised.value) == f"kafka: a:1: {refused}; see kafka.sasl, user and password"

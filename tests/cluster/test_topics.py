@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import logging
 import warnings
-from logging.handlers import BufferingHandler
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -18,12 +16,10 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
-from kafka.errors import KafkaTimeoutError
-from structlog.testing import capture_logs
 
 from monitor.errors import MonitorError
 from monitor.runtime.cluster import topics
-from monitor.runtime.cluster.link import Link, link_of, told
+from monitor.runtime.cluster.link import link_of
 from monitor.runtime.cluster.topics import check, create, require_usable
 from monitor.settings_cluster import KafkaSettings
 from tests.commands.test_cli import slawatch
@@ -172,26 +168,3 @@ def test_why_no_broker_is_reached_is_in_the_line(kafka, tmp_path, monkeypatch, c
             found = str(error)
         gc.collect()  # kafka-python leaves the sockets behind by which it did not come through
     assert said in f"{found}\n"
-
-
-def test_who_waits_logs_at_once_why_and_none_of_the_clients_lines_are_there():
-    """The reason of a wrong password is kept also where the broker only hung up at first."""
-    logged = BufferingHandler(100)  # what reaches the log of a process; pytest's own has the rest as well
-    logging.getLogger().addHandler(logged)
-    refused = "[Error 58] SaslAuthenticationFailedError: Authentication failed"
-
-    def waits():
-        with told(Link(("a:1",)), waits=True):
-            for why in ("socket disconnected", refused, "socket disconnected"):
-                line = "Bootstrap connection to bootstrap-0 failed: %s (backoff 0.09 secs)"
-                logging.getLogger("kafka.net.manager").warning(line, why)
-            raise KafkaTimeoutError
-
-    with capture_logs() as lines, pytest.raises(MonitorError) as raised:
-        waits()
-    logging.getLogger().removeHandler(logged)
-    assert [one.getMessage() for one in logged.buffer] == []
-    assert [(one["event"], one["problem"].split(";")[0]) for one in lines] == [
-        ("no broker is reached so far", "kafka: a:1: socket disconnected")
-    ]
-    assert str(raised.value) == f"kafka: a:1: {refused}; see kafka.sasl, user and password"

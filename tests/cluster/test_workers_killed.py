@@ -238,6 +238,7 @@ def test_a_worker_that_waits_for_its_group_ends_when_it_is_told_to(kafka, databa
         eventually(sleeper.ready, what="the first one ready")
         sleeper.pause()
         other.start()
+        pass_real_time(3)  # until it has asked the group to take it
         began_s = time.monotonic()
         assert other.stop() == 0
         assert time.monotonic() < began_s + 20

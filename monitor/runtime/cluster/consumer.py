@@ -27,6 +27,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.structs import ConsumerRecord
 from faust.serializers.codecs import Codec
 from faust.transport.drivers import aiokafka as driver
+from mode.threads import WorkerThread
 
 from monitor.errors import MonitorError
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable, in_order
@@ -80,8 +81,18 @@ class Through(Codec):
         return s
 
 
+class Unawaited(WorkerThread):
+    """A thread that the end of the process does not wait for: it may wait for the group itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.daemon = True
+
+
 class CommitThread(driver.AIOKafkaConsumerThread):
     """Faust's thread, which commits only where there is something to commit."""
+
+    Worker = Unawaited
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         if not self.assignment() & offsets.keys():

@@ -115,7 +115,12 @@ class Worker:
             await asyncio.wait_for(self.owner.release(), limits.DRAIN_S)
         except TimeoutError:
             log.warning("state not written in time: it is folded again")
-        await self.app.stop()
+        try:
+            await asyncio.wait_for(self.app.stop(), limits.LEAVE_S)
+        except TimeoutError:
+            log.warning(
+                "group not left in time: it waits for others, and for this one until its session ends"
+            )
         await self._ends.stop()
         for task in self._tasks.values():
             task.cancel()
