@@ -27,9 +27,9 @@ from aiokafka.consumer import fetcher
 from aiokafka.structs import ConsumerRecord
 from faust.serializers.codecs import Codec
 from faust.transport.drivers import aiokafka as driver
-from mode.threads import WorkerThread
 
 from monitor.errors import MonitorError
+from monitor.runtime.cluster.commit_thread import CommitThread
 from monitor.runtime.cluster.unpack import BareRecords, Unreadable, in_order
 
 if TYPE_CHECKING:
@@ -79,26 +79,6 @@ class Through(Codec):
 
     def _dumps(self, s: Any) -> Any:
         return s
-
-
-class Unawaited(WorkerThread):
-    """A thread that the end of the process does not wait for: it may wait for the group itself."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.daemon = True
-
-
-class CommitThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread, which commits only where there is something to commit."""
-
-    Worker = Unawaited
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        if not self.assignment() & offsets.keys():
-            return False
-        done: bool = await super()._commit(offsets)
-        return done
 
 
 class PackedConsumer(driver.Consumer):
