@@ -71,6 +71,7 @@ UNSURE = "lost in the middle of a commit, and it is not known what was written; 
 READ_ONLY = "25006"  # the primary has become a standby
 # What is said of a connection has no code; in another language of the server's it is taken for no answer.
 REFUSED = re.compile("does not exist|authentication failed|pg_hba|permission denied|no password|not allowed")
+TAKEN = re.compile("too many (clients|connections)|connection slots")  # of server, database or user
 
 
 class PostgresDatabase:
@@ -237,6 +238,9 @@ class PostgresDatabase:
             if lost and REFUSED.search(what):
                 mend = "see postgres.url, its user and password, and that the database is there"
                 raise StoreDown(f"{self.where}: does not let us in ({what}); {mend}") from error
+            if lost and TAKEN.search(what):
+                mend = "see who holds them in pg_stat_activity, or raise max_connections"
+                raise StoreDown(f"{self.where}: all connections are taken ({what}); {mend}") from error
             if lost:
                 raise StoreDown(f"{self.where}: no answer ({what}); see that PostgreSQL runs") from error
             if code in FULL:

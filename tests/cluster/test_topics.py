@@ -108,6 +108,9 @@ def test_over_tls_with_a_name_rights_that_lack_are_named(kafka, settings, admin,
     )
     (line,) = found(secured, kafka.authority.parent)
     assert f"user {USER} may not DESCRIBE; kafka-acls --add --allow-principal User:{USER}" in line
+    for look in (topics.see, topics.identity):  # without the right it is not known to be gone
+        with pytest.raises(MonitorError, match="may not DESCRIBE"):
+            look(link_of(secured, kafka.authority.parent), secured)
     grant(admin, ResourceType.TOPIC, topic_name, ACLOperation.READ)
     said = eventually(
         lambda: len(said := found(secured, kafka.authority.parent)) == 3 and said, what="three findings"

@@ -7,6 +7,7 @@ import threading
 import msgspec
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from alerting.errors import Fenced, SchemaOld, SchemaTooNew, StoreBusy, StoreDown, StoreError
 from alerting.policy.records import Changes, Cursor, Tick
@@ -161,6 +162,16 @@ def test_a_server_that_does_not_let_us_in_is_named_without_the_password(address,
         PostgresStore(address.replace(*change), "test")
     assert "not-a-secret" not in str(caught.value)
     assert "wrong" not in str(caught.value)
+
+
+def test_a_server_that_has_no_connection_left_for_us_is_not_called_down(
+    postgres_server, address, monkeypatch
+):
+    monkeypatch.setattr(postgres_database, "DOWN_MS", 100)
+    postgres_server.execute(address, "create role crowd login password 'not-a-secret' connection limit 0")
+    crowded = make_conninfo(address, user="crowd")
+    with pytest.raises(StoreDown, match=r"all connections are taken \(.*role.*\); see who holds .*_activity"):
+        PostgresStore(crowded, "test")
 
 
 def test_an_address_that_is_none_is_refused():

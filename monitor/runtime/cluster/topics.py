@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -103,11 +103,8 @@ def check(link: Link, settings: KafkaSettings, *, waits: bool = False) -> list[F
         if topic["error_code"] == NO_SUCH_TOPIC:
             mend = f"make it with `slawatch topics create`, or let us see it: {_grant(settings, 'Describe')}"
             return [Finding(f"topic {name}: there is none that we may see", mend, fatal=True)]
-        if topic["error_code"] == FORBIDDEN_TOPIC:
-            return [_may_not(settings, "topic", "DESCRIBE")]
-        if topic["error_code"]:
-            mend = "see the broker's log"
-            return [Finding(f"topic {name}: the broker answers {topic['error_code']}", mend, fatal=True)]
+        if hidden := _hidden(topic, settings):
+            return [hidden]
         found = [*_of_partitions(topic, settings), *_of_rights(admin, topic, settings)]
         return [*found, *_of_configuration(admin, topic, settings)]
 
@@ -119,8 +116,8 @@ def identity(link: Link, settings: KafkaSettings) -> str:
         MonitorError: The brokers refuse us, or do not answer.
     """
     with _admin(link) as admin:
-        (topic,) = admin.describe_topics([settings.topic])
-        return "" if topic["error_code"] else str(topic["topic_id"])
+        topic = _described(admin, settings)
+        return str(topic["topic_id"]) if topic else ""
 
 
 def see(link: Link, settings: KafkaSettings) -> Seen:
@@ -130,8 +127,8 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
         MonitorError: The brokers refuse us, or do not answer.
     """
     with _admin(link) as admin:
-        (topic,) = admin.describe_topics([settings.topic])
-        if topic["error_code"]:
+        topic = _described(admin, settings)
+        if topic is None:
             return Seen("", [])
         unfit = "; ".join(str(one) for one in _of_configuration(admin, topic, settings) if one.fatal)
         try:
@@ -146,6 +143,25 @@ def see(link: Link, settings: KafkaSettings) -> Seen:
             if given["topic"] == settings.topic:
                 unassigned.difference_update(given["partitions"])
     return Seen(str(topic["topic_id"]), sorted(unassigned), _of_number(topic, settings), unfit)
+
+
+def _described(admin: KafkaAdminClient, settings: KafkaSettings) -> Mapping[str, Any] | None:
+    """The topic as the brokers describe it; None: there is none, which is more than that they do not say."""
+    (topic,) = admin.describe_topics([settings.topic])
+    if topic["error_code"] == NO_SUCH_TOPIC:
+        return None
+    if hidden := _hidden(topic, settings):
+        raise MonitorError(hidden.what, mend=hidden.mend, code="topic")
+    return cast("Mapping[str, Any]", topic)
+
+
+def _hidden(topic: Mapping[str, Any], settings: KafkaSettings) -> Finding | None:
+    """Why a topic is not described, though there may be one."""
+    code = topic["error_code"]
+    if code == FORBIDDEN_TOPIC:
+        return _may_not(settings, "topic", "DESCRIBE")
+    what = f"topic {settings.topic}: the broker answers {code}"
+    return Finding(what, "see the broker's log", fatal=True) if code else None
 
 
 def _of_number(topic: Mapping[str, Any], settings: KafkaSettings) -> str:
