@@ -106,7 +106,7 @@ class _Failures(logging.Handler):
         say: Told the first reason, as it is heard.
     """
 
-    MARK, TELLING = "Bootstrap connection to ", "Authentication"
+    MARK, TELLING = "Bootstrap connection to ", ("Authentication", "Invalid frame")
 
     def __init__(self, say: Callable[[str], object]) -> None:
         super().__init__(logging.WARNING)
@@ -115,7 +115,7 @@ class _Failures(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the reason of the first one: the last may have had no time left.
 
-        One who is refused is mostly hung up on, and told why at times.
+        One who is refused is mostly hung up on, and told why at times: by a listener with TLS in TLS.
         """
         what = record.getMessage()
         if not what.startswith(self.MARK):
@@ -124,7 +124,7 @@ class _Failures(logging.Handler):
         if not self.why:
             self.why = why
             self._say(why)
-        elif self.TELLING in why:
+        elif any(one in why for one in self.TELLING):
             self.why = why
 
 
@@ -134,6 +134,7 @@ MENDS = (
     ("CERTIFICATE", "see kafka.ca_file, and that kafka.brokers has the names that are in the certificate"),
     ("Handshake", "see kafka.tls, and that these are listeners with TLS"),
     ("Authentication", "see kafka.sasl, user and password"),
+    ("Invalid frame", "no listeners of Kafka without TLS: see kafka.tls, and kafka.brokers"),
     ("disconnected", "they hang up: see kafka.tls, sasl, user and password"),
 )
 MEND = "see kafka.brokers, tls, sasl, user and password, and that the brokers run"

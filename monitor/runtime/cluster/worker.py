@@ -102,7 +102,9 @@ class Worker:
         """
         await self.app.wait_until_stopped()
         raise MonitorError(
-            f"the consumer ended: {self.app.crash_reason!r}", mend="see the log", code="consumer"
+            f"the consumer ended: {self.app.crash_reason!r}",
+            mend="see the log, and `slawatch topics check`",
+            code="consumer",
         )
 
     async def stop(self) -> None:
