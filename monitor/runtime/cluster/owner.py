@@ -54,6 +54,7 @@ class Owner:
         self._loading: dict[int, asyncio.Task[None]] = {}
         self._assigned = asyncio.Event()  # cleared while a rebalance is under way
         self._background: set[asyncio.Task[None]] = set()
+        self._saving = asyncio.Lock()  # a slice given up half-way would be passed over by the next one
         self._failed: dict[int, tuple[float, int]] = {}  # partition → pause after its last failure, and where
         self._again_s: dict[int, float] = {}  # partition → not to be taken, or read again, before
         self.unread: set[int] = set()  # held, and read no further
@@ -80,8 +81,10 @@ class Owner:
         self._assigned.set()
         for gone in set(self._loading) - partitions:  # it would be taken from the one whose it is now
             self._loading.pop(gone).cancel()
-        for gone in set(self.held) - partitions:
-            self._drop(self.held[gone])
+        for gone in (self.held.keys() | self._failed.keys()) - partitions:
+            if held := self.held.get(gone):
+                self._drop(held)
+            self._failed.pop(gone, None)  # whoever has it now tells whether it is well
             self._parts.health.well(part_of(gone))
         for partition in sorted(partitions):
             if held := self.held.get(partition):
@@ -131,11 +134,12 @@ class Owner:
             self._fail(held, error)
 
     async def save(self) -> None:
-        """Write state in the background, for ever, shard by shard."""
-        while True:
+        """Write state in the background, shard by shard, until all is released."""
+        while not self.stopping:
             more = False
             for held in list(self.held.values()):
-                more |= await self._guarded(held, held.checkpoint)
+                async with self._saving:
+                    more |= await self._guarded(held, held.checkpoint)
             await asyncio.sleep(limits.SAVE_PAUSE_S if more else limits.SAVE_LOOK_S)
 
     async def tend(self) -> None:
@@ -166,8 +170,9 @@ class Owner:
         for task in self._loading.values():
             task.cancel()
         try:
-            for held in list(self.held.values()):
-                await self._guarded(held, held.save_all)
+            async with self._saving:
+                for held in list(self.held.values()):
+                    await self._guarded(held, held.save_all)
         finally:
             for task in self._background:
                 task.cancel()  # as a step that the store does not take
@@ -200,14 +205,8 @@ class Owner:
     async def _load(self, partition: int) -> None:
         consumer = self._consumer()
         generation, part = consumer.generation, self._parts
-        refusals = Refusals(
-            part.dead_letters,
-            part.store,
-            part.thread,
-            part.on_refusals,
-            shard=partition,
-            told_before=frozenset(),
-        )
+        known = part.dead_letters, part.store, part.thread, part.on_refusals
+        refusals = Refusals(*known, shard=partition, told_before=frozenset())
         held = HeldShard(part, partition, refusals)
         weakref.finalize(held, self._let_go).atexit = False
         try:

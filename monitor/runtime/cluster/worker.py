@@ -110,7 +110,7 @@ class Worker:
     async def stop(self) -> None:
         """Fold no more, write the state of every shard, leave the group."""
         self._watchdog.stop()
-        for name in ("topic", "ticks", "checkpoints", "assignment"):
+        for name in ("topic", "ticks", "assignment"):  # a slice that is being written must not be given up
             if task := self._tasks.pop(name, None):
                 task.cancel()
         try:
