@@ -106,6 +106,7 @@ class DeskLoop:
                 await self._thread.until_stored(
                     partial(self._store.commit_desk, self._epoch, changes, desk.cursor),
                     partial(self._tell_unrecorded, changes.intents),
+                    by=self,
                 )
                 self._on_intents()
             elif self._clock.now_ms() >= tick_ms:

@@ -57,15 +57,19 @@ class StoreThread(WorkerThread):
             raise
 
     async def until_stored(
-        self, write: Callable[[], object], refused: Callable[[], Awaitable[object]] | None = None
+        self,
+        write: Callable[[], object],
+        refused: Callable[[], Awaitable[object]] | None = None,
+        by: object = None,
     ) -> None:
         """Write until it is written: while the disk is full or taken, who waits here goes no further.
 
         Args:
             write: Called in the thread; may be called again after it failed.
             refused: Awaited after each failure, for what must not wait for a disk.
+            by: Who says that the store takes nothing, where it may be cancelled and somebody else take it back.
         """
-        pause_s, this = limits.RESTART_PAUSE_S, object()
+        pause_s, this = limits.RESTART_PAUSE_S, by or object()
         try:
             while not await self._stored(write, this):
                 if refused is not None:

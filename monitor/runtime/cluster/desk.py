@@ -94,6 +94,7 @@ class LeadingDesk:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            self._thread.health.well("store", by=self._loop)  # what it had to store is the leader's now
 
     async def _renewed(self) -> bool:
         now_ms, health = self._clock.now_ms(), self._thread.health
