@@ -75,6 +75,7 @@ class AggregateLoop:
         self._lease: ShardLease | None = None
         self._saved_ms = 0
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()  # state is never ahead of what is told with it
         self.shard: AggregateShard | None = None  # None until it is restored, and while another leads
 
     async def run(self) -> None:
@@ -83,7 +84,7 @@ class AggregateLoop:
             self._wake.clear()
             try:
                 if self._leads():
-                    while await self.look():
+                    while await self._looked():
                         pass
                 else:
                     self.shard = None
@@ -103,9 +104,14 @@ class AggregateLoop:
 
     async def save(self) -> None:
         """Write its state, so that what comes after need not be folded again."""
-        if self.shard is not None and self._lease is not None:
-            with suppress(StoreError):  # it is folded again, by whoever leads then
-                await self._save(self.shard)
+        async with self._turn:
+            if self.shard is not None and self._lease is not None:
+                with suppress(StoreError):  # it is folded again, by whoever leads then
+                    await self._save(self.shard)
+
+    async def _looked(self) -> bool:
+        async with self._turn:
+            return await self.look()
 
     async def look(self) -> bool:
         """Judge the cuts that are ready; whether there may be more."""

@@ -67,7 +67,7 @@ class StoreThread(WorkerThread):
         Args:
             write: Called in the thread; may be called again after it failed.
             refused: Awaited after each failure, for what must not wait for a disk.
-            by: Who says that the store takes nothing, where it may be cancelled and somebody else take it back.
+            by: Who says that the store takes nothing, where another one is to say that it is well again.
         """
         pause_s, this = limits.RESTART_PAUSE_S, by or object()
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
+from alerting.errors import StoreBusy
 from alerting.policy.records import Cursor
 from monitor.aggregate.shard import AGGREGATE_SHARD, AggregateShard, Cut
 from monitor.aggregate.sums import Part, Sums, encode_part
@@ -18,6 +20,7 @@ from monitor.store.sqlite import SqliteStore
 from rules.load import load_packs
 from rules.pack import Text
 from rules.rule import Compare, Level, Rule, RuleSet
+from tests.waiting import PATIENCE_S, until
 
 T0 = 1_795_000_000_000
 THREE = Level(Compare("late", ">=", (3, 1), ">= 3"))
@@ -98,6 +101,46 @@ def test_who_judges_first_goes_by_the_plan_of_the_first_cut_and_not_by_the_one_i
             await it.publish(0, plan, 2, plan)
             await it.publish(1, plan, 2, plan)
         assert await it.judged() == [(0, "ok", "firing")]
+        await it.end()
+
+    asyncio.run(scene())
+
+
+def test_what_is_saved_as_it_stops_is_not_ahead_of_what_it_told(tmp_path):
+    """Its step was refused and its state was not: nobody was ever told."""
+
+    class Refusing(SqliteStore):
+        refuses, gate = False, threading.Event()
+
+        def commit_step(self, shard, *step):
+            if self.refuses and shard == AGGREGATE_SHARD:
+                self.refuses = False
+                assert self.gate.wait(PATIENCE_S)
+                raise StoreBusy("it waits for a lock")
+            return super().commit_step(shard, *step)
+
+    async def scene() -> None:
+        it = Scene()
+        await it.begin(tmp_path, PLAN)
+        await it.thread.run(it.store.close)
+        it.store = await it.thread.run(Refusing, tmp_path / "store.db")
+        loop = AggregateLoop(PlanBook(), it.store, it.thread, ManualClock(T0), (0, 1), lambda: None)
+        await it.publish(0, 0, 0)
+        await it.publish(1, 0, 0)
+        while await loop.look():
+            pass
+        await it.publish(0, 1, 2)
+        await it.publish(1, 1, 1)
+        it.store.refuses = True
+        judging, shard = asyncio.create_task(loop.run()), loop.shard
+        await until(lambda: shard.at_ms == T0 + 5_000)  # judged, and being stored
+        saving = asyncio.create_task(loop.save())
+        await asyncio.sleep(0)
+        it.store.gate.set()
+        await saving
+        judging.cancel()
+        await asyncio.gather(judging, return_exceptions=True)
+        assert await it.judged() == [(1, "ok", "firing")]
         await it.end()
 
     asyncio.run(scene())
