@@ -149,3 +149,21 @@ def test_a_shard_that_failed_and_went_to_another_worker_is_no_problem_of_this_on
         return found
 
     assert asyncio.run(scene()) == {}
+
+
+def test_a_shard_that_is_read_and_waits_for_the_group_keeps_no_group_from_being_ended(tmp_path):
+    """One that never meets again ends the process, which a large state that is being read must not."""
+
+    async def scene():
+        parts = await parts_in(tmp_path)
+        owner = Owner(parts, Consumer, Topic())
+        owner.assigned(frozenset({0}))
+        owner.revoked()
+        await asyncio.sleep(0)
+        assert owner.loads
+        await until(lambda: not owner.loads, within_s=5.0, what="that it is read")
+        owner.assigned(frozenset({0}))
+        await until(lambda: 0 in owner.held)
+        await closed(parts)
+
+    asyncio.run(scene())

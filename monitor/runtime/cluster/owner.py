@@ -52,6 +52,7 @@ class Owner:
         self.stopping = False
         self.barred = False  # the topic is not the store's: nothing is held
         self._loading: dict[int, asyncio.Task[None]] = {}
+        self._reading = 0  # of those; the others wait for the group to meet
         self._assigned = asyncio.Event()  # cleared while a rebalance is under way
         self._background: set[asyncio.Task[None]] = set()
         self._saving = asyncio.Lock()  # a slice given up half-way would be passed over by the next one
@@ -62,7 +63,7 @@ class Owner:
     @property
     def loads(self) -> bool:
         """Whether state is being read; a database that says nothing ends that by itself."""
-        return bool(self._loading)
+        return self._reading > 0
 
     # asked by the consumer
 
@@ -210,7 +211,11 @@ class Owner:
         held = HeldShard(part, partition, refusals)
         weakref.finalize(held, self._let_go).atexit = False
         try:
-            await held.load(self._ends)
+            self._reading += 1
+            try:
+                await held.load(self._ends)
+            finally:
+                self._reading -= 1
             await self._assigned.wait()  # what a rebalance leaves with us need not be read again
             ours = partition in self.assignment
             if ours and (consumer.generation == generation or await held.still_ours()):
