@@ -40,7 +40,8 @@ class SystemClock:
     async def wait(self, event: asyncio.Event, until_ms: int) -> None:
         """Wait for ``event``, but no longer than until then."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), max(0, until_ms - self.now_ms()) / 1000)
+            async with asyncio.timeout(max(0, until_ms - self.now_ms()) / 1000):
+                await event.wait()
 
 
 class ManualClock:
