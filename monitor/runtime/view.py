@@ -139,7 +139,8 @@ class View:
             await asyncio.sleep(1.0)
             if self._shops:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), limits.VIEW_AGE_S)
+                    async with asyncio.timeout(limits.VIEW_AGE_S):
+                        await self._asked.wait()
                 self._asked.clear()
 
     async def refresh(self) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from aiokafka.errors import LeaderNotAvailableError
 
+from alerting.errors import StoreDown
 from monitor.runtime.cluster.ticks import Ticks
 from monitor.runtime.health import Health
 
@@ -51,6 +52,31 @@ def test_only_the_shards_without_a_tick_are_said_and_none_that_went_to_others():
         assert "ticks" in health.problems, "one is still ours"
         shards[2].dropped = True
         await ticks._tick(None)
+        assert health.problems == {}
+
+    asyncio.run(scene())
+
+
+def test_a_worker_without_a_shard_has_no_trouble_with_the_database(tmp_path):
+    """Its last one went to another while the database was down: it was not ready for ever."""
+    health, held = Health(), {0: Shard(0)}
+    held[0].state, held[0].ticking, held[0].next = SimpleNamespace(sources={}), False, 1
+
+    class Down:
+        async def run(self, *_):
+            raise StoreDown("nobody listens there")
+
+    plans = SimpleNamespace(due=lambda _: "", look=None)
+    parts = SimpleNamespace(
+        health=health, plans=plans, worker="one", topic="events", thread=Down(), store=None
+    )
+    ticks = Ticks(parts, SimpleNamespace(held=held), SimpleNamespace(brokers=["a:1"]))
+
+    async def scene():
+        await ticks._tick(Leaderless())
+        assert health.problems == {"database": "nobody listens there"}
+        held.pop(0).dropped = True
+        await ticks._tick(Leaderless())
         assert health.problems == {}
 
     asyncio.run(scene())

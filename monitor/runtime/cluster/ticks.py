@@ -72,6 +72,9 @@ class Ticks:
         self._told = {held: told for held, told in self._told.items() if not held.dropped}
         for gone in [held for held in self._failing if held.dropped]:
             self._well(gone)
+        if not self._owner.held:  # then nothing is asked of the store
+            self._parts.health.well("database")
+            self._parts.health.well("plan")
         due = [held for held in self._owner.held.values() if _is_due(held)]
         if not due:
             return
