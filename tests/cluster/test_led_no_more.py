@@ -1,17 +1,19 @@
-"""A desk that leads no more has nothing to store, and so no problem with the store."""
+"""What a desk does not get from the store is its problem for as long as that lasts, and no longer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
-from alerting.errors import StoreFull
+from alerting.errors import StoreDown, StoreFull
 from alerting.policy.records import Tick
 from monitor.runtime import limits
 from monitor.runtime.clock import SystemClock
 from monitor.runtime.cluster.desk import LeadingDesk
+from monitor.runtime.cluster.roll import Roll
 from monitor.runtime.desk_loop import DeskLoop
-from monitor.runtime.health import Health
+from monitor.runtime.health import Health, keep_running
 from monitor.runtime.worker_thread import StoreThread
 from monitor.store.sqlite import SqliteStore
 from tests.cluster.inside import nobody
@@ -66,6 +68,33 @@ def test_a_desk_that_lost_the_lead_while_the_disk_was_full_is_well_once_there_is
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await thread.run(store.close)
+        thread.close()
+        return found
+
+    assert asyncio.run(scene()) == {}
+
+
+def test_a_leading_desk_is_well_as_soon_as_the_database_is_back(monkeypatch):
+    """The roll was unwell for another minute, and was not called meanwhile."""
+    monkeypatch.setattr(limits, "CALL_S", 0.01)
+    called = []
+
+    def metas(_key):
+        called.append(len(called))
+        if len(called) == 2:
+            raise StoreDown("nobody listens there")
+        return {}
+
+    async def scene():
+        health = Health()
+        thread = StoreThread("store", health)
+        loop, store = SimpleNamespace(desk=None), SimpleNamespace(metas=metas)
+        roll = Roll(loop, lambda: True, 1, store, thread, SystemClock())
+        running = asyncio.create_task(keep_running("roll", roll.run, health))
+        await until(lambda: len(called) > 2)
+        found = dict(health.problems)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         thread.close()
         return found
 
