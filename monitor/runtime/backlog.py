@@ -105,12 +105,14 @@ class Backlog:
         except asyncio.CancelledError:  # the sender has gone
             if not turn.done():
                 self._take(source, turn)
+                self._let_in()
             else:
                 self.leave(events)
             raise
         if turn.done():
             return
         self._take(source, turn)
+        self._let_in()  # who stood behind it may have room
         if self._paced():
             raise self._refusal(source, events)
         self.events += events

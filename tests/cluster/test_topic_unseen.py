@@ -1,4 +1,4 @@
-"""A topic that is not shown to a worker is not gone: its shards are kept, and nobody is told to give it up."""
+"""A topic that is not shown to a worker is not gone: its shards are kept, and nobody is told to leave it."""
 
 from __future__ import annotations
 

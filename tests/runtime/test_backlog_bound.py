@@ -399,3 +399,21 @@ def test_a_sender_people_and_metrics_are_told_of_a_refusal(tmp_path, small_limit
         assert (await send(50, 80)).json()["accepted"] == 30
 
     play(tmp_path, scene)
+
+
+def test_who_stood_behind_one_that_is_refused_goes_in_where_there_is_room():
+    """It waited on, and was refused as well, with room for a thousand like it."""
+
+    async def scene():
+        backlog = Backlog(lambda: True)
+        await backlog.enter("a", FULL - LARGE)
+        large = await in_line(backlog, "b", LARGE + 1)
+        asyncio.get_running_loop().ahead_s += limits.HELD_S / 2
+        behind = await in_line(backlog, "c", LARGE)
+        asyncio.get_running_loop().ahead_s += limits.HELD_S / 2
+        with pytest.raises(EntranceClosedError):
+            await large
+        await behind
+        assert (backlog.events, backlog.held) == (FULL, 0)
+
+    run(scene())
