@@ -76,7 +76,11 @@ class Watchdog:
     def _run(self) -> None:
         while not self._stop.wait(1.0):
             now_ms = time.monotonic_ns() // 1_000_000
-            mark, waiting = self._look()
+            try:
+                mark, waiting = self._look()
+            except Exception:  # what is looked at changes meanwhile; whatever it is, this thread looks on
+                log.exception("progress not looked at")
+                mark, waiting = None, False
             blocked = self._loop.stuck(self._beat(), waiting=True, now_ms=now_ms)
             if self._work.stuck(mark, waiting=waiting, now_ms=now_ms) or blocked:
                 log.critical("no progress", loop_blocked=blocked, mark=str(mark))

@@ -212,6 +212,21 @@ def test_a_watchdog_ends_the_process_when_the_loop_no_longer_turns(capfd):
     assert "most recent call first" in capfd.readouterr().err
 
 
+def test_a_watchdog_looks_on_where_a_look_fails():
+    """A rebalance took the partition while it asked how far that is: nobody watched the process any more."""
+    looks = []
+
+    def look():
+        looks.append(len(looks))
+        assert len(looks) > 1, "not assigned any more"
+        return 0, False
+
+    dog = Watchdog(look=look, beat=lambda: 1.0)
+    dog.start()
+    eventually(lambda: len(looks) > 1)
+    dog.stop()
+
+
 async def turns(n=5):
     for _ in range(n):
         await asyncio.sleep(0)
