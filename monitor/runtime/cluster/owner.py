@@ -140,7 +140,7 @@ class Owner:
             more = False
             for held in list(self.held.values()):
                 async with self._saving:
-                    more |= await self._guarded(held, held.checkpoint)
+                    more |= not self.stopping and await self._guarded(held, held.checkpoint)
             await asyncio.sleep(limits.SAVE_PAUSE_S if more else limits.SAVE_LOOK_S)
 
     async def tend(self) -> None:
