@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from alerting.errors import StoreBusy
+from alerting.errors import StoreBusy, StoreFull
 from monitor.runtime import limits
 from monitor.store.database import DESK_FILES
 from rules.pack import Text
@@ -65,7 +65,7 @@ class DeskFiles:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            with suppress(StoreBusy):
+            with suppress(StoreBusy, StoreFull):
                 await self.look()
             await asyncio.sleep(limits.DESK_RENEW_S)
 

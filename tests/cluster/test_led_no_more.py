@@ -6,6 +6,8 @@ import asyncio
 import time
 from types import SimpleNamespace
 
+import pytest
+
 from alerting.errors import StoreDown, StoreFull
 from alerting.policy.records import Tick
 from monitor.runtime import limits
@@ -74,12 +76,24 @@ def test_a_desk_that_lost_the_lead_while_the_disk_was_full_is_well_once_there_is
     assert asyncio.run(scene()) == {}
 
 
-def test_a_leading_desk_is_well_as_soon_as_the_database_is_back(monkeypatch):
-    """The roll was unwell for another minute, and was not called meanwhile."""
+def roll(store, thread):
+    return Roll(SimpleNamespace(desk=None), lambda: True, 1, store, thread, SystemClock()).run
+
+
+def house(store, thread):
+    desk = LeadingDesk(None, store, thread, SystemClock(), "d-1")
+    desk.leads = True
+    return desk.keep_house
+
+
+@pytest.mark.parametrize("part", [roll, house])
+def test_a_leading_desk_is_well_as_soon_as_the_database_is_back(monkeypatch, part):
+    """A part that asks it now and then was unwell for another minute, and asked nothing meanwhile."""
     monkeypatch.setattr(limits, "CALL_S", 0.01)
+    monkeypatch.setattr(limits, "PRUNE_PAUSE_S", 0.01)
     called = []
 
-    def metas(_key):
+    def asked(_):
         called.append(len(called))
         if len(called) == 2:
             raise StoreDown("nobody listens there")
@@ -88,9 +102,8 @@ def test_a_leading_desk_is_well_as_soon_as_the_database_is_back(monkeypatch):
     async def scene():
         health = Health()
         thread = StoreThread("store", health)
-        loop, store = SimpleNamespace(desk=None), SimpleNamespace(metas=metas)
-        roll = Roll(loop, lambda: True, 1, store, thread, SystemClock())
-        running = asyncio.create_task(keep_running("roll", roll.run, health))
+        body = part(SimpleNamespace(metas=asked, prune=asked), thread)
+        running = asyncio.create_task(keep_running("part", body, health))
         await until(lambda: len(called) > 2)
         found = dict(health.problems)
         running.cancel()

@@ -76,7 +76,10 @@ class LeadingDesk:
     async def keep_house(self) -> None:
         """Delete from the store what is past its retention, while this desk leads, for ever."""
         while True:
-            gone = await self._thread.run(self._store.prune, self._clock.now_ms()) if self.leads else 0
+            gone = 0
+            with suppress(StoreBusy, StoreFull):  # the lease says so
+                if self.leads:
+                    gone = await self._thread.run(self._store.prune, self._clock.now_ms())
             await asyncio.sleep(0.1 if gone else limits.PRUNE_PAUSE_S)
 
     async def _lead(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka.errors import KafkaError
 
-from alerting.errors import Fenced, StoreBusy
+from alerting.errors import Fenced, StoreError
 from monitor.runtime import limits
 from monitor.runtime.cluster.held import HeldShard, tell_expired
 from monitor.runtime.cluster.records import BROKEN
@@ -183,7 +183,7 @@ class Owner:
     async def _check(self, held: HeldShard) -> None:
         try:
             ours = await held.still_ours()
-        except StoreBusy:
+        except StoreError:
             return  # the next write finds out
         if not ours and not held.dropped:
             self._drop(held)

@@ -173,7 +173,7 @@ class Roll:
         while True:
             await asyncio.sleep(limits.CALL_S)
             if self._leads():
-                with suppress(StoreBusy, StoreFull):  # who leads says so; the next call finds out
+                with suppress(StoreBusy, StoreFull):  # the lease says so; the next call finds out
                     await self.call()
             else:
                 self._since_ms = 0
