@@ -11,7 +11,7 @@ import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
-from monitor.commands.output import note, progress
+from monitor.commands.output import note, progress, unreached
 from monitor.engine.limits import EARLIEST_MS
 from monitor.limits import LATEST_MS
 from monitor.sources.files import total_bytes
@@ -89,7 +89,8 @@ def run_topic(ctx: click.Context, shard: Shard, span: Span, at_ms: int | None) -
 
     configured, found = load_configuration(ctx), Replayed(shard)
     kafka = configured.settings.kafka
-    topic = Topic(link_of(kafka, configured.base), kafka.topic, span, found.refuse_record, chosen=True)
+    link = link_of(kafka, configured.base)
+    topic = Topic(link, kafka.topic, span, found.refuse_record, chosen=True, says=unreached)
     with few_collections():
         replay_log(found, topic.records(), at_ms)
     _say_dead(found, note)

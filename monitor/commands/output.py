@@ -111,3 +111,8 @@ def _now() -> datetime:
 def note(text: str) -> None:
     """Say something beside the result: on stderr, so that the result can be piped."""
     click.echo(text, err=True)
+
+
+def unreached(problem: str) -> None:
+    """Say why nothing happens yet."""
+    note(f"slawatch: no broker is reached so far: {problem}")

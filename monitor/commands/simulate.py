@@ -16,7 +16,7 @@ import msgspec
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration, poster
-from monitor.commands.output import note, progress
+from monitor.commands.output import note, progress, unreached
 from monitor.commands.traffic import traffic_options
 from monitor.errors import MonitorError
 from monitor.workbench.feed import Fed, feed, write_lines
@@ -193,7 +193,7 @@ def _to_topic(ctx: click.Context, simulation: Simulation, speed: float) -> Fed:
     found = load_configuration(ctx)
     kafka = found.settings.kafka
     with (
-        tools.poster(link_of(kafka, found.base), kafka.topic) as post,
+        tools.poster(link_of(kafka, found.base), kafka.topic, unreached) as post,
         progress("sending", _span_ms(simulation.world)) as advance,
     ):
         return feed(_watched(simulation, advance), post, time, speed=speed)

@@ -8,7 +8,7 @@ import click
 
 from monitor.commands.cluster import needs
 from monitor.commands.context import load_configuration
-from monitor.commands.output import Group, note
+from monitor.commands.output import Group, note, unreached
 
 if TYPE_CHECKING:
     from monitor.runtime.cluster.link import Link
@@ -78,7 +78,7 @@ def _link(ctx: click.Context) -> tuple[Link, KafkaSettings]:
 def _tell(ctx: click.Context, link: Link, settings: KafkaSettings) -> None:
     with needs("kafka"):
         from monitor.runtime.cluster import topics  # noqa: PLC0415 - an extra
-    findings = topics.check(link, settings)
+    findings = topics.check(link, settings, unreached)
     for finding in findings:
         click.echo(str(finding))
     if findings:

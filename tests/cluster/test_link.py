@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from logging.handlers import BufferingHandler
 
 import pytest
@@ -11,7 +13,7 @@ from structlog.testing import capture_logs
 
 from monitor.configuration import ConfigurationError
 from monitor.errors import MonitorError
-from monitor.runtime.cluster.link import Link, link_of, told
+from monitor.runtime.cluster.link import Link, link_of, logged, told
 from monitor.settings import load_settings
 
 
@@ -91,11 +93,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text, says):
 )
 def test_who_waits_logs_at_once_why_and_none_of_the_clients_lines_are_there(telling, mend):
     """A reason that says more is kept also where the broker only hung up at first."""
-    logged = BufferingHandler(100)  # what reaches the log of a process; pytest's own has the rest as well
-    logging.getLogger().addHandler(logged)
+    reached = BufferingHandler(100)  # what reaches the log of a process; pytest's own has the rest as well
+    logging.getLogger().addHandler(reached)
 
     def waits():
-        with told(Link(("a:1",)), waits=True):
+        with told(Link(("a:1",)), logged):
             for why in ("socket disconnected", telling, "socket disconnected"):
                 line = "Bootstrap connection to bootstrap-0 failed: %s (backoff 0.09 secs)"
                 logging.getLogger("kafka.net.manager").warning(line, why)
@@ -103,9 +105,28 @@ def test_who_waits_logs_at_once_why_and_none_of_the_clients_lines_are_there(tell
 
     with capture_logs() as lines, pytest.raises(MonitorError) as raised:
         waits()
-    logging.getLogger().removeHandler(logged)
-    assert [one.getMessage() for one in logged.buffer] == []
+    logging.getLogger().removeHandler(reached)
+    assert [one.getMessage() for one in reached.buffer] == []
     assert [(one["event"], one["problem"].split(";")[0]) for one in lines] == [
         ("no broker is reached so far", "kafka: a:1: socket disconnected")
     ]
     assert str(raised.value).startswith(f"kafka: a:1: {telling}; {mend}")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["replay", "--kafka"], ["simulate", "--kafka"], ["topics", "check"]],
+    ids=lambda words: words[0],
+)
+def test_a_command_says_at_once_why_it_waits(tmp_path, command):
+    """It gave up after a quarter or half of a minute, and had said nothing until then."""
+    (tmp_path / "slawatch.yaml").write_text("kafka: {brokers: '127.0.0.1:1'}\n", "utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", "monitor", *command], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        line = process.stderr.readline()
+        waits = process.poll() is None
+        process.kill()
+    assert waits
+    assert line.startswith("slawatch: no broker is reached so far: kafka: 127.0.0.1:1: ")
+    assert line.endswith("ECONNREFUSED; see that the brokers run, and kafka.brokers\n")

@@ -140,8 +140,13 @@ MENDS = (
 MEND = "see kafka.brokers, tls, sasl, user and password, and that the brokers run"
 
 
+def logged(problem: str) -> None:
+    """Have the log of a daemon say why it waits."""
+    log.warning("no broker is reached so far", problem=problem)
+
+
 @contextmanager
-def told(link: Link, *, waits: bool = False) -> Iterator[None]:
+def told(link: Link, says: Callable[[str], object] | None = None) -> Iterator[None]:
     """Whatever kafka-python raises inside is one line with the mend, and what it logs stays here.
 
     It has six lines for each attempt, many attempts, and gives up after a quarter of a minute. Where the log
@@ -149,7 +154,7 @@ def told(link: Link, *, waits: bool = False) -> Iterator[None]:
 
     Args:
         link: To Kafka.
-        waits: Whether a daemon waits for it, whose log then says at once why.
+        says: Told at once why, and what mends it, while somebody waits.
 
     Raises:
         MonitorError: In its place.
@@ -161,9 +166,8 @@ def told(link: Link, *, waits: bool = False) -> Iterator[None]:
         return f"kafka: {', '.join(link.brokers)}: {why}", mend
 
     def say(why: str) -> None:
-        if waits:
-            what, mend = line(why)
-            log.warning("no broker is reached so far", problem=f"{what}; {mend}")
+        if says is not None:
+            says("; ".join(line(why)))
 
     failures, logger = _Failures(say), logging.getLogger("kafka")
     logger.addHandler(_NOWHERE)  # or what nobody hears would go to standard error

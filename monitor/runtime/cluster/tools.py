@@ -48,9 +48,14 @@ _key = msgspec.json.Decoder(_Key).decode
 
 
 @contextmanager
-def poster(link: Link, topic: str) -> Iterator[Callable[[str, bytes], Answer]]:
-    """What sends NDJSON to a topic, each event keyed by its shop, and returns once the brokers have it."""
-    with told(link):
+def poster(
+    link: Link, topic: str, says: Callable[[str], object] | None = None
+) -> Iterator[Callable[[str, bytes], Answer]]:
+    """What sends NDJSON to a topic, each event keyed by its shop, and returns once the brokers have it.
+
+    Where no broker is reached at first, ``says`` is told why.
+    """
+    with told(link, says):
         producer = KafkaProducer(**link.options(), acks="all", linger_ms=5)
     try:
 
@@ -95,6 +100,7 @@ class Topic:
         span: What is read of it, as far as it goes when reading begins.
         refused: Told of what cannot be read, with its partition and offset.
         chosen: Whether somebody chose the span by options of a command; what helps then names them.
+        says: Told why it takes long until a broker is reached.
     """
 
     link: Link
@@ -102,13 +108,14 @@ class Topic:
     span: Span
     refused: Callable[[int, int, Rejected], None]
     chosen: bool = False
+    says: Callable[[str], object] | None = None
     _waiting: dict[TopicPartition, deque[Record]] = field(default_factory=dict)
     _left: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)  # next offset, end
     _begun: dict[TopicPartition, int] = field(default_factory=dict)  # the first offset that was asked for
 
     def records(self) -> Iterator[Record]:
         """Every record; positions are offsets, which several partitions have in common."""
-        with told(self.link):
+        with told(self.link, self.says):
             options = {**self.link.options(), "enable_auto_commit": False, "group_id": None}
             consumer = KafkaConsumer(**options, auto_offset_reset="none")  # else it passes over what expires
             try:

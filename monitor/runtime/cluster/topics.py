@@ -16,10 +16,10 @@ from kafka.errors import (
 )
 
 from monitor.errors import MonitorError
-from monitor.runtime.cluster.link import told
+from monitor.runtime.cluster.link import logged, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from monitor.runtime.cluster.link import Link
     from monitor.settings_cluster import KafkaSettings
@@ -86,19 +86,19 @@ def wanted_configs(settings: KafkaSettings) -> dict[str, str]:
     }
 
 
-def check(link: Link, settings: KafkaSettings, *, waits: bool = False) -> list[Finding]:
+def check(link: Link, settings: KafkaSettings, says: Callable[[str], object] | None = None) -> list[Finding]:
     """What is wrong with the topic and our rights on it; nothing: it is as it should be.
 
     Args:
         link: To Kafka.
         settings: Of the topic.
-        waits: Whether a daemon waits for the answer.
+        says: Told why the answer takes long.
 
     Raises:
         MonitorError: The brokers refuse us, or do not answer.
     """
     name = settings.topic
-    with _admin(link, waits=waits) as admin:
+    with _admin(link, says) as admin:
         (topic,) = admin.describe_topics([name])
         if topic["error_code"] == NO_SUCH_TOPIC:
             mend = f"make it with `slawatch topics create`, or let us see it: {_grant(settings, 'Describe')}"
@@ -181,7 +181,7 @@ def require_usable(link: Link, settings: KafkaSettings) -> None:
     Raises:
         MonitorError: With everything that is wrong, one line each.
     """
-    fatal = [finding for finding in check(link, settings, waits=True) if finding.fatal]
+    fatal = [finding for finding in check(link, settings, logged) if finding.fatal]
     if fatal:
         raise MonitorError("\n".join(map(str, fatal)), code="topic")
 
@@ -275,9 +275,9 @@ def _grant(settings: KafkaSettings, operation: str, kind: str = "topic") -> str:
 
 
 @contextmanager
-def _admin(link: Link, *, waits: bool = False) -> Iterator[KafkaAdminClient]:
+def _admin(link: Link, says: Callable[[str], object] | None = None) -> Iterator[KafkaAdminClient]:
     """A client for administration; whatever Kafka says is one line with the mend."""
-    with told(link, waits=waits):
+    with told(link, says):
         admin = KafkaAdminClient(
             **link.options(), bootstrap_timeout_ms=ANSWER_MS, request_timeout_ms=ANSWER_MS
         )
