@@ -49,14 +49,22 @@ class Day(Timed):
         self.shop = shop
         self.number = number
         self.spec = spec
-        self.start_ms = zone.midnight(number)
-        self.end_ms = zone.midnight(number + 1)
-        self.settles_ms = self.end_ms - 1 + shop.lateness_ms  # the earliest that a round of it is settled
+        self.lie_between(zone.midnight(number), zone.midnight(number + 1))
         self.tracks = [Track(self, number, track) for number, track in enumerate(spec.tracks)]
         self.keyed = any(isinstance(tally, FirstTally) for track in self.tracks for tally in track.tallies)
         self.waiting: dict[str, int] = {}  # conversation → ask, of the pack's first reply rate
         self.formed = Keys()  # orders first formed on this day
         self.disputed = tuple(Keys() for _ in spec.orders)  # orders with the event of each order rate
+
+    def lie_between(self, start_ms: int, end_ms: int) -> None:
+        """Begin and end then."""
+        self.start_ms, self.end_ms = start_ms, end_ms
+        self.settles_ms = end_ms - 1 + self.shop.lateness_ms  # the earliest that a round of it is settled
+
+    def own_bounds(self) -> tuple[int, ...]:
+        """Where it begins and ends, if the zone of its shop was changed since it began; else empty."""
+        zone, bounds = self.shop.zone, (self.start_ms, self.end_ms)
+        return () if bounds == (zone.midnight(self.number), zone.midnight(self.number + 1)) else bounds
 
     def of_day(self, at_ms: int) -> int:
         """The local time of day of a moment, in milliseconds."""

@@ -83,6 +83,7 @@ class DayRow(msgspec.Struct, array_like=True):
     waiting: dict[str, int]
     formed: bytes
     disputed: list[bytes]
+    bounds: tuple[int, ...] = ()  # where it begins and ends, if its shop's zone says otherwise by now
 
 
 class LiveRow(msgspec.Struct, array_like=True):

@@ -122,6 +122,7 @@ def _pack_day(day: Day) -> DayRow:
         day.waiting,
         day.formed.rows,
         [keys.rows for keys in day.disputed],
+        day.own_bounds(),
     )
 
 
@@ -166,6 +167,8 @@ def unpack_shop(shop: Shop, now_ms: int) -> bytes:
 
 def _unpack_day(shop: Shop, number: int, row: DayRow, now_ms: int) -> None:
     day = shop.begin(number, shop.packer.spec(bytes(row.spec)))
+    if row.bounds:
+        day.lie_between(*row.bounds)
     for track, packed in zip(day.tracks, row.tallies, strict=True):
         for tally, kept in zip(track.tallies, packed, strict=True):
             _unpack_tally(tally, kept)

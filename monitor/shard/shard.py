@@ -183,13 +183,17 @@ class Shard(Host):
         for _, watch in sorted(called.items()):
             watch.look(now_ms)
 
+    def is_beyond(self, shop: Shop) -> bool:
+        """Whether it was stored beyond the record that is folded, maybe under a plan still to come."""
+        return self.engine.skips.get(shop.key, -1) >= self.position
+
     def _judge(self, now_ms: int, changed: dict[str, Shop]) -> None:
         skips = self.engine.skips
         if self.publisher is not None:
             self.publisher.dirty.update(changed)
         for key in sorted(changed) if len(changed) > 1 else changed:
             shop = changed[key]
-            if skips and skips.get(key, -1) >= self.position:
+            if skips and self.is_beyond(shop):
                 shop.touched()  # it was judged here already; look when its own records begin
                 continue
             self.slumber.look(shop, now_ms)

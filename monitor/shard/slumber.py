@@ -198,13 +198,14 @@ class Slumber:
         """A shop to be read from: where shops lie down again, a copy of one that sleeps without an alert."""
         if not shop.packed:
             return shop
-        if not self.rest_ms:
+        beyond = self._shard.is_beyond(shop)
+        if not self.rest_ms and not beyond:
             shop.wake()
             return shop
         engine = self._shard.engine
         copy = Shop(shop.platform, shop.shop_id, engine.spec, Wheel(), {}, {}, engine.packer, engine.wake)
         lay(copy, shop.packed, shop.packed_rest)
-        if _watch(unpack_shop(copy, engine.judged_ms)).states:
+        if _watch(unpack_shop(copy, engine.judged_ms)).states and not beyond:
             shop.wake()
             return shop
         return copy

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 def turn_to(shard: Shard, name: str, plan: Plan) -> None:
     """Have the shard decide by ``plan``, which the log calls ``name``."""
-    for shop in shard.slumber.every_shop():  # what it was judged by is asked for once more
-        shop.active_ms = shard.now_ms
+    for shop in shard.engine.shops.values():  # what it was judged by is asked for once more
+        if not shard.is_beyond(shop):
+            shop.wake()
+            shop.active_ms = shard.now_ms
     before, after = shard.book, Rulebook(plan)
     shard.book, shard.plan_name = after, name
     shard.publisher = publisher_of(after)
