@@ -18,6 +18,7 @@ from rules.transition import Facts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from monitor.engine.sources import Source
     from monitor.rulebook import Plan
     from monitor.shard.shard import Shard
     from monitor.shard.source_watch import SourceWatch
@@ -92,7 +93,19 @@ def _turn_source(shard: Shard, watch: SourceWatch, before: Rulebook, after: Rule
             subject = {"source": source.name}
             shard.tell(transition(Rule(rule), subject, change, SERVED, Facts(), now_ms))
     watch.rules = after.of_sources()
+    _serve_anew(shard, source)
     promised = after.plan.source(source.name)
     if promised != before.plan.source(source.name):
         source.promised_ms, source.silent_after_ms = promised.promised_ms, promised.silent_after_ms
     watch.look_soon(shard.now_ms)
+
+
+def _serve_anew(shard: Shard, source: Source) -> None:
+    """Have a source in service when its shops are by what counts for them now."""
+    engine, known = shard.engine, list(source.packs)
+    source.packs.clear()
+    for platform, key in known:
+        source.serves(platform, key, engine.spec.of(platform, key))
+    for shop in engine.shops.values():
+        if source.name in shop.sources:
+            source.serves(shop.platform, shop.key, shop.pack)
