@@ -31,7 +31,7 @@ from monitor.runtime.passing import first_time, follow, refuse_real_channels
 from monitor.runtime.plan_book import PlanBook
 from monitor.runtime.published_sums import PublishedSums
 from monitor.runtime.reasons import Reasons, live
-from monitor.runtime.reload import Reload, on_hangup
+from monitor.runtime.reload import Reload, on_hangup, stamps_of
 from monitor.runtime.server import serving, told_to_stop
 from monitor.runtime.shard_figures import ShardFigures
 from monitor.runtime.status import Gauges, SenderMetrics, account_failed, account_well, status_of
@@ -91,6 +91,8 @@ async def run(
     """
     keep_one_heap()
     configure_logging(settings.log.format, settings.log.level)
+    places = files_of_rules(settings, base)
+    read = stamps_of(places)  # what changes while the daemon starts is seen by the first look
     configured = configure(settings, base)
     clock: Clock = SystemClock()
     if clock_file is not None:
@@ -101,7 +103,7 @@ async def run(
         it.running.part("memory", collect_seldom)
         if clock_file is None:  # under a told clock things are late whenever it jumps
             it.running.part(PART, it.auditor.run)
-        it.running.part("rules", partial(it.reload.watch, files_of_rules(settings, base)))
+        it.running.part("rules", partial(it.reload.watch, places, read))
         on_hangup(it.reload)
         if clock_file is not None and isinstance(clock, ManualClock):
             it.running.part("clock", partial(follow, clock_file, clock, it.running.settled))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 NOTICE = "rules"  # what a notice about the files is of
 PART = "rules"  # of a process, that follows what is in force
+Stamps = dict[str, tuple[int, int]]
 OTHER = Text(
     "本机的规则文件与生效的不同；用 `slawatch rules apply` 使其生效",
     "rules: the files here are not those in force; `slawatch rules apply` puts them in force",
@@ -80,8 +81,9 @@ class Reload:
                 zh = f"新规则有误，未采用，原规则继续生效：{first}"
                 zh += f"（另有 {len(more)} 处）" if more else ""
                 what = f"rules not taken, those in force stay: {first}{rest}"
+                if self._health.notices.get(NOTICE) != Text(zh, what):  # the same is tried every second
+                    log.warning("rules not taken", problems=1 + len(more), first=first)
                 self._health.notices[NOTICE] = Text(zh, what)
-                log.warning("rules not taken", problems=1 + len(more), first=first)
                 raise
             self._health.notices.pop(NOTICE, None)
             self._names.take(files.names)
@@ -89,23 +91,31 @@ class Reload:
                 use()
             return Applied(name, name != before, len(files.plan.rules.rules))
 
-    async def try_apply(self) -> None:
-        """The same where nobody waits for the answer: what is wrong is a notice."""
+    async def try_apply(self) -> bool:
+        """The same where nobody waits for the answer: what is wrong is a notice; False: with the store."""
         try:
             await self.apply()
+        except (StoreBusy, StoreFull):
+            return False
         except (RulesError, MonitorError, AlertingError):
-            return
+            return True
+        return True
 
-    async def watch(self, places: Iterable[Path]) -> None:
-        """Apply whenever a file in one of the places has changed and stands still, for ever."""
+    async def watch(self, places: Iterable[Path], applied: Stamps | None = None) -> None:
+        """Apply whenever a file in one of the places has changed and stands still, for ever.
+
+        Args:
+            places: Files, and directories of them.
+            applied: As they were when they were read last; None: as they are now.
+        """
         places = list(places)
-        applied = seen = await asyncio.to_thread(_stamps, places)
+        seen = await asyncio.to_thread(stamps_of, places)
+        applied = seen if applied is None else applied
         while True:
             await asyncio.sleep(limits.RULES_LOOK_S)
-            now = await asyncio.to_thread(_stamps, places)
-            if now == seen and now != applied:  # nobody is writing them any more
+            now = await asyncio.to_thread(stamps_of, places)
+            if now == seen and now != applied and await self.try_apply():  # nobody writes them any more
                 applied = now
-                await self.try_apply()
             seen = now
 
     async def say_other(self, plan: str) -> None:
@@ -134,7 +144,7 @@ class Reload:
 
 def on_hangup(reload: Reload) -> None:
     """Read the rules again at SIGHUP."""
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[bool]]()
 
     def begin() -> None:
         tasks.add(task := loop.create_task(reload.try_apply()))
@@ -143,7 +153,7 @@ def on_hangup(reload: Reload) -> None:
     loop.add_signal_handler(signal.SIGHUP, begin)
 
 
-def _stamps(places: Iterable[Path]) -> dict[str, tuple[int, int]]:
+def stamps_of(places: Iterable[Path]) -> Stamps:
     """When each file was changed last, and its size."""
     found = {}
     for place in places:
