@@ -90,13 +90,17 @@ def _require_stopped(store: ShardStore, now_ms: int) -> None:
 
 
 def _require_folded(link: Link, topic: str, shard: int, lease: ShardLease) -> None:
-    """Refuse while events wait that nobody has folded: those of shops that move would be lost to them."""
+    """Refuse while the state lacks events, or what was told: shops that move lose it, or tell it again."""
+    mend = "start the workers, stop what sends events, wait for /readyz, then stop the workers"
+    if lease.position >= lease.floor:  # a worker was killed
+        what = f"what was told of partition {shard} is not in the stored state"
+        raise MonitorError(what, mend=mend, code="behind")
     records = Topic(link, topic, Span(shard, first=lease.floor), lambda *_: None).records()
     waiting = sum(len(record.events) for record in records)
     if waiting:
         raise MonitorError(
             f"{waiting} events of partition {shard} are not in the stored state",
-            mend="start the workers, stop what sends events, wait for /readyz, then stop the workers",
+            mend=mend,
             code="behind",
         )
 
