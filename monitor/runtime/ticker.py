@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rules.transition import Transition
 
 log = structlog.get_logger(__name__)
+CLOCK = "time"  # what has a problem while the clock is behind the log
 
 
 class Ticker:
@@ -70,20 +71,33 @@ class Ticker:
             written = await asyncio.wrap_future(self._journal.tick(changed))
         except JournalError as error:  # without a clock nothing is judged: said, and tried again each second
             self._health.failed("journal", str(error))
-            await self._tell_unjudged(error)
+            await self._tell_unjudged(str(error))
             return
         self._health.well("journal")
-        self._failing_since_ms = 0
         self._told.update(changed)
+        behind_ms = written.arrival_ms - self._clock.now_ms()
+        if behind_ms > limits.UNJUDGED_TOLD_MS:  # arrivals never go back: the log's time stands
+            await self._tell_unjudged(self._say_behind(behind_ms // 1000))
+        else:
+            self._health.well(CLOCK)
+            self._failing_since_ms = 0
         await self._folded(written.position)
 
-    async def _tell_unjudged(self, error: JournalError) -> None:
+    def _say_behind(self, seconds: int) -> str:
+        what = (
+            f"clock: it is {seconds} s behind the last record, until which nothing is judged; see who set it"
+        )
+        zh = f"时钟：比最后一条记录慢 {seconds} 秒，在此之前不作判断；请查看时钟为何被调整"
+        self._health.failed(CLOCK, what, zh)
+        return what
+
+    async def _tell_unjudged(self, error: str) -> None:
         """Alert, once an outage, that nothing is judged: of this the shard can say nothing (decision 12)."""
         now_ms = self._clock.now_ms()
         self._failing_since_ms = self._failing_since_ms or now_ms
         if now_ms - self._failing_since_ms < limits.UNJUDGED_TOLD_MS:
             return
-        alert = unrecorded_alert(JOURNAL_RULE, "slawatch", "journal", str(error), now_ms)
+        alert = unrecorded_alert(JOURNAL_RULE, "slawatch", "journal", error, now_ms)
         try:
             if await self._tell([alert]):
                 self._failing_since_ms = NEVER_MS
