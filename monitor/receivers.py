@@ -136,8 +136,10 @@ class Receivers:
         while True:
             self._changed.clear()
             await self._clock.wait(self._changed, self._clock.now_ms() + limits.CALENDAR_MS)
-            if not self._changed.is_set():
-                policy = await asyncio.to_thread(self._configured.policy, self._clock.now_ms())
+            if self._changed.is_set():
+                continue
+            policy = await asyncio.to_thread(self._configured.policy, self._clock.now_ms())
+            if not self._changed.is_set():  # else other files took force meanwhile, with tables of their own
                 self._told.sender.use(policy, self._configured.alerting.templates(), self._channels)
                 self._take(policy)
 
