@@ -73,6 +73,7 @@ class Auditor:
         self._call = (worker or InPlace()).run
         self.leads: Callable[[], bool] = lambda: True  # whether it speaks for a desk that leads
         self._late: dict[str, int] = {}  # account → since when we know that what is due there does not leave
+        self._well_told: set[str] = set()  # accounts of which the desk knows that nothing waits too long
         self._cried_ms = 0  # when the operator was last written to directly; 0: not about this
         self._progress, self._moved_ms = -1, clock.now_ms()
         self._language = policy.operator.language
@@ -117,6 +118,7 @@ class Auditor:
     async def _look_at_leader(self, now_ms: int) -> list[str]:
         """Of a desk that only follows: what waits is for the leader to tell, unless nobody folds at all."""
         self._late.clear()
+        self._well_told.clear()
         stuck_ms = await self._stands_still(now_ms)
         found = []
         if stuck_ms >= 2 * limits.DESK_STUCK_MS:  # a leader that is there has told it before
@@ -140,15 +142,17 @@ class Auditor:
         return stood_ms if stood_ms >= limits.DESK_STUCK_MS else 0
 
     async def _pass_on(self, waits: Mapping[str, Waits], now_ms: int) -> None:
-        """Tell the desk of accounts that are late, and of those that are so no more."""
+        """Tell the desk of accounts that are late, and of those that are not, for who led before said so."""
         for account, one in waits.items():
             if account not in self._late:
-                self._late[account] = now_ms
                 detail = self._say_waits(one, now_ms)
                 await self._hear(Health(now_ms, account, ok=False, detail=detail, overdue=True))
-        for account in [account for account in self._late if account not in waits]:
-            del self._late[account]
+                self._late[account] = now_ms
+                self._well_told.discard(account)
+        for account in sorted((self._channels.keys() | self._late.keys()) - waits.keys() - self._well_told):
             await self._hear(Health(now_ms, account, ok=True, overdue=True))
+            self._late.pop(account, None)
+            self._well_told.add(account)
 
     async def _unheard(self, now_ms: int) -> bool:
         """Whether an account is late for long, and nobody was told so by way of the desk."""
@@ -160,10 +164,9 @@ class Auditor:
         return False
 
     async def _cry(self, found: Sequence[str], now_ms: int) -> None:
-        """Write to the operator directly, at most every ``limits.CRY_MS``."""
-        if now_ms - self._cried_ms >= limits.CRY_MS:
+        """Write to the operator directly: until it is taken, then at most every ``limits.CRY_MS``."""
+        if now_ms - self._cried_ms >= limits.CRY_MS and await self._write(found, now_ms):
             self._cried_ms = now_ms
-            await self._write(found, now_ms)
 
     async def _write(self, found: Sequence[str], now_ms: int) -> bool:
         """One message over the first account that takes it: the operator's first, late ones last."""
