@@ -62,3 +62,8 @@ def traces_of(
         reason = f"{intent.kind} to {whom} on {account} {with_others}, delivery {number}: "
         found.append(Trace(intent.alert, now_ms, "send", state, reason + (result.detail or result.kind)))
     return found
+
+
+def expired_traces(intents: Iterable[Intent], reason: str, now_ms: int) -> list[Trace]:
+    """Why alerts were not told: there was nothing worth sending any more."""
+    return [Trace(i.alert, now_ms, "settle", "expired", f"{i.kind}: {reason}") for i in intents]

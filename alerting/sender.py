@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
+from alerting.leasing import leased
 from alerting.line import Line
 from alerting.messages.writer import Writer
-from alerting.outcome import named, state_of, told_after_ms, traces_of
+from alerting.outcome import expired_traces, named, state_of, told_after_ms, traces_of
 from alerting.policy.compose import Draft, Ready, compose
-from alerting.policy.records import OVER, Delivery, Health, Intent, Result, Trace
+from alerting.policy.records import OVER, Delivery, Health, Intent, Result
 from alerting.policy.route import first_intents
-from alerting.policy.settle import settle
+from alerting.policy.settle import sort_out
 from alerting.ports import InPlace, NoMetrics
-from alerting.replay import replay
 from alerting.urgent import tell_urgent
 
 if TYPE_CHECKING:
@@ -148,9 +148,17 @@ class Sender:
             Fenced: Another sender took the account.
         """
         line, now_ms = self.lines[name], self._clock.now_ms()
-        look_again_ms = now_ms + limits.LEASE_MS // 2
         if not await self._lease(line, now_ms):
-            return look_again_ms
+            return now_ms + limits.LEASE_MS // 2
+        try:
+            return await self._send_next(line, now_ms)
+        except StoreFull:
+            due = await self._call(self._store.due, name, now_ms, limits.DUE_MAX)
+            await self._tell_urgent(line, (await self._sorted_out(line, due, now_ms))[0])
+            raise
+
+    async def _send_next(self, line: Line, now_ms: int) -> int:
+        look_again_ms = now_ms + limits.LEASE_MS // 2
         if line.unsaved:
             await line.unsaved()
         open_ms = max(line.rest_until_ms, line.window.next_ms(now_ms, urgent=True))
@@ -159,7 +167,7 @@ class Sender:
         due = await self._due(line, now_ms)
         draft = await self._draft(line, due, now_ms)
         if draft is None:
-            next_ms = await self._call(self._store.next_due_ms, name, now_ms)
+            next_ms = await self._call(self._store.next_due_ms, line.name, now_ms)
             return min(look_again_ms, next_ms or look_again_ms)
         free_ms = line.window.next_ms(now_ms, urgent=draft.urgent)
         if free_ms > now_ms:
@@ -181,24 +189,7 @@ class Sender:
         return sum([await self._tell_urgent(line, items) for line, items in lines])
 
     async def _lease(self, line: Line, now_ms: int) -> bool:
-        if line.held and now_ms < line.renew_ms:
-            return True
-        until_ms = now_ms + limits.LEASE_MS
-        try:
-            ours = await self._call(self._store.lease, line.name, self._owner, now_ms, until_ms)
-        except StoreFull:
-            if not line.held:
-                raise
-            return True  # nobody else can take it either, and what is critical must leave
-        if ours and not line.held:
-            await replay(line, self._store, self._call, now_ms)
-            await self._call(self._store.recover, line.name, now_ms)
-            since_ms = now_ms - line.channel.allowance.window_ms
-            known = await self._call(self._store.account, line.name, since_ms)
-            line.window.restore(known.sent)
-            line.rest_until_ms = known.closed_until_ms
-        line.lease(ours, now_ms + limits.LEASE_MS // 2)
-        return ours
+        return await leased(line, self._store, self._call, self._owner, now_ms)
 
     async def _due(self, line: Line, now_ms: int) -> list[Ready]:
         """What is due and still worth sending; the rest is settled, and the desk told."""
@@ -206,23 +197,19 @@ class Sender:
         return await self._worth_sending(line, due, now_ms)
 
     async def _worth_sending(self, line: Line, queued: Sequence[Queued], now_ms: int) -> list[Ready]:
-        over = sorted({q.intent.incident for q in queued if q.intent.kind in OVER})
-        siblings = await self._call(self._store.siblings, over, line.name) if over else {}
-        ready: list[Ready] = []
-        expired: dict[tuple[str, str], list[Intent]] = {}
-        for q in queued:
-            verdict = settle(q, siblings.get(q.intent.incident, ()), now_ms)
-            if verdict.what == "send":
-                again = q.again or q.intent.id in line.unrecorded
-                ready.append(Ready(q.intent, q.fails, again, verdict.missed, q.tried))
-            elif verdict.what == "expire":
-                expired.setdefault((q.intent.receiver, verdict.reason), []).append(q.intent)
+        ready, expired = await self._sorted_out(line, queued, now_ms)
         for (receiver, reason), intents in expired.items():
             result = Result(now_ms, "expired", line.name, receiver, named(intents), reason)
-            traces = [Trace(i.alert, now_ms, "settle", "expired", f"{i.kind}: {reason}") for i in intents]
-            await self._call(self._store.settle, result, traces)
+            await self._call(self._store.settle, result, expired_traces(intents, reason, now_ms))
             self._on_result()
         return ready
+
+    async def _sorted_out(
+        self, line: Line, queued: Sequence[Queued], now_ms: int
+    ) -> tuple[list[Ready], dict[tuple[str, str], list[Intent]]]:
+        over = sorted({q.intent.incident for q in queued if q.intent.kind in OVER})
+        siblings = await self._call(self._store.siblings, over, line.name) if over else {}
+        return sort_out(queued, siblings, line.unrecorded, now_ms)
 
     async def _draft(self, line: Line, due: list[Ready], now_ms: int) -> Draft | None:
         if not due:
@@ -242,9 +229,6 @@ class Sender:
         delivery = Delivery(line.name, draft.receiver, intents, payload, now_ms, draft.urgent, draft.again)
         try:
             number = await self._call(self._store.begin, delivery, self._owner)
-        except StoreFull:
-            await self._tell_urgent(line, draft.items)
-            raise
         except StoreDown:
             line.lease(False)  # it may be written: taken anew, the account is recovered
             raise

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from alerting import limits
+from alerting.policy.compose import Ready
 from alerting.policy.records import OVER, TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from alerting.policy.records import Intent, Queued, Sibling
 
@@ -21,6 +22,28 @@ class Verdict:
     what: Literal["send", "wait", "expire"]
     reason: str = ""
     missed: bool = False  # an end whose beginning could not be told in time: it stands for both
+
+
+def sort_out(
+    queued: Sequence[Queued],
+    siblings: Mapping[str, Sequence[Sibling]],
+    unrecorded: Collection[str],
+    now_ms: int,
+) -> tuple[list[Ready], dict[tuple[str, str], list[Intent]]]:
+    """What is worth sending, and by receiver and reason what has expired.
+
+    ``siblings`` are by incident; ``unrecorded`` are the ids of what was told while the store was full.
+    """
+    ready: list[Ready] = []
+    expired: dict[tuple[str, str], list[Intent]] = {}
+    for q in queued:
+        verdict = settle(q, siblings.get(q.intent.incident, ()), now_ms)
+        if verdict.what == "send":
+            again = q.again or q.intent.id in unrecorded
+            ready.append(Ready(q.intent, q.fails, again, verdict.missed, q.tried))
+        elif verdict.what == "expire":
+            expired.setdefault((q.intent.receiver, verdict.reason), []).append(q.intent)
+    return ready, expired
 
 
 def settle(queued: Queued, siblings: Sequence[Sibling], now_ms: int) -> Verdict:

@@ -261,7 +261,8 @@ def full(transaction):
 
 def test_a_result_that_cannot_be_written_stops_the_account_until_it_is(tmp_path):
     async def scene(w):
-        w.commit(w.shard(0, severity="crit"), w.shard(0, severity="crit", rule="other"))
+        w.commit(w.shard(0, severity="crit"), w.shard(0, rule="other"))
+        w.now += 30 * SECOND
         finish = w.store.finish
         w.store.finish = lambda *_, **__: (_ for _ in ()).throw(StoreFull("full"))
         for _ in range(3):

@@ -1,0 +1,62 @@
+"""The sender where something fails in the middle of its turn: nothing is left behind and nothing doubled."""
+
+import contextlib
+import re
+
+import pytest
+
+from alerting.errors import StoreFull
+from tests.alerting.worlds import HOUR, SECOND, play
+
+
+def failing(error):
+    """A call of the store that raises."""
+
+    def call(*_, **__):
+        raise error
+
+    return call
+
+
+def full(transaction):
+    """A disk that takes nothing: every transaction fails at its commit."""
+
+    @contextlib.contextmanager
+    def refused():
+        with transaction() as run:
+            yield run
+            raise StoreFull("full")
+
+    return refused
+
+
+async def turns(w, count):
+    for _ in range(count):
+        with pytest.raises(StoreFull):
+            await w.sender.turn("bot")
+        w.now += 5 * SECOND
+
+
+def test_with_the_disk_full_every_critical_alert_that_is_due_leaves(tmp_path):
+    async def scene(w):
+        w.commit(*(w.shard(0, severity="crit", rule=f"r{n}", shop=f"x{n}") for n in range(3)))
+        w.store.begin = failing(StoreFull("full"))
+        await turns(w, 3)
+        assert sorted(re.findall(r"x\d", "".join(w.wecom.texts()))) == ["x0", "x1", "x2"]
+
+    play(tmp_path, scene)
+
+
+def test_with_the_disk_full_an_alert_that_has_expired_keeps_no_other_back(tmp_path):
+    async def scene(w):
+        await w.run_to(0)
+        w.commit(w.shard(0, severity="crit", shop="x1"))
+        w.now += 25 * HOUR
+        w.commit(w.shard(25 * 3600, severity="crit", shop="x2"))
+        w.store._db.transaction = full(w.store._db.transaction)
+        await turns(w, 2)
+        (text,) = w.wecom.texts()
+        assert "x2" in text
+        assert "未记录" in text
+
+    play(tmp_path, scene)
