@@ -260,11 +260,11 @@ class Sender:
                 bad=result.kind == "bad_request",
                 traces=traces_of(line.name, draft, to.said, number, state, result, now_ms),
             )
-            line.unsaved = None
             line.unrecorded.difference_update(intent.id for intent in intents)
             if result.kind == "rate_limited":
                 await self._call(self._store.close_account, line.name, line.rest_until_ms)
             await self._tell_health(line, result, now_ms)
+            line.unsaved = None
             self._on_result()
 
         line.unsaved = save  # until it is written, the account sends nothing more
@@ -274,9 +274,9 @@ class Sender:
         """An account that is broken for good is an alert, told over another; so is its recovery."""
         broken = result.kind in ("bad_credential", "bad_request", "no_recipient")
         if (broken and line.well is not False) or (result.accepted and not line.well):
-            line.well = not broken
             health = Health(now_ms, line.name, not broken, result.detail)
             await self._call(self._store.add_input, health)
+            line.well = not broken
 
     async def _tell_urgent(self, line: Line, items: Sequence[Ready]) -> int:
         return await tell_urgent(line, items, self._writer, self._clock, self._metrics)

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from alerting.errors import StoreFull
-from tests.alerting.worlds import HOUR, SECOND, play
+from alerting.errors import StoreBusy, StoreFull
+from tests.alerting.worlds import HOUR, SECOND, play, policy
 
 
 def failing(error):
@@ -16,6 +16,18 @@ def failing(error):
         raise error
 
     return call
+
+
+def once(error, call):
+    """A call of the store that raises at first."""
+    errors = [error]
+
+    def called(*given, **named):
+        if errors:
+            raise errors.pop()
+        return call(*given, **named)
+
+    return called
 
 
 def full(transaction):
@@ -60,3 +72,16 @@ def test_with_the_disk_full_an_alert_that_has_expired_keeps_no_other_back(tmp_pa
         assert "未记录" in text
 
     play(tmp_path, scene)
+
+
+def test_that_an_account_is_refused_is_told_though_the_store_was_busy_as_it_was_written(tmp_path):
+    async def scene(w):
+        w.wecom.keys = ()
+        w.store.add_input = once(StoreBusy("busy"), w.store.add_input)
+        w.commit(w.shard(0, severity="crit"))
+        with pytest.raises(StoreBusy):
+            await w.sender.turn("bot")
+        await w.run_to(30)
+        assert "【严重】通知通道 bot：通知通道不可用" in w.written[0]
+
+    play(tmp_path, scene, receivers=policy().receivers, self_receiver="both")
