@@ -172,7 +172,7 @@ class Sender:
         free_ms = line.window.next_ms(now_ms, urgent=draft.urgent)
         if free_ms > now_ms:
             return min(free_ms, look_again_ms)
-        await self._send(line, draft, now_ms)
+        await self._send(line, draft)
         return now_ms
 
     async def tell_unrecorded(self, told: Iterable[Transition | Intent]) -> int:
@@ -221,7 +221,8 @@ class Sender:
             draft = compose(due, await self._worth_sending(line, ended, now_ms), crowded=crowded)
         return draft
 
-    async def _send(self, line: Line, draft: Draft, now_ms: int) -> None:
+    async def _send(self, line: Line, draft: Draft) -> None:
+        now_ms = self._clock.now_ms()  # reading may have taken long: the lease is to outlive the call
         rendered, to = self._writer.write(line, draft, now_ms)
         draft = Draft(draft.receiver, rendered.taken)
         intents = tuple(ready.intent for ready in draft.items)

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from alerting.errors import StoreBusy, StoreFull
+from alerting.sender import Sender
+from tests.alerting.people import People
 from tests.alerting.worlds import HOUR, SECOND, play, policy
 
 
@@ -85,3 +87,26 @@ def test_that_an_account_is_refused_is_told_though_the_store_was_busy_as_it_was_
         assert "【严重】通知通道 bot：通知通道不可用" in w.written[0]
 
     play(tmp_path, scene, receivers=policy().receivers, self_receiver="both")
+
+
+def test_a_message_leaves_under_a_lease_that_outlives_it(tmp_path):
+    async def scene(w):
+        bot, due = w.sender.lines["bot"].channel, w.store.due
+        other = Sender(w.store, w.channels(), w.policy, People(), w, owner="two")
+
+        def slowly(*given):
+            w.now += 29 * SECOND
+            return due(*given)
+
+        async def deliver(payload):
+            w.now += 5 * SECOND
+            w.store.due = due
+            await other.turn("bot")
+            return await type(bot).deliver(bot, payload)
+
+        w.commit(w.shard(0, severity="crit"))
+        w.store.due, bot.deliver = slowly, deliver
+        await w.sender.turn("bot")
+        assert len(w.wecom.inbox) == 1
+
+    play(tmp_path, scene)
