@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from alerting import limits
-from alerting.channels.base import Connected
+from alerting.channels.base import Connected, DeliveryResult
 from alerting.policy.throttle import Window
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
-    from alerting.channels.base import Channel, DeliveryResult
+    from alerting.channels.base import Channel
 
 
 @dataclass(slots=True)
@@ -56,6 +56,14 @@ class Line:
         self.held, self.renew_ms = ours, renew_ms
         if isinstance(self.channel, Connected):
             self.channel.hold(ours)
+
+    async def deliver(self, payload: bytes) -> tuple[DeliveryResult, Exception | None]:
+        """Send once. What a channel raises, which it should not, is given back: the message may have left."""
+        try:
+            return await self.channel.deliver(payload), None
+        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an end
+            detail = f"fault of the channel ({type(error).__name__})"
+            return DeliveryResult("ambiguous", detail=detail), error
 
     def rest(self, result: DeliveryResult, delivery: int, now_ms: int) -> None:
         """Take in what an answer says about the account itself."""

@@ -234,8 +234,10 @@ class Sender:
             line.lease(False)  # it may be written: taken anew, the account is recovered
             raise
         line.window.add(now_ms, draft.urgent)
-        result = await line.channel.deliver(payload)
+        result, fault = await line.deliver(payload)
         await self._record(line, draft, to, number, result)
+        if fault:
+            raise fault
 
     async def _record(
         self, line: Line, draft: Draft, to: Address, number: int, result: DeliveryResult

@@ -1,14 +1,18 @@
 """The sender where something fails in the middle of its turn: nothing is left behind and nothing doubled."""
 
+import asyncio
 import contextlib
 import re
 
 import pytest
 
+from alerting.channels.console import Console
 from alerting.errors import StoreBusy, StoreFull
 from alerting.sender import Sender
+from monitor.runtime.clock import ManualClock
 from tests.alerting.people import People
-from tests.alerting.worlds import HOUR, SECOND, play, policy
+from tests.alerting.worlds import HOUR, SECOND, T0, Process, play, policy
+from tests.waiting import PATIENCE_S
 
 
 def failing(error):
@@ -110,3 +114,77 @@ def test_a_message_leaves_under_a_lease_that_outlives_it(tmp_path):
         assert len(w.wecom.inbox) == 1
 
     play(tmp_path, scene)
+
+
+class Gate(Console):
+    """A provider that answers once it is let."""
+
+    def __init__(self):
+        super().__init__(lambda _text: None)
+        self.sent, self.asked, self.answers = [], asyncio.Event(), asyncio.Event()
+
+    async def deliver(self, payload):
+        self.sent.append(payload)
+        self.asked.set()
+        await self.answers.wait()
+        return await super().deliver(payload)
+
+
+class Loop(Process):
+    """A sender's own loop over two providers that answer once they are let."""
+
+    async def __aenter__(self):
+        self.clock, self.ways = ManualClock(T0), {"bot": Gate(), "hook": Gate()}
+        self.errors = []
+        self.open()
+        self.sender = Sender(
+            self.store, self.ways, self.policy, People(), self.clock, owner="one",
+            on_error=lambda account, error: self.errors.append((account, str(error))),
+        )  # fmt: skip
+        self.running = asyncio.create_task(self.sender.run())
+        await self.clock.all_wait(2)
+        return self
+
+    async def __aexit__(self, *_):
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+        self.store.close()
+
+    def channels(self):
+        return {}
+
+    def tell(self, *transitions):
+        self.commit(*transitions)
+        self.sender.wake()
+
+    def deliveries(self):
+        return self.store._db.read("select state, again from delivery order by id")
+
+
+def loop(tmp_path, scene):
+    async def main():
+        async with Loop(tmp_path / "store.db", policy()) as made:
+            await scene(made)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
+
+
+def test_an_error_in_a_channel_that_nobody_thought_of_loses_no_alert(tmp_path):
+    async def scene(it):
+        bot, deliver = it.ways["bot"], it.ways["bot"].deliver
+
+        async def broken(payload):
+            bot.deliver = deliver
+            raise RuntimeError("not thought of")
+
+        bot.deliver = broken
+        bot.answers.set()
+        it.tell(it.shard(0, severity="crit"))
+        for at_s in range(1, 4):
+            it.clock.move_to(T0 + at_s * SECOND)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert it.errors == [("bot", "not thought of")]
+        assert [state for state, _ in it.deliveries()] == ["ambiguous", "accepted"]
+
+    loop(tmp_path, scene)
