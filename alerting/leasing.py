@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from alerting import limits
-from alerting.errors import StoreFull
+from alerting.errors import StoreError, StoreFull
 from alerting.replay import replay
 
 if TYPE_CHECKING:
@@ -39,3 +40,11 @@ async def leased(line: Line, store: SenderStore, call: Call, owner: str, now_ms:
         line.rest_until_ms = known.closed_until_ms
     line.lease(ours, now_ms + limits.LEASE_MS // 2)
     return ours
+
+
+async def let_go(line: Line, store: SenderStore, call: Call, owner: str) -> None:
+    """Let another sender have the account; where that cannot be written, it waits for the lease to end."""
+    if line.held:
+        with suppress(StoreError):
+            await call(store.lease, line.name, owner, 0, 0)
+    line.lease(False)

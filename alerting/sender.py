@@ -11,8 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from alerting import limits
-from alerting.errors import Fenced, StoreBusy, StoreDown, StoreFull
-from alerting.leasing import leased
+from alerting.errors import Fenced, StoreBusy, StoreDown, StoreError, StoreFull
+from alerting.leasing import leased, let_go
 from alerting.line import Line
 from alerting.messages.writer import Writer
 from alerting.outcome import expired_traces, named, state_of, told_after_ms, traces_of
@@ -77,6 +77,7 @@ class Sender:
         self._writer = Writer(policy, directory, templates or {}, on_error)
         self.lines = {name: Line(name, channel, asyncio.Event()) for name, channel in channels.items()}
         self._tasks: asyncio.TaskGroup | None = None
+        self._serving: dict[str, asyncio.Task[None]] = {}
 
     def use(
         self, policy: Policy, templates: Mapping[str, Templates], channels: Mapping[str, Channel]
@@ -91,7 +92,7 @@ class Sender:
             if line is None:
                 self.lines[name] = Line(name, channel, asyncio.Event())
                 if self._tasks:
-                    self._tasks.create_task(self._serve(name))
+                    self._begin(self._tasks, self.lines[name])
             elif line.channel is not channel:
                 line.coming = channel
                 line.wake.set()
@@ -105,18 +106,25 @@ class Sender:
         """Serve all accounts until told to finish; cancelled, what is in flight is sent again, marked."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                for name in self.lines:
-                    self._tasks.create_task(self._serve(name))
+                for line in self.lines.values():
+                    self._begin(self._tasks, line)
         finally:
             self._tasks = None
+            self._serving.clear()
 
     def finish(self) -> None:
         """Send nothing more; ``run`` returns once what is being sent has been answered and written down."""
         self._finishing = True
         self.wake()
 
-    async def _serve(self, name: str) -> None:
-        line = self.lines[name]
+    def _begin(self, tasks: asyncio.TaskGroup, line: Line) -> None:
+        before = self._serving.get(line.name)  # of an account that went and comes back: it may still send
+        self._serving[line.name] = tasks.create_task(self._serve(line, before))
+
+    async def _serve(self, line: Line, before: asyncio.Task[None] | None) -> None:
+        name = line.name
+        if before:
+            await asyncio.wait([before])
         while not self._finishing and self.lines.get(name) is line:
             line.wake.clear()
             line.change()
@@ -136,9 +144,13 @@ class Sender:
                 until_ms = self._clock.now_ms() + limits.PAUSE_MS
             if until_ms > self._clock.now_ms() and not self._finishing and not line.coming:
                 await self._clock.wait(line.wake, until_ms)
-        if line.held and line.unsaved is None:  # whoever sends next need not wait for the lease to run out
-            await self._call(self._store.lease, name, self._owner, 0, 0)
-        line.lease(False)
+        while line.unsaved:  # what was answered is written down, or it would be sent again
+            try:
+                await line.unsaved()
+            except StoreError as error:
+                self._metrics.count("sender_store_errors", account=name, error=type(error).__name__)
+                await self._clock.wait(asyncio.Event(), self._clock.now_ms() + limits.PAUSE_MS)
+        await let_go(line, self._store, self._call, self._owner)
 
     async def turn(self, name: str) -> int:
         """Send at most one message of the account; when to look again, epoch ms.

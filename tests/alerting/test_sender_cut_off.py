@@ -169,6 +169,42 @@ def loop(tmp_path, scene):
     asyncio.run(asyncio.wait_for(main(), PATIENCE_S))
 
 
+def test_an_account_that_cannot_be_let_go_cuts_off_no_other_that_is_sending(tmp_path):
+    async def scene(it):
+        it.tell(it.shard(0, severity="crit"))
+        await it.ways["bot"].asked.wait()
+        lease = it.store.lease
+        it.store.lease = failing(StoreBusy("busy"))
+        it.sender.finish()
+        for _ in range(20):  # the other one ends, for all that it does
+            await asyncio.sleep(0)
+        it.store.lease = lease
+        it.ways["bot"].answers.set()
+        await it.running
+        assert it.deliveries() == [("accepted", 0)]
+
+    loop(tmp_path, scene)
+
+
+def test_an_account_that_comes_back_while_it_still_sends_sends_nothing_twice(tmp_path):
+    async def scene(it):
+        it.tell(it.shard(0, severity="crit"))
+        bot = it.ways["bot"]
+        await bot.asked.wait()
+        it.sender.use(it.policy, {}, {"hook": it.ways["hook"]})
+        await asyncio.sleep(0)
+        it.sender.use(it.policy, {}, it.ways)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        bot.answers.set()
+        await it.clock.all_wait(2)
+        assert it.deliveries() == [("accepted", 0)]
+        assert len(bot.sent) == 1
+        assert it.store._db.read("select lease_until_ms > ? from account where name = 'bot'", T0) == [(1,)]
+
+    loop(tmp_path, scene)
+
+
 def test_an_error_in_a_channel_that_nobody_thought_of_loses_no_alert(tmp_path):
     async def scene(it):
         bot, deliver = it.ways["bot"], it.ways["bot"].deliver
@@ -186,5 +222,22 @@ def test_an_error_in_a_channel_that_nobody_thought_of_loses_no_alert(tmp_path):
                 await asyncio.sleep(0)
         assert it.errors == [("bot", "not thought of")]
         assert [state for state, _ in it.deliveries()] == ["ambiguous", "accepted"]
+
+    loop(tmp_path, scene)
+
+
+def test_what_was_answered_as_it_ended_is_written_down_though_the_store_was_busy(tmp_path):
+    async def scene(it):
+        it.tell(it.shard(0, severity="crit"))
+        await it.ways["bot"].asked.wait()
+        it.store.finish = once(StoreBusy("busy"), it.store.finish)
+        it.sender.finish()
+        it.ways["bot"].answers.set()
+        for at_s in range(1, 4):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            it.clock.move_to(T0 + at_s * SECOND)
+        await it.running
+        assert it.deliveries() == [("accepted", 0)]
 
     loop(tmp_path, scene)
