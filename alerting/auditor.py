@@ -138,6 +138,7 @@ class Auditor:
         behind, progress = await self._call(self._store.desk_behind)
         if not behind or progress != self._progress:
             self._progress, self._moved_ms = progress, now_ms
+        self._moved_ms = min(self._moved_ms, now_ms)  # the clock may be set back
         stood_ms = now_ms - self._moved_ms
         return stood_ms if stood_ms >= limits.DESK_STUCK_MS else 0
 
@@ -165,7 +166,7 @@ class Auditor:
 
     async def _cry(self, found: Sequence[str], now_ms: int) -> None:
         """Write to the operator directly: until it is taken, then at most every ``limits.CRY_MS``."""
-        if now_ms - self._cried_ms >= limits.CRY_MS and await self._write(found, now_ms):
+        if not 0 <= now_ms - self._cried_ms < limits.CRY_MS and await self._write(found, now_ms):
             self._cried_ms = now_ms
 
     async def _write(self, found: Sequence[str], now_ms: int) -> bool:

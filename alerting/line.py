@@ -30,6 +30,7 @@ class Line:
     renew_ms: int = 0  # when to renew the lease
     unsaved: Callable[[], Awaitable[None]] | None = None  # a result that could not be written yet
     rest_until_ms: int = 0  # closed by the provider, or resting after failures
+    rested_ms: int = 0  # when it was looked at last whether it rests
     failures: int = 0  # transient ones, one after the other
     well: bool | None = None  # None: not known since the start
     unrecorded: set[str] = field(default_factory=set)  # intents told while the store was full
@@ -65,8 +66,15 @@ class Line:
             detail = f"fault of the channel ({type(error).__name__})"
             return DeliveryResult("ambiguous", detail=detail), error
 
+    def rests_until_ms(self, now_ms: int) -> int:
+        """When it may be tried again: so much later as was left of it, where the clock was set back."""
+        self.rest_until_ms -= max(0, self.rested_ms - now_ms)
+        self.rested_ms = now_ms
+        return self.rest_until_ms
+
     def rest(self, result: DeliveryResult, delivery: int, now_ms: int) -> None:
         """Take in what an answer says about the account itself."""
+        self.rested_ms = now_ms
         if result.accepted:
             self.failures, self.rest_until_ms = 0, 0
         elif result.kind == "rate_limited":

@@ -173,7 +173,7 @@ class Sender:
         look_again_ms = now_ms + limits.LEASE_MS // 2
         if line.unsaved:
             await line.unsaved()
-        open_ms = max(line.rest_until_ms, line.window.next_ms(now_ms, urgent=True))
+        open_ms = max(line.rests_until_ms(now_ms), line.window.next_ms(now_ms, urgent=True))
         if open_ms > now_ms:
             return min(open_ms, look_again_ms)
         due = await self._due(line, now_ms)

@@ -29,7 +29,7 @@ async def tell_urgent(
     while left:
         now_ms = clock.now_ms()
         draft = compose(left, (), crowded=True)
-        if draft is None or now_ms < line.rest_until_ms or not line.window.free(now_ms, urgent=True):
+        if draft is None or now_ms < line.rests_until_ms(now_ms) or not line.window.free(now_ms, urgent=True):
             break
         rendered, _ = writer.write(line, draft, now_ms, unrecorded=True)
         line.window.add(now_ms, urgent=True)

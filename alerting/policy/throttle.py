@@ -79,3 +79,5 @@ class Window:
         horizon_ms = now_ms - self.allowance.window_ms
         kept = next((i for i, (at_ms, _) in enumerate(self.sent) if at_ms > horizon_ms), len(self.sent))
         del self.sent[:kept]
+        if self.sent and self.sent[-1][0] > now_ms:  # the clock was set back: they count from now
+            self.sent = [(min(at_ms, now_ms), urgent) for at_ms, urgent in self.sent]
