@@ -198,7 +198,7 @@ class Sender:
             for intent in (thing,) if isinstance(thing, Intent) else first_intents(self._policy, thing):
                 waiting.setdefault(intent.account, []).append(Ready(intent))
         lines = [(self.lines[name], items) for name, items in waiting.items() if name in self.lines]
-        return sum([await self._tell_urgent(line, items) for line, items in lines])
+        return sum(await asyncio.gather(*(self._tell_urgent(line, items) for line, items in lines)))
 
     async def _lease(self, line: Line, now_ms: int) -> bool:
         return await leased(line, self._store, self._call, self._owner, now_ms)
@@ -294,4 +294,4 @@ class Sender:
             line.well = not broken
 
     async def _tell_urgent(self, line: Line, items: Sequence[Ready]) -> int:
-        return await tell_urgent(line, items, self._writer, self._clock, self._metrics)
+        return await tell_urgent(line, items, self._writer, self._clock, self._metrics, self._on_error)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from alerting import limits
 from alerting.policy.compose import compose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from alerting.line import Line
     from alerting.messages.writer import Writer
     from alerting.policy.compose import Ready
     from alerting.ports import Clock, Metrics
 
+log = logging.getLogger(__name__)
+
 
 async def tell_urgent(
-    line: Line, items: Sequence[Ready], writer: Writer, clock: Clock, metrics: Metrics
+    line: Line,
+    items: Sequence[Ready],
+    writer: Writer,
+    clock: Clock,
+    metrics: Metrics,
+    on_error: Callable[[str, Exception], object] | None,
 ) -> int:
     """Send what is critical without a record, saying so; how many alerts were accepted.
 
@@ -33,7 +41,11 @@ async def tell_urgent(
             break
         rendered, _ = writer.write(line, draft, now_ms, unrecorded=True)
         line.window.add(now_ms, urgent=True)
-        result = await line.channel.deliver(line.channel.payload(rendered.message))
+        result, fault = await line.deliver(line.channel.payload(rendered.message))
+        if fault and on_error:
+            on_error(line.name, fault)
+        elif fault:
+            log.error("account %s: %s", line.name, type(fault).__name__)
         line.rest(result, 0, clock.now_ms())
         metrics.count("deliveries_unrecorded", account=line.name, kind=result.kind)
         if not result.accepted:

@@ -241,3 +241,33 @@ def test_what_was_answered_as_it_ended_is_written_down_though_the_store_was_busy
         assert it.deliveries() == [("accepted", 0)]
 
     loop(tmp_path, scene)
+
+
+def test_what_is_told_unrecorded_waits_for_no_other_account(tmp_path):
+    async def scene(it):
+        bot, hook = it.ways["bot"], it.ways["hook"]
+        telling = asyncio.create_task(
+            it.sender.tell_unrecorded([it.shard(0, severity="crit", notify="both")])
+        )
+        await bot.asked.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert hook.asked.is_set()
+        for way in (bot, hook):
+            way.answers.set()
+        assert await telling == 2
+
+    loop(tmp_path, scene)
+
+
+def test_a_fault_of_one_account_keeps_no_other_from_telling_unrecorded(tmp_path):
+    async def scene(it):
+        async def broken(_payload):
+            raise RuntimeError("not thought of")
+
+        it.ways["bot"].deliver = broken
+        it.ways["hook"].answers.set()
+        assert await it.sender.tell_unrecorded([it.shard(0, severity="crit", notify="both")]) == 1
+        assert it.errors == [("bot", "not thought of")]
+
+    loop(tmp_path, scene)
