@@ -55,4 +55,5 @@ async def tell_urgent(
             line.unrecorded |= told
         left = [r for r in left if r.intent.id not in told]
         accepted += len(told)
+    line.lease(line.held, line.renew_ms)  # a connection that was made for this alone is somebody else's
     return accepted
