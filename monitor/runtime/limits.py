@@ -43,6 +43,7 @@ PARTS_READ = 10_000  # rows read at once
 TROUBLE_LOGGED_S = 600.0  # a problem that lasts is logged again so often
 RESTART_PAUSE_S = 1.0  # before a failed part runs again; doubles with each failure …
 RESTART_PAUSE_MAX_S = 60.0  # … up to this
+UNRECORDED_S = 2.0  # what is critical waits so long for the store, then leaves unrecorded and comes again
 
 # desk
 CALENDAR_MS = DAY_MS  # tables of mute times and schedules are made anew so often

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -66,13 +67,14 @@ class StoreThread(WorkerThread):
 
         Args:
             write: Called in the thread; may be called again after it failed.
-            refused: Awaited after each failure, for what must not wait for a disk.
+            refused: Awaited after each failure but those of the first ``limits.UNRECORDED_S``, for what must
+                not wait for a disk: a connection that is lost is there again by then.
             by: Who says that the store takes nothing, where another one is to say that it is well again.
         """
-        pause_s, this = limits.RESTART_PAUSE_S, by or object()
+        pause_s, this, began_s = limits.RESTART_PAUSE_S, by or object(), time.monotonic()
         try:
             while not await self._stored(write, this):
-                if refused is not None:
+                if refused is not None and time.monotonic() - began_s >= limits.UNRECORDED_S:
                     try:
                         await refused()
                     except Exception:  # telling people failed as well; storing is tried all the same

@@ -3,7 +3,10 @@
 import asyncio
 import threading
 
-from alerting.errors import StoreBusy
+import pytest
+
+from alerting.errors import StoreBusy, StoreDown
+from monitor.runtime import limits
 from monitor.runtime.health import Health
 from monitor.runtime.worker_thread import StoreThread
 from tests.waiting import until
@@ -46,3 +49,25 @@ def test_a_write_that_is_given_up_does_not_say_that_the_store_is_back():
     asyncio.run(scene())
     thread.close()
     assert list(health.problems) == ["store"]
+
+
+@pytest.mark.parametrize("unrecorded_s", [0.0, 60.0])
+def test_only_what_the_store_refuses_for_long_is_told_without_a_record(monkeypatch, unrecorded_s):
+    """It comes once more later: not for one connection that is lost, and taken up again at once."""
+    monkeypatch.setattr(limits, "RESTART_PAUSE_S", 0.001)
+    monkeypatch.setattr(limits, "UNRECORDED_S", unrecorded_s)
+    health, tries, told = Health(), [], []
+    thread = StoreThread("store", health)
+
+    def write():
+        tries.append("try")
+        if len(tries) < 3:
+            raise StoreDown("lost before a commit; nothing was written")
+
+    async def tell():
+        told.append("told")
+
+    asyncio.run(thread.until_stored(write, tell))
+    thread.close()
+    assert (len(tries), len(told)) == (3, 0 if unrecorded_s else 2)
+    assert not health.problems
