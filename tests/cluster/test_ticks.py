@@ -80,3 +80,32 @@ def test_a_worker_without_a_shard_has_no_trouble_with_the_database(tmp_path):
         assert health.problems == {}
 
     asyncio.run(scene())
+
+
+def test_a_producer_that_is_given_up_as_it_starts_is_closed(monkeypatch):
+    """Of one that is not the log of a worker that is told to stop as it starts had an error."""
+    starting, stopped = asyncio.Event(), []
+
+    class Slow:
+        def __init__(self, **_):
+            pass
+
+        async def start(self):
+            starting.set()
+            await asyncio.Event().wait()
+
+        async def stop(self):
+            stopped.append(self)
+
+    monkeypatch.setattr("monitor.runtime.cluster.ticks.AIOKafkaProducer", Slow)
+    link = SimpleNamespace(brokers=["a:1"], options=dict)
+    ticks = Ticks(SimpleNamespace(clock=None), SimpleNamespace(held={}), link)
+
+    async def scene():
+        running = asyncio.create_task(ticks.run())
+        await starting.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(scene())
+    assert len(stopped) == 1

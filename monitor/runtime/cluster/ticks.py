@@ -53,10 +53,10 @@ class Ticks:
         producer = AIOKafkaProducer(
             **options, acks="all", enable_idempotence=False, request_timeout_ms=limits.TICK_TIMEOUT_MS
         )
-        await producer.start()
         self._ended = None
         clock = self._parts.clock
         try:
+            await producer.start()
             while True:
                 now_ms = clock.now_ms()
                 await clock.sleep_until(now_ms - now_ms % limits.TICK_MS + limits.TICK_MS)
