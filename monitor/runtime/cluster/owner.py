@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka.errors import KafkaError
 
-from alerting.errors import Fenced, StoreError
+from alerting.errors import Fenced, StoreBusy, StoreError, StoreFull
 from monitor.runtime import limits
 from monitor.runtime.cluster.held import HeldShard, tell_expired
 from monitor.runtime.cluster.records import BROKEN
@@ -247,12 +247,12 @@ class Owner:
     def _fail(self, held: HeldShard, error: Exception) -> None:
         if held.dropped:  # it is another's, or loaded anew
             return
-        partition = held.partition
+        partition, part = held.partition, part_of(held.partition)
         before_s = self._failed[partition][0] if partition in self._failed else limits.RESTART_PAUSE_S / 2
-        pause_s = min(2 * before_s, limits.RESTART_PAUSE_MAX_S)
+        waits = isinstance(error, (StoreBusy, StoreFull))  # all of them do: as soon as it is back, they go on
+        pause_s = min(2 * before_s, limits.RESTART_PAUSE_S if waits else limits.RESTART_PAUSE_MAX_S)
         self._failed[partition] = (pause_s, held.next)
         self._again_s[partition] = time.monotonic() + pause_s
-        part = part_of(partition)
         self._parts.health.failed(part, f"{part}: {error or type(error).__name__}", error=error)
         self._drop(held)
 
