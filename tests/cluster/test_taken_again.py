@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alerting.errors import StoreDown, StoreFull
+from alerting.errors import StoreBusy, StoreDown, StoreFull
 from monitor.runtime import limits
 from monitor.runtime.cluster.owner import Owner
 from monitor.runtime.health import Health
@@ -25,6 +25,7 @@ class Consumer:
     [
         (StoreDown("no answer"), limits.RESTART_PAUSE_S),
         (StoreFull("no room"), limits.RESTART_PAUSE_S),
+        (StoreBusy("it waits for a lock"), limits.RESTART_PAUSE_MAX_S),
         (ValueError("broken"), limits.RESTART_PAUSE_MAX_S),
     ],
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka.errors import KafkaError
 
-from alerting.errors import Fenced, StoreBusy, StoreError, StoreFull
+from alerting.errors import Fenced, StoreDown, StoreError, StoreFull
 from monitor.runtime import limits
 from monitor.runtime.cluster.held import HeldShard, tell_expired
 from monitor.runtime.cluster.records import BROKEN
@@ -249,7 +249,7 @@ class Owner:
             return
         partition, part = held.partition, part_of(held.partition)
         before_s = self._failed[partition][0] if partition in self._failed else limits.RESTART_PAUSE_S / 2
-        waits = isinstance(error, (StoreBusy, StoreFull))  # all of them do: as soon as it is back, they go on
+        waits = isinstance(error, (StoreDown, StoreFull))  # all of them do; one that is busy is left in peace
         pause_s = min(2 * before_s, limits.RESTART_PAUSE_S if waits else limits.RESTART_PAUSE_MAX_S)
         self._failed[partition] = (pause_s, held.next)
         self._again_s[partition] = time.monotonic() + pause_s
